@@ -1,0 +1,88 @@
+// A run: what a run file says, as plain structs with their defaults.
+// The keys of a run file are the members' names; src/config/keys.hpp lists them all.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lockstep/options.hpp"
+
+namespace lockstep {
+
+/// A type with its options: a layer, a loss, an optimizer or a schedule.
+struct Component {
+  std::string type;
+  Options options = {};
+  bool operator==(const Component&) const = default;
+};
+
+/// A layer; an empty name becomes type and count ("dense1").
+struct LayerConfig {
+  std::string type;
+  Options options = {};
+  std::string name = {};
+  bool operator==(const LayerConfig&) const = default;
+};
+
+/// Where samples lie: "FILE.h5:/group", or a pair of IDX files. Empty x: no such data.
+struct DataSource {
+  std::string x;       ///< "FILE.h5:/group", or an IDX file of samples
+  std::string y = {};  ///< the IDX file of labels; empty for HDF5
+  [[nodiscard]] bool empty() const noexcept { return x.empty(); }
+  bool operator==(const DataSource&) const = default;
+};
+
+struct DataConfig {
+  DataSource train = {};
+  DataSource test = {};
+  std::string normalize = "none";       ///< none | standard | minmax, fitted on train
+  std::optional<std::int64_t> classes;  ///< unset: the file's class list, or the largest label + 1
+};
+
+struct ModelConfig {
+  Component loss = {"mse"};
+  std::vector<LayerConfig> layers = {};
+};
+
+struct TrainConfig {
+  std::int64_t batch = 32;             ///< global batch [samples]
+  std::optional<std::int64_t> shards;  ///< unset: the rank count of the first start
+  std::int64_t epochs = 1;
+  std::string exchange = "tree";       ///< tree | allreduce
+  std::int64_t threads = 1;            ///< BLAS threads a rank
+};
+
+struct OptimizerConfig {
+  std::string type = "sgd";
+  double lr = 1e-2;
+  Component schedule = {"constant"};
+  double clip_norm = 0;                      ///< 0: no clipping
+  std::vector<std::string> decay_exclude = {};  ///< kinds of parameters without weight decay: "bias"
+  Options options = {};                      ///< the type's own keys
+};
+
+struct CheckpointConfig {
+  std::int64_t every_epochs = 1;  ///< 0: not by epochs
+  std::int64_t every_steps = 0;   ///< 0: not by steps
+  std::int64_t keep = 3;          ///< newest ones kept; the best is kept beside them
+  std::string monitor = "auto";   ///< test.loss, test.accuracy, train.loss, ...; auto: accuracy or loss of the test data
+};
+
+struct LogConfig {
+  std::int64_t every_steps = 0;  ///< a row of steps.csv every so many steps; 0: about ten an epoch
+};
+
+struct RunConfig {
+  std::string name = "run";
+  std::int64_t seed = 1;
+  DataConfig data = {};
+  ModelConfig model = {};
+  TrainConfig train = {};
+  OptimizerConfig optimizer = {};
+  CheckpointConfig checkpoint = {};
+  LogConfig log = {};
+};
+
+}  // namespace lockstep

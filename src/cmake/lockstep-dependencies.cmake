@@ -1,0 +1,16 @@
+# What the library links. Also installed with the package: a static library's user links it too.
+find_package(MPI REQUIRED COMPONENTS C)
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
+pkg_check_modules(openblas REQUIRED IMPORTED_TARGET openblas)
+pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(highway REQUIRED IMPORTED_TARGET libhwy)
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # headers alone, in the default path
+
+set(LOCKSTEP_PRIVATE_LIBRARIES PkgConfig::openblas PkgConfig::hdf5 PkgConfig::xxhash PkgConfig::highway
+    tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json ZLIB::ZLIB fmt::fmt Threads::Threads)

@@ -1,0 +1,41 @@
+// Normalisation fitted on the training data and kept with the model.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset.hpp"
+
+namespace lockstep {
+
+/// normalised = (stored - shift) / scale, per column, in double, rounded once to float. Empty: nothing is done.
+struct ColumnScaling {
+  std::vector<double> shift;
+  std::vector<double> scale;
+  [[nodiscard]] bool empty() const noexcept { return shift.empty(); }
+};
+
+struct Normalization {
+  ColumnScaling x;
+  ColumnScaling y;  ///< empty unless the targets of a regression are normalised
+};
+
+/// none | standard | minmax.
+enum class NormalizeMethod { none, standard, minmax };
+[[nodiscard]] NormalizeMethod parse_normalize(std::string_view name);  ///< Errors: config, listing the known ones
+
+/// standard: mean and population standard deviation; minmax: smallest value and span. A constant column gets scale 1.
+/// Means and deviations are taken in fixed blocks of rows and merged in the fixed tree (Chan et al., 1979), so they are
+/// the same bits whoever computes them.
+[[nodiscard]] ColumnScaling fit_scaling(NormalizeMethod method, const Table& table);
+
+/// Rows `rows` of `table` as normalised floats into `out` [rows.size(), columns].
+void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,
+                 std::span<float> out);
+
+/// Column 0 of rows `rows` as labels into `out` [rows.size()].
+void gather_labels(const Table& table, std::span<const std::uint32_t> rows, std::span<std::int32_t> out);
+
+}  // namespace lockstep

@@ -1,0 +1,20 @@
+// Whole files as bytes, and writing that is all or nothing.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// All bytes of a regular file. Errors: data (missing, not a regular file), io.
+[[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path);
+
+/// Writes `parts` one behind the other to a temporary file beside `path`, syncs, renames over `path`, syncs the folder.
+/// After an error `path` is what it was before and the temporary file is gone.
+/// Errors: io, with the system's reason.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+
+}  // namespace lockstep

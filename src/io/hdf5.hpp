@@ -1,0 +1,97 @@
+// RAII over HDF5's C API.
+//
+// HDF5 is used from one thread at a time: every function here takes one process-wide lock. HDF5's own error printing is
+// off; a failed call throws with the innermost message of HDF5's error stack.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/element_type.hpp"
+
+namespace lockstep::h5 {
+
+/// Owner of any hid_t. Move-only; closes in its destructor, which never throws.
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(std::int64_t id) noexcept : id_(id) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
+  Handle& operator=(Handle&& other) noexcept;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  ~Handle();
+  [[nodiscard]] std::int64_t get() const noexcept { return id_; }
+
+ private:
+  void close() noexcept;
+  std::int64_t id_ = -1;
+};
+
+/// Shape and type of a data set.
+struct DatasetInfo {
+  std::optional<ElementType> type;  ///< unset: not a plain number
+  std::vector<std::size_t> shape;
+};
+
+/// A file open for reading, or one being built in memory.
+/// Paths inside are absolute or relative to the root; attributes belong to the object at `path`.
+/// Errors: data (what is missing or has another type or shape than asked, naming file and path), io.
+class File {
+ public:
+  /// Opens read-only, with HDF5 file locking off. Errors: data (missing, truncated, not HDF5).
+  [[nodiscard]] static File open(const std::string& path);
+  /// Opens a file image in memory (HDF5's core driver); `name` is for messages. The bytes are copied.
+  [[nodiscard]] static File open_image(std::span<const std::byte> image, const std::string& name);
+  /// An empty file in memory, to be written and then taken by image().
+  [[nodiscard]] static File create_image(const std::string& name);
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] bool exists(const std::string& path) const;
+  [[nodiscard]] bool is_group(const std::string& path) const;
+  /// Names in a group, in alphabetical order.
+  [[nodiscard]] std::vector<std::string> children(const std::string& path) const;
+
+  [[nodiscard]] DatasetInfo info(const std::string& path) const;
+  /// Reads all elements, converted to the type of the span (HDF5 converts). Element counts must agree.
+  void read(const std::string& path, std::span<float> out) const;
+  void read(const std::string& path, std::span<double> out) const;
+  void read(const std::string& path, std::span<std::int64_t> out) const;
+  /// Reads all elements as numbers of `type`, machine byte order.
+  void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;
+  [[nodiscard]] std::string read_text(const std::string& path) const;
+
+  [[nodiscard]] bool has_attribute(const std::string& path, const std::string& name) const;
+  [[nodiscard]] std::string text_attribute(const std::string& path, const std::string& name) const;
+  [[nodiscard]] std::int64_t integer_attribute(const std::string& path, const std::string& name) const;
+  [[nodiscard]] double number_attribute(const std::string& path, const std::string& name) const;
+
+  // Writing; groups on the way are made.
+  void make_group(const std::string& path);
+  void write(const std::string& path, std::span<const std::size_t> shape, std::span<const float> values);
+  void write(const std::string& path, std::span<const std::size_t> shape, std::span<const double> values);
+  void write(const std::string& path, std::span<const std::size_t> shape, std::span<const std::int64_t> values);
+  void write_text(const std::string& path, std::string_view text);
+  void set_attribute(const std::string& path, const std::string& name, std::string_view value);
+  void set_attribute(const std::string& path, const std::string& name, std::int64_t value);
+  void set_attribute(const std::string& path, const std::string& name, double value);
+
+  /// The bytes of a file that create_image made. The file stays open.
+  [[nodiscard]] std::vector<std::byte> image();
+
+ private:
+  File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
+  Handle file_;
+  std::string name_;
+};
+
+[[nodiscard]] std::size_t bytes_of(ElementType type) noexcept;
+[[nodiscard]] std::string library_version();
+
+}  // namespace lockstep::h5

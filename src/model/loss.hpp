@@ -1,0 +1,52 @@
+// Losses, fused with their gradient.
+//
+// Formulas and defaults are PyTorch's. A loss is the mean over the samples of the global batch; what is computed here
+// is the SUM over the rows of one shard, and its gradient is that of the sum; the division by the global batch is done
+// once, at the update. Losses over several outputs take the mean over the outputs of a sample, as PyTorch's "mean" does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/run_config.hpp"
+
+namespace lockstep {
+
+/// The true answers of some rows: labels for classification, values otherwise.
+struct Targets {
+  std::span<const std::int32_t> labels = {};  ///< [n], each in [0, outputs)
+  std::span<const float> values = {};         ///< [n, outputs]
+};
+
+enum class TargetKind { labels, values };
+
+/// Which scores mean something for a loss.
+enum class Task { regression, binary, classification };
+
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  [[nodiscard]] virtual Task task() const = 0;
+  [[nodiscard]] TargetKind targets() const {
+    return task() == Task::classification ? TargetKind::labels : TargetKind::values;
+  }
+
+  /// The sum over the n rows, in double and in the order of the rows; writes its gradient to `doutputs` unless that
+  /// is empty.
+  /// Shapes: outputs [n, width], doutputs [n, width] or empty, targets as targets() says.
+  [[nodiscard]] virtual double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                        std::span<float> doutputs) const = 0;
+};
+
+/// Loss types: mse, mae, huber (delta), binary_cross_entropy (on logits), softmax_cross_entropy (label_smoothing).
+[[nodiscard]] std::vector<std::string_view> loss_names();
+
+/// Errors: config (unknown type, listing the known ones; bad options).
+[[nodiscard]] std::unique_ptr<Loss> make_loss(const Component& config);
+
+}  // namespace lockstep

@@ -1,0 +1,52 @@
+// Scores of a model on data, from sums over fixed blocks of samples.
+//
+// A block gives doubles and counts; blocks are added in tree order (doubles) or in any order (counts are integers), so
+// scores have the same bits at any rank count. Nothing here knows ranks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lockstep/scores.hpp"
+#include "model/loss.hpp"
+
+namespace lockstep {
+
+/// Samples in one block of an evaluation.
+inline constexpr std::size_t kEvaluationBlock = 256;
+
+/// Turns normalised targets back into their own units: value * scale + shift, per output. Empty: they are already.
+struct TargetUnits {
+  std::vector<double> shift;
+  std::vector<double> scale;
+};
+
+class Metrics {
+ public:
+  /// A confusion matrix is kept up to kMaxConfusion classes.
+  static constexpr std::size_t kMaxConfusion = 1000;
+
+  Metrics(Task task, std::size_t outputs, TargetUnits units = {});
+
+  /// Doubles and counts that one block gives.
+  [[nodiscard]] std::size_t num_sums() const noexcept;
+  [[nodiscard]] std::size_t num_counts() const noexcept;
+
+  /// Sets `sums` [num_sums()] to those of these rows (sums[0] is `loss_sum`) and adds to `counts` [num_counts()].
+  /// Shapes: outputs [n, outputs].
+  void add_block(double loss_sum, std::span<const float> outputs, const Targets& targets, std::span<double> sums,
+                 std::span<std::int64_t> counts) const;
+
+  /// Scores from the totals over all blocks of `samples` samples (at least 1).
+  [[nodiscard]] Scores finish(std::size_t samples, std::span<const double> sums,
+                              std::span<const std::int64_t> counts) const;
+
+ private:
+  Task task_;
+  std::size_t outputs_;
+  TargetUnits units_;
+};
+
+}  // namespace lockstep

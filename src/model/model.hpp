@@ -1,0 +1,95 @@
+// A feed-forward net: layers in a row, over flat arenas.
+//
+// The model holds configuration and offsets; weights, gradients and activations are handed in. It knows no MPI: when a
+// layer's gradient is complete it says so through a callback, from the last layer to the first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/buffer.hpp"
+#include "core/parameters.hpp"
+#include "layers/layer.hpp"
+#include "lockstep/run_config.hpp"
+
+namespace lockstep {
+
+/// Activations and their derivatives for up to `max_rows` rows. Made by Model::make_workspace.
+class Workspace {
+ public:
+  /// Input rows to be filled before forward: [max_rows, inputs].
+  [[nodiscard]] std::span<float> input(std::size_t rows) noexcept;
+  /// Where the loss writes dL/doutputs before backward: [rows, outputs].
+  [[nodiscard]] std::span<float> doutputs(std::size_t rows) noexcept;
+  [[nodiscard]] std::size_t max_rows() const noexcept { return max_rows_; }
+  /// Bytes held.
+  [[nodiscard]] std::size_t bytes() const noexcept;
+
+ private:
+  friend class Model;
+  std::size_t max_rows_ = 0;
+  std::vector<std::size_t> widths_;                    // [layers + 1]
+  std::vector<Buffer<float>> activations_;             // [layers + 1], each [max_rows, width]
+  std::vector<Buffer<float>> gradients_;               // two of [max_rows, widest], used in turn
+};
+
+/// Seed, step and samples of a pass; see PassContext.
+struct Pass {
+  bool training = false;
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+  std::span<const std::uint32_t> samples = {};
+};
+
+class Model {
+ public:
+  /// Infers all widths. Errors: config (unknown layer, bad options, two layers of one name, no layer), naming the layer.
+  Model(const ModelConfig& config, std::size_t inputs);
+
+  [[nodiscard]] std::size_t inputs() const noexcept { return inputs_; }
+  [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
+  [[nodiscard]] const ParameterTable& parameters() const noexcept { return table_; }
+  /// Names of the layers in order ("dense1", "relu1", ...).
+  [[nodiscard]] std::span<const std::string> layer_names() const noexcept { return names_; }
+
+  /// Fills `weights` [arena] with the starting weights: a pure function of the seed.
+  void initialize(std::uint64_t seed, std::span<float> weights) const;
+
+  /// `training` false leaves out what only backward needs.
+  [[nodiscard]] Workspace make_workspace(std::size_t max_rows, bool training) const;
+
+  /// Runs `rows` rows of workspace.input(); returns the outputs [rows, outputs], which lie in the workspace.
+  [[nodiscard]] std::span<const float> forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
+                                               Workspace& workspace) const;
+
+  /// Called with the arena range of a layer whose gradient is complete.
+  using GradientReady = std::function<void(Range)>;
+
+  /// After forward over the same rows: sets `gradient` [arena] to the sum over the rows from workspace.doutputs().
+  /// rows == 0 gives zeros. Padding is left as it is.
+  void backward(const Pass& pass, std::span<const float> weights, std::size_t rows, Workspace& workspace,
+                std::span<float> gradient, const GradientReady& ready) const;
+
+ private:
+  struct Node {
+    std::unique_ptr<Layer> layer;
+    std::size_t in = 0;
+    std::size_t out = 0;
+    std::vector<Range> tensors;  // arena ranges
+    Range span;                  // arena range of all tensors; empty when there is none
+  };
+
+  std::size_t inputs_ = 0;
+  std::size_t outputs_ = 0;
+  std::vector<Node> nodes_;
+  std::vector<std::string> names_;
+  std::vector<ParameterSpec> specs_;  // one an entry of table_
+  ParameterTable table_;
+};
+
+}  // namespace lockstep

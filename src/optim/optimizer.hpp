@@ -1,0 +1,63 @@
+// Optimizers: element-wise updates of any part of the arenas.
+//
+// Formulas, keys and defaults are PyTorch's of the same name. An update is a pure function of the elements it is given,
+// so it does not matter which rank does which part.
+//
+// Adding one: its file, its declaration below, its row in optimizer.cpp's table; plus its test.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/options.hpp"
+
+namespace lockstep {
+
+/// What one update needs besides the numbers.
+struct UpdateStep {
+  double lr = 0;             ///< learning rate of this step, schedule included
+  std::uint64_t step = 1;    ///< counts from 1
+  float divisor = 1;         ///< samples of the global batch: the gradient is sum / divisor ...
+  float clip = 1;            ///< ... times this
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// Names of the state arrays, each as large as the weights ("momentum_buffer"; "exp_avg", "exp_avg_sq").
+  [[nodiscard]] virtual std::span<const std::string_view> slots() const = 0;
+  /// The value that slot `index` starts from.
+  [[nodiscard]] virtual float slot_start(std::size_t /*index*/) const { return 0.0F; }
+
+  /// Updates `weights` and `slots` [n] in place from the gradient sum [n].
+  /// `decay`: whether weight_decay applies to these elements.
+  virtual void update(const UpdateStep& step, bool decay, std::span<float> weights, std::span<const float> gradient,
+                      std::span<const std::span<float>> slots) const = 0;
+};
+
+// One factory an optimizer, defined in the family's file. Each checks its options and throws config.
+[[nodiscard]] std::unique_ptr<Optimizer> make_sgd(const Options& options);      // momentum, dampening, nesterov, weight_decay
+[[nodiscard]] std::unique_ptr<Optimizer> make_adam(const Options& options);     // betas, eps, weight_decay (L2)
+[[nodiscard]] std::unique_ptr<Optimizer> make_adamw(const Options& options);    // betas, eps, weight_decay (decoupled)
+[[nodiscard]] std::unique_ptr<Optimizer> make_rmsprop(const Options& options);  // alpha, eps, momentum, centered, weight_decay
+[[nodiscard]] std::unique_ptr<Optimizer> make_adagrad(const Options& options);  // lr_decay, eps, initial_accumulator_value, weight_decay
+
+struct OptimizerType {
+  std::string_view name;
+  double default_lr;  ///< PyTorch's; sgd has none there (1e-2 here)
+  std::unique_ptr<Optimizer> (*make)(const Options& options);
+};
+
+/// All optimizer types.
+[[nodiscard]] std::span<const OptimizerType> optimizer_table();
+
+/// Errors: config (unknown type, listing the known ones; bad options).
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(std::string_view type, const Options& options);
+
+}  // namespace lockstep
