@@ -45,6 +45,8 @@ class Options {
   /// Where these options stand in the run file ("model.layers[2]"), for messages.
   void set_where(std::string where) { where_ = std::move(where); }
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
+  /// Keys that stand in the same table of the run file but are read by others, for the message on an unknown key.
+  void set_neighbours(std::vector<std::string> keys) { neighbours_ = std::move(keys); }
   [[nodiscard]] const std::map<std::string, OptionValue>& values() const noexcept { return values_; }
 
   /// Throws config, listing `known`, when a key is not among them.
@@ -73,6 +75,7 @@ class Options {
 
   std::map<std::string, OptionValue> values_;
   std::string where_;
+  std::vector<std::string> neighbours_;
 };
 
 }  // namespace lockstep

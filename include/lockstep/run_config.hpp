@@ -56,7 +56,7 @@ struct TrainConfig {
 
 struct OptimizerConfig {
   std::string type = "sgd";
-  double lr = 1e-2;
+  std::optional<double> lr;                  ///< base learning rate; unset: the type's own default
   Component schedule = {"constant"};
   double clip_norm = 0;                      ///< 0: no clipping
   std::vector<std::string> decay_exclude = {};  ///< kinds of parameters without weight decay: "bias"

@@ -17,7 +17,7 @@ namespace lockstep {
 struct Table {
   ElementType type = ElementType::f32;
   std::size_t rows = 0;
-  std::size_t columns = 0;           ///< the product of all dimensions behind the first
+  std::size_t columns = 0;            ///< the product of all dimensions behind the first
   std::vector<std::byte> bytes = {};  ///< row-major, machine byte order
 
   [[nodiscard]] bool is_integer() const noexcept { return type != ElementType::f32 && type != ElementType::f64; }

@@ -32,7 +32,9 @@ struct ShardPlan {
     return part_of(batch, shard, shards);
   }
   /// The most rows a shard of a batch of `batch` has.
-  [[nodiscard]] constexpr std::size_t max_rows(std::size_t batch) const noexcept { return (batch + shards - 1) / shards; }
+  [[nodiscard]] constexpr std::size_t max_rows(std::size_t batch) const noexcept {
+    return (batch + shards - 1) / shards;
+  }
 };
 
 }  // namespace lockstep

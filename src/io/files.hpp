@@ -13,7 +13,8 @@ namespace lockstep {
 [[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path);
 
 /// Writes `parts` one behind the other to a temporary file beside `path`, syncs, renames over `path`, syncs the folder.
-/// After an error `path` is what it was before and the temporary file is gone.
+/// After an error `path` is what it was before and the temporary file is gone; only when the sync of the folder itself
+/// fails is `path` new and complete, and perhaps lost by a power cut.
 /// Errors: io, with the system's reason.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
 

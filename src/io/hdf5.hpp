@@ -1,7 +1,7 @@
 // RAII over HDF5's C API.
 //
-// HDF5 is used from one thread at a time: every function here takes one process-wide lock. HDF5's own error printing is
-// off; a failed call throws with the innermost message of HDF5's error stack.
+// HDF5 is used from one thread at a time: every function here takes one process-wide lock, and HDF5's own error
+// printing is off while it is held. A failed call throws with the innermost message of HDF5's error stack.
 #pragma once
 
 #include <cstddef>
@@ -58,13 +58,17 @@ class File {
   /// Names in a group, in alphabetical order.
   [[nodiscard]] std::vector<std::string> children(const std::string& path) const;
 
+  /// Shape and type, checked: a data set that claims more bytes than its storage can hold is refused here, so the shape
+  /// may be allocated. A null data space has shape {0}.
   [[nodiscard]] DatasetInfo info(const std::string& path) const;
-  /// Reads all elements, converted to the type of the span (HDF5 converts). Element counts must agree.
+  /// Reads all elements, converted to the type of the span (HDF5 converts). Element counts must agree. Integers are
+  /// read from integer types only.
   void read(const std::string& path, std::span<float> out) const;
   void read(const std::string& path, std::span<double> out) const;
   void read(const std::string& path, std::span<std::int64_t> out) const;
   /// Reads all elements as numbers of `type`, machine byte order.
   void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;
+  /// One string, of fixed or variable length.
   [[nodiscard]] std::string read_text(const std::string& path) const;
 
   [[nodiscard]] bool has_attribute(const std::string& path, const std::string& name) const;
@@ -72,7 +76,8 @@ class File {
   [[nodiscard]] std::int64_t integer_attribute(const std::string& path, const std::string& name) const;
   [[nodiscard]] double number_attribute(const std::string& path, const std::string& name) const;
 
-  // Writing; groups on the way are made.
+  // Writing; groups on the way are made, times are not recorded: equal contents are equal bytes. An attribute that is
+  // there is replaced; it holds less than 64 KiB. A text that ends in NULs is read back without them.
   void make_group(const std::string& path);
   void write(const std::string& path, std::span<const std::size_t> shape, std::span<const float> values);
   void write(const std::string& path, std::span<const std::size_t> shape, std::span<const double> values);
@@ -91,7 +96,6 @@ class File {
   std::string name_;
 };
 
-[[nodiscard]] std::size_t bytes_of(ElementType type) noexcept;
 [[nodiscard]] std::string library_version();
 
 }  // namespace lockstep::h5

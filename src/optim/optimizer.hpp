@@ -20,10 +20,10 @@ namespace lockstep {
 
 /// What one update needs besides the numbers.
 struct UpdateStep {
-  double lr = 0;             ///< learning rate of this step, schedule included
-  std::uint64_t step = 1;    ///< counts from 1
-  float divisor = 1;         ///< samples of the global batch: the gradient is sum / divisor ...
-  float clip = 1;            ///< ... times this
+  double lr = 0;           ///< learning rate of this step, schedule included
+  std::uint64_t step = 1;  ///< counts from 1
+  float divisor = 1;       ///< samples of the global batch: the gradient is sum / divisor ...
+  float clip = 1;          ///< ... times this
 };
 
 class Optimizer {
@@ -42,11 +42,14 @@ class Optimizer {
 };
 
 // One factory an optimizer, defined in the family's file. Each checks its options and throws config.
-[[nodiscard]] std::unique_ptr<Optimizer> make_sgd(const Options& options);      // momentum, dampening, nesterov, weight_decay
-[[nodiscard]] std::unique_ptr<Optimizer> make_adam(const Options& options);     // betas, eps, weight_decay (L2)
-[[nodiscard]] std::unique_ptr<Optimizer> make_adamw(const Options& options);    // betas, eps, weight_decay (decoupled)
-[[nodiscard]] std::unique_ptr<Optimizer> make_rmsprop(const Options& options);  // alpha, eps, momentum, centered, weight_decay
-[[nodiscard]] std::unique_ptr<Optimizer> make_adagrad(const Options& options);  // lr_decay, eps, initial_accumulator_value, weight_decay
+// sgd: momentum, dampening, nesterov, weight_decay. adam: betas, eps, weight_decay (L2). adamw: the same (decoupled).
+// rmsprop: alpha, eps, momentum, centered, weight_decay.
+// adagrad: lr_decay, eps, initial_accumulator_value, weight_decay.
+[[nodiscard]] std::unique_ptr<Optimizer> make_sgd(const Options& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_adam(const Options& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_adamw(const Options& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_rmsprop(const Options& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_adagrad(const Options& options);
 
 struct OptimizerType {
   std::string_view name;

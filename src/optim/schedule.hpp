@@ -36,7 +36,8 @@ class Schedule {
 /// Types and keys, each with warmup_steps (default 0: the factor rises as (step+1)/warmup_steps over the first steps):
 /// constant; step (step_size, gamma); linear (start_factor, end_factor, total_iters); polynomial (total_iters, power);
 /// cosine (T_max, eta_min). Names, formulas and defaults are PyTorch's StepLR, LinearLR, PolynomialLR and
-/// CosineAnnealingLR counted in steps, but a length that is not given spans the rest of the run behind the warm-up.
+/// CosineAnnealingLR counted in steps, but a length that is not given spans the rest of the run behind the warm-up
+/// (step_size must be given). Beyond its length a schedule holds its last value; step goes on.
 /// `lr` is the base learning rate (eta_min is absolute); `total_steps` the length of the run.
 /// Errors: config (unknown type, listing the known ones; bad options).
 [[nodiscard]] std::unique_ptr<Schedule> make_schedule(const Component& config, double lr, std::uint64_t total_steps);

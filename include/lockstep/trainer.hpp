@@ -1,0 +1,105 @@
+// Training within another program: a Trainer on the caller's communicator, fed with the caller's samples.
+//
+// The library never calls MPI_Init or MPI_Finalize, never uses MPI_COMM_WORLD by itself, prints nothing and installs no
+// signal handlers. Several Trainers may live in one process. Use one from one thread at a time.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "lockstep/batch.hpp"
+#include "lockstep/error.hpp"
+#include "lockstep/log.hpp"
+#include "lockstep/run_config.hpp"
+#include "lockstep/scores.hpp"
+
+namespace lockstep {
+
+struct TrainerOptions {
+  LogSink log = {};               ///< takes notices and warnings; only rank 0 has any
+  std::uint64_t total_steps = 0;  ///< length of the run for schedules that span it; 0: unknown
+};
+
+/// This rank's samples of one global batch: the batch is the samples of rank 0, then of rank 1, and so on. Ranks may
+/// have unlike numbers of samples, also none. Exactly one of values and labels is given, as the loss needs it.
+struct LocalSamples {
+  std::span<const float> x;                   ///< [n, inputs]
+  std::span<const float> values = {};         ///< [n, outputs]
+  std::span<const std::int32_t> labels = {};  ///< [n]
+};
+
+/// Where the time of a step went on this rank [seconds].
+struct StepTimes {
+  double gather = 0;    ///< samples converted and normalised
+  double forward = 0;   ///< with the loss
+  double backward = 0;
+  double exchange = 0;  ///< gradients combined, weights updated and published; waiting included
+  [[nodiscard]] double total() const noexcept { return gather + forward + backward + exchange; }
+};
+
+/// What one step did; the same on every rank but for the times.
+struct StepResult {
+  std::uint64_t step = 0;               ///< counts from 1
+  std::size_t samples = 0;              ///< of the global batch
+  double loss = 0;                      ///< mean over the global batch, before the update
+  double learning_rate = 0;
+  std::optional<double> gradient_norm = {};  ///< before clipping; set when the run clips
+  StepTimes times = {};
+};
+
+class Trainer {
+ public:
+  /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data` and the intervals of
+  /// `run.checkpoint` are not used here. An unset run.train.shards becomes the number of ranks.
+  /// Collective over `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more.
+  /// Errors: config (the run; more ranks than shards), usage, comm. Config errors are thrown on every rank.
+  Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options = {});
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
+  ~Trainer();
+
+  [[nodiscard]] std::size_t inputs() const;
+  [[nodiscard]] std::size_t outputs() const;
+  /// Weights in all.
+  [[nodiscard]] std::size_t num_parameters() const;
+  /// Updates done so far.
+  [[nodiscard]] std::uint64_t steps() const;
+
+  /// One synchronous step: forward and backward on every rank's shards, gradients combined, every weight updated.
+  /// Collective. Errors: usage (sizes), diverged (the loss is not finite; thrown on every rank), comm.
+  StepResult train_step(Batch& batch);
+
+  /// The same over samples that the ranks hold: a rank's samples are cut into its shards. The weights are the same bits
+  /// at another rank count when the shards get the same samples, e.g. when every rank gives its part of one array.
+  /// Collective.
+  StepResult train_step(const LocalSamples& samples);
+
+  /// Scores over the samples of all ranks. Every rank gets the same; they depend on how the samples lie on the ranks
+  /// in the last bits only. Collective. Errors: usage (sizes; no samples at all).
+  [[nodiscard]] Scores evaluate(const LocalSamples& samples);
+
+  /// Outputs of the net for this rank's rows. Shapes: x [n, inputs], outputs [n, outputs].
+  /// Not collective. Errors: usage (sizes).
+  void predict(std::span<const float> x, std::span<float> outputs) const;
+
+  /// Writes a checkpoint, atomically, from rank 0. Collective. Errors: io, thrown on every rank.
+  void save(const std::string& path) const;
+  /// Takes weights, optimizer state and step from a checkpoint of the same net and optimizer. Nothing is changed unless
+  /// all of it is right. Collective; rank 0 reads. Errors: data, thrown on every rank.
+  void load(const std::string& path);
+
+  /// Digest over weights, optimizer state and position: equal wherever the bits are. Collective.
+  [[nodiscard]] std::string digest() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,114 @@
+// What a checkpoint holds, schema v1, and its digest.
+//
+// A checkpoint is a plain HDF5 file followed by a trailer that proves it whole. It sees named arrays, not layers. The
+// digest is over what steers the training on (weights, optimizer state, position), so it is equal wherever the bits are.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/parameters.hpp"
+
+namespace lockstep {
+
+inline constexpr std::int64_t kCheckpointVersion = 1;
+
+/// How far a run is. The order of an epoch is a function of (seed, epoch), so these are all that is needed to go on.
+struct Position {
+  std::uint64_t step = 0;      ///< updates done
+  std::uint64_t epoch = 0;     ///< epochs done
+  std::uint64_t position = 0;  ///< samples done of the epoch under way
+  bool operator==(const Position&) const = default;
+};
+
+/// What the epoch under way has added up so far, so that a resumed epoch reports the same loss.
+struct EpochSums {
+  double loss_sum = 0;
+  std::uint64_t samples = 0;
+  double seconds = 0;         ///< of steps, in this epoch
+  double total_seconds = 0;   ///< of steps, in the whole run
+};
+
+/// One row an epoch; NaN where a score is not there.
+struct History {
+  std::vector<std::string> columns;
+  std::vector<double> rows;  ///< [epochs, columns]
+  [[nodiscard]] std::size_t num_rows() const noexcept { return columns.empty() ? 0 : rows.size() / columns.size(); }
+};
+
+/// The best checkpoint so far by the monitored score.
+struct Best {
+  std::string monitor;
+  double value = 0;
+  std::uint64_t step = 0;
+  std::uint64_t epoch = 0;
+};
+
+/// Everything but the arrays.
+struct CheckpointInfo {
+  Position position;
+  std::int64_t seed = 0;
+  std::int64_t shards = 0;
+  std::int64_t inputs = 0;   ///< width of a sample
+  std::int64_t outputs = 0;  ///< width of the net's output
+  std::string digest;        ///< set by the writer
+  std::string run;           ///< the resolved run, TOML
+  std::string train_fingerprint;
+  std::string test_fingerprint;
+  std::string exchange;
+  std::map<std::string, std::string> versions;  ///< lockstep, hdf5, blas, mpi
+  std::string blas_kernel;
+  std::int64_t blas_threads = 1;
+  std::string simd_target;
+  std::vector<std::string> class_names;
+  // For information only.
+  std::int64_t ranks = 0;
+  std::string hosts;
+  std::string time;
+
+  EpochSums sums;
+  History history;
+  std::optional<Best> best;
+  std::map<std::string, std::vector<double>> normalization;  ///< x_shift, x_scale, y_shift, y_scale; absent when not used
+};
+
+/// Arrays to be written, in the layout of `table`.
+struct CheckpointArrays {
+  const ParameterTable& table;
+  std::span<const float> weights;              ///< [arena]
+  std::span<const std::string_view> slot_names;
+  std::vector<std::span<const float>> slots;   ///< [slots][arena]
+};
+
+/// A checkpoint read back.
+struct Checkpoint {
+  CheckpointInfo info;
+  ParameterTable table;
+  std::vector<float> weights;                   ///< [arena]
+  std::vector<std::string> slot_names;
+  std::vector<std::vector<float>> slots;        ///< [slots][arena]
+};
+
+/// XXH3-128 over names, shapes and bytes of parameters and optimizer state and over step, epoch, position and seed.
+[[nodiscard]] std::string digest_of(const CheckpointArrays& arrays, const Position& position, std::int64_t seed);
+
+/// Builds the file in memory and writes it, atomically, with its trailer. Local.
+/// Errors: io.
+void write_checkpoint(const std::string& path, CheckpointInfo info, const CheckpointArrays& arrays);
+
+/// Reads a checkpoint and checks it whole: trailer, hash, schema, every array, the digest. Local.
+/// Errors: data, with file and reason (missing, empty, cut short, changed bytes, foreign, another version).
+[[nodiscard]] Checkpoint read_checkpoint(const std::string& path);
+
+/// The information alone, to be sent to other ranks.
+[[nodiscard]] std::vector<std::byte> encode_info(const CheckpointInfo& info);
+[[nodiscard]] CheckpointInfo decode_info(std::span<const std::byte> bytes, const std::string& name);
+
+/// Errors: data, naming the first parameter that is missing, unknown or of another shape.
+void check_same_parameters(const ParameterTable& expected, const ParameterTable& found, const std::string& file);
+
+}  // namespace lockstep

@@ -1,0 +1,62 @@
+#include "checkpoint/retention.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::optional<std::uint64_t> step_of(const std::string& name) {
+  constexpr std::string_view prefix = "step-";
+  constexpr std::string_view suffix = ".h5";
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return {};
+  const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  std::uint64_t step = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  if (digits.size() < 8 || error != std::errc{} || end != digits.data() + digits.size()) return {};
+  return step;
+}
+
+void remove_file(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove(path, error);
+  if (error) throw Error(ErrorKind::io, fmt::format("cannot remove the old checkpoint {}: {}", path, error.message()));
+}
+
+}  // namespace
+
+std::string checkpoint_path(const std::string& folder, std::uint64_t step) {
+  return fmt::format("{}/step-{:08}.h5", folder, step);
+}
+
+std::vector<CheckpointFile> list_checkpoints(const std::string& folder) {
+  std::error_code error;
+  std::vector<CheckpointFile> files;
+  if (!std::filesystem::exists(folder, error)) return files;
+  std::filesystem::directory_iterator entries(folder, error);
+  if (error) throw Error(ErrorKind::io, fmt::format("cannot list the folder {}: {}", folder, error.message()));
+  for (const auto& entry : entries) {
+    if (const auto step = step_of(entry.path().filename().string())) files.push_back({*step, entry.path().string()});
+  }
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.step > b.step; });
+  return files;
+}
+
+void prune_checkpoints(const std::string& folder, std::int64_t keep, std::optional<std::uint64_t> best_step) {
+  const std::vector<CheckpointFile> files = list_checkpoints(folder);
+  const auto newest = static_cast<std::size_t>(std::max<std::int64_t>(keep, 1));
+  for (std::size_t i = newest; i < files.size(); ++i) {
+    if (files[i].step != best_step) remove_file(files[i].path);
+  }
+}
+
+void remove_checkpoints(const std::string& folder) {
+  for (const CheckpointFile& file : list_checkpoints(folder)) remove_file(file.path);
+}
+
+}  // namespace lockstep

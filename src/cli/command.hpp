@@ -1,0 +1,63 @@
+// One table of commands and their options: parsing, help and documentation come from it.
+#pragma once
+
+// A value with commas, e.g. --set optimizer.betas=[0.9,0.99], is one value.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+#include <cxxopts.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockstep {
+class Communicator;
+}
+
+namespace lockstep::cli {
+
+enum class OptionKind { flag, text, integer, number, list };
+
+struct OptionSpec {
+  std::string_view name;      ///< "output"
+  OptionKind kind = OptionKind::flag;
+  std::string_view argument;  ///< "DIR"; empty for flags
+  std::string_view fallback;  ///< default value as text; empty: none
+  std::string_view what;
+};
+
+/// What a command may use. `comm` is null for commands that run without MPI.
+struct CommandInput {
+  const cxxopts::ParseResult& options;
+  const std::vector<std::string>& arguments;  ///< positional
+  const Communicator* comm = nullptr;
+};
+
+struct Command {
+  std::string_view name;
+  std::string_view arguments;  ///< "RUN.toml"
+  std::string_view what;
+  std::string_view example;
+  bool uses_mpi = false;
+  std::vector<OptionSpec> options;
+  /// Returns the exit code. Results go to stdout, from rank 0 alone.
+  int (*run)(const CommandInput& input);
+};
+
+// One a file.
+[[nodiscard]] Command train_command();
+[[nodiscard]] Command evaluate_command();
+[[nodiscard]] Command inspect_command();
+[[nodiscard]] Command bench_command();
+
+[[nodiscard]] std::span<const Command> commands();
+
+/// Help of the program, or of one command.
+[[nodiscard]] std::string program_help();
+[[nodiscard]] std::string command_help(const Command& command);
+
+/// A command's words, parsed. Errors: usage, naming the option.
+[[nodiscard]] cxxopts::ParseResult parse_options(const Command& command, std::span<const char* const> words,
+                                                 std::vector<std::string>& arguments);
+
+}  // namespace lockstep::cli

@@ -1,0 +1,96 @@
+// lockstep evaluate: scores of a checkpoint on data.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+#include "cli/command.hpp"
+#include "cli/stored_net.hpp"
+#include "comm/communicator.hpp"
+#include "data/dataset.hpp"
+#include "train/evaluation.hpp"
+#include "train/run_data.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+// --data FILE.h5 takes the group of --split; --data FILE.h5:/group is taken as it is.
+DataSource source_of(const CommandInput& input, const RunConfig& run) {
+  const auto split = input.options["split"].as<std::string>();
+  if (input.options.count("data") != 0) {
+    const auto file = input.options["data"].as<std::string>();
+    return {file.find(":/") == std::string::npos ? file + ":/" + split : file, ""};
+  }
+  if (split != "test" && split != "train") {
+    throw Error(ErrorKind::usage, fmt::format("--split: expected train or test, found \"{}\"", split));
+  }
+  const DataSource& source = split == "train" ? run.data.train : run.data.test;
+  if (source.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("the run has no {} data; name some with --data", split));
+  }
+  return source;
+}
+
+void print_confusion(const Scores& scores, const std::vector<std::string>& names) {
+  std::size_t classes = 0;
+  while (classes * classes < scores.confusion.size()) ++classes;
+  if (classes == 0 || classes > 20) return;
+  fmt::print("\nconfusion matrix (row: label, column: answer)\n");
+  for (std::size_t row = 0; row < classes; ++row) {
+    fmt::print("{:>12}", row < names.size() ? names[row] : std::to_string(row));
+    for (std::size_t column = 0; column < classes; ++column) fmt::print("{:>7}", scores.confusion[row * classes + column]);
+    fmt::print("\n");
+  }
+}
+
+void print_json(const Scores& scores, const std::string& checkpoint, const std::string& data, std::uint64_t step) {
+  nlohmann::ordered_json json;
+  json["checkpoint"] = checkpoint;
+  json["step"] = step;
+  json["data"] = data;
+  json["samples"] = scores.samples;
+  for (const auto& [name, value] : scores.named()) json[name] = value;
+  if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
+  fmt::print("{}\n", json.dump(2));
+}
+
+int run_evaluate(const CommandInput& input) {
+  const Communicator& comm = *input.comm;
+  const StoredNet stored = load_net(comm, input);
+  Dataset data;
+  comm.together([&] {
+    data = read_dataset(source_of(input, stored.run), {});
+    if (data.inputs() != stored.model->inputs()) {
+      throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", data.source, data.inputs(),
+                                               stored.model->inputs()));
+    }
+    check_targets(data, nullptr, *stored.loss, stored.model->outputs(), static_cast<std::int64_t>(stored.model->outputs()));
+  });
+  const Scores scores = evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization);
+  if (!comm.is_root()) return 0;
+  if (input.options.count("json") != 0) {
+    print_json(scores, stored.path, data.source, stored.info.position.step);
+    return 0;
+  }
+  fmt::print("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data.source, scores.samples);
+  for (const auto& [name, value] : scores.named()) fmt::print("{:<14}{:.6g}\n", name, value);
+  print_confusion(scores, stored.info.class_names);
+  return 0;
+}
+
+}  // namespace
+
+Command evaluate_command() {
+  return {"evaluate",
+          "CHECKPOINT",
+          "Scores a checkpoint (or the newest one of a run folder) on data.",
+          "mpirun -n 2 lockstep evaluate runs/digits --json",
+          true,
+          {{"data", OptionKind::text, "FILE.h5", "", "other data than the run's; FILE.h5:/group names the group"},
+           {"split", OptionKind::text, "NAME", "test", "train or test"},
+           {"json", OptionKind::flag, "", "", "scores and confusion matrix as JSON"}},
+          run_evaluate};
+}
+
+}  // namespace lockstep::cli

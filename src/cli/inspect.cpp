@@ -1,0 +1,168 @@
+// lockstep inspect: what a checkpoint, a run folder or a data set holds. Runs without MPI.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/retention.hpp"
+#include "cli/command.hpp"
+#include "cli/stored_net.hpp"
+#include "io/files.hpp"
+#include "io/hdf5.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+std::string type_name(const std::optional<ElementType>& type) {
+  if (!type) return "not a number";
+  constexpr std::string_view names[] = {"float32", "float64", "int8", "uint8", "int16",
+                                        "uint16", "int32", "uint32", "int64", "uint64"};
+  return std::string(names[static_cast<std::size_t>(*type)]);
+}
+
+nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& path) {
+  const CheckpointInfo& info = checkpoint.info;
+  nlohmann::ordered_json json;
+  json["file"] = path;
+  json["kind"] = "checkpoint";
+  json["version"] = kCheckpointVersion;
+  json["step"] = info.position.step;
+  json["epoch"] = info.position.epoch;
+  json["position"] = info.position.position;
+  json["seed"] = info.seed;
+  json["shards"] = info.shards;
+  json["digest"] = info.digest;
+  json["data_fingerprint"] = info.train_fingerprint;
+  json["test_fingerprint"] = info.test_fingerprint;
+  json["exchange"] = info.exchange;
+  json["blas_kernel"] = info.blas_kernel;
+  json["blas_threads"] = info.blas_threads;
+  json["simd_target"] = info.simd_target;
+  json["versions"] = info.versions;
+  json["ranks"] = info.ranks;
+  json["hosts"] = info.hosts;
+  json["time"] = info.time;
+  for (const Parameter& parameter : checkpoint.table.entries()) {
+    json["parameters"][parameter.layer + "/" + parameter.name] = parameter.shape;
+  }
+  json["weights"] = checkpoint.table.count();
+  json["optimizer_slots"] = checkpoint.slot_names;
+  if (info.best) {
+    json["best"] = {{"monitor", info.best->monitor}, {"value", info.best->value}, {"step", info.best->step}, {"epoch", info.best->epoch}};
+  }
+  for (std::size_t row = 0; row < info.history.num_rows(); ++row) {
+    nlohmann::ordered_json entry;
+    for (std::size_t c = 0; c < info.history.columns.size(); ++c) {
+      const double value = info.history.rows[row * info.history.columns.size() + c];
+      entry[info.history.columns[c]] = std::isnan(value) ? nlohmann::ordered_json() : nlohmann::ordered_json(value);
+    }
+    json["history"].push_back(entry);
+  }
+  json["run"] = info.run;
+  return json;
+}
+
+void print_text(const Checkpoint& checkpoint, const std::string& path) {
+  const CheckpointInfo& info = checkpoint.info;
+  fmt::print("{}\n  step {}, {} epochs done, sample {} of the next\n", path, info.position.step, info.position.epoch, info.position.position);
+  fmt::print("  digest        {}\n  written       {} by {} ranks on {}\n", info.digest, info.time, info.ranks, info.hosts);
+  fmt::print("  computed with {} kernels, {} BLAS thread(s), {} vectors, exchange {}, {} shards\n", info.blas_kernel,
+             info.blas_threads, info.simd_target, info.exchange, info.shards);
+  if (info.best) fmt::print("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value, info.best->step, info.best->epoch);
+  fmt::print("  parameters    {} weights{}\n", checkpoint.table.count(),
+             checkpoint.slot_names.empty() ? "" : fmt::format(", each with {}", fmt::join(checkpoint.slot_names, " and ")));
+  for (const Parameter& parameter : checkpoint.table.entries()) {
+    fmt::print("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
+  }
+  if (const std::size_t rows = info.history.num_rows(); rows != 0) {
+    fmt::print("  last epoch   ");
+    for (std::size_t c = 0; c < info.history.columns.size(); ++c) {
+      fmt::print(" {} {:.6g}", info.history.columns[c], info.history.rows[(rows - 1) * info.history.columns.size() + c]);
+    }
+    fmt::print("\n");
+  }
+  fmt::print("\n{}", info.run);
+}
+
+// A plain HDF5 file: its x and y, wherever they are within two levels.
+int inspect_data(const std::string& path, bool json_wanted) {
+  const h5::File file = h5::File::open(path);
+  nlohmann::ordered_json json;
+  json["file"] = path;
+  json["kind"] = "data";
+  std::vector<std::string> groups{"/"};
+  for (const std::string& name : file.children("/")) {
+    if (file.is_group("/" + name)) groups.push_back("/" + name);
+  }
+  for (const std::string& group : groups) {
+    for (const char* name : {"x", "y"}) {
+      const std::string place = (group == "/" ? "" : group) + "/" + name;
+      if (!file.exists(place) || file.is_group(place)) continue;
+      const h5::DatasetInfo info = file.info(place);
+      json["data"][place] = {{"type", type_name(info.type)}, {"shape", info.shape}};
+    }
+  }
+  if (!json.contains("data")) {
+    throw Error(ErrorKind::data, fmt::format("{} is neither a checkpoint nor does it hold data sets x and y", path));
+  }
+  if (json_wanted) {
+    fmt::print("{}\n", json.dump(2));
+    return 0;
+  }
+  fmt::print("{}\n", path);
+  for (const auto& [place, what] : json["data"].items()) {
+    fmt::print("  {:<16}{:<10}{}\n", place, what["type"].get<std::string>(), what["shape"].dump());
+  }
+  return 0;
+}
+
+bool is_checkpoint(const std::string& path) {
+  const std::vector<std::byte> bytes = read_file(path);
+  try {
+    const h5::File file = h5::File::open(path);
+    return file.has_attribute("/", "format") && file.text_attribute("/", "format") == "lockstep-checkpoint";
+  } catch (const Error&) {
+    return true;  // damaged: the checkpoint reader says how
+  }
+}
+
+int run_inspect(const CommandInput& input) {
+  if (input.arguments.empty()) throw Error(ErrorKind::usage, "inspect: a file or folder is needed; see lockstep inspect --help");
+  const std::string path = checkpoint_file(input.arguments[0]);
+  const bool json = input.options.count("json") != 0;
+  const bool digest = input.options.count("digest") != 0;
+  const bool verify = input.options.count("verify") != 0;
+  if (!digest && !verify && !is_checkpoint(path)) return inspect_data(path, json);
+  const Checkpoint checkpoint = read_checkpoint(path);  // checks everything
+  if (digest) {
+    fmt::print("{}\n", checkpoint.info.digest);
+  } else if (json) {
+    fmt::print("{}\n", to_json(checkpoint, path).dump(2));
+  } else if (verify) {
+    fmt::print("{}: good (length, hash, schema, every array and the digest {})\n", path, checkpoint.info.digest);
+  } else {
+    print_text(checkpoint, path);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return {"inspect",
+          "FILE|DIR",
+          "Tells what a checkpoint, a run folder (its newest checkpoint) or a data file holds.",
+          "lockstep inspect runs/digits --digest",
+          false,
+          {{"json", OptionKind::flag, "", "", "everything as JSON"},
+           {"digest", OptionKind::flag, "", "", "only the digest over weights, optimizer state and position"},
+           {"verify", OptionKind::flag, "", "", "re-reads and checks the whole checkpoint; exit 2 if it is not whole"}},
+          run_inspect};
+}
+
+}  // namespace lockstep::cli

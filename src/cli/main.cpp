@@ -1,0 +1,139 @@
+// The program: finds the command, starts MPI where the command needs it, and turns errors into one message and an exit
+// code for the whole job.
+#include <fmt/format.h>
+#include <mpi.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "cli/command.hpp"
+#include "comm/communicator.hpp"
+#include "lockstep/error.hpp"
+#include "lockstep/version.hpp"
+
+namespace {
+
+using lockstep::Error;
+using lockstep::ErrorKind;
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::usage:
+    case ErrorKind::config:
+    case ErrorKind::data:
+      return 2;
+    case ErrorKind::diverged:
+      return 3;
+    default:
+      return 1;
+  }
+}
+
+void print_error(const std::string& message) {
+  fmt::print(stderr, "lockstep: error: {}\n", message);
+  std::fflush(stderr);
+}
+
+// The rank that a launcher gave this process, before and without MPI; 0 without a launcher.
+bool launched_as_root() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
+    if (const char* rank = std::getenv(name)) return std::string_view(rank) == "0";
+  }
+  return true;
+}
+
+// MPI_Init to MPI_Finalize, with the threads that lockstep needs.
+class MpiSession {
+ public:
+  MpiSession(int* argc, char*** argv) {
+    int provided = MPI_THREAD_SINGLE;
+    lockstep::check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  }
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+  ~MpiSession() { MPI_Finalize(); }
+};
+
+// An error that other ranks do not know of: they may wait for this one, so the job ends here.
+[[noreturn]] void abort_job(const lockstep::Communicator& comm, const std::string& message, int code) {
+  print_error(comm.size() > 1 ? fmt::format("rank {}: {}", comm.rank(), message) : message);
+  MPI_Abort(comm.get(), code);
+  std::_Exit(code);
+}
+
+int run_without_mpi(const lockstep::cli::Command& command, std::span<const char* const> words) {
+  try {
+    std::vector<std::string> arguments;
+    const auto options = lockstep::cli::parse_options(command, words, arguments);
+    return command.run({options, arguments, nullptr});
+  } catch (const Error& error) {
+    if (launched_as_root()) print_error(error.what());
+    return exit_code(error.kind());
+  } catch (const std::exception& error) {
+    if (launched_as_root()) print_error(error.what());
+    return 1;
+  }
+}
+
+int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* const> words) {
+  const lockstep::Communicator comm(MPI_COMM_WORLD);
+  try {
+    std::vector<std::string> arguments;
+    std::optional<cxxopts::ParseResult> options;
+    comm.together([&] { options = lockstep::cli::parse_options(command, words, arguments); });
+    return command.run({*options, arguments, &comm});
+  } catch (const Error& error) {
+    if (!error.agreed()) abort_job(comm, error.what(), exit_code(error.kind()));
+    if (comm.is_root()) print_error(error.what());
+    return exit_code(error.kind());
+  } catch (const std::bad_alloc&) {
+    abort_job(comm, "out of memory", 1);
+  } catch (const std::exception& error) {
+    abort_job(comm, error.what(), 1);
+  }
+}
+
+const lockstep::cli::Command* find_command(std::string_view name) {
+  for (const auto& command : lockstep::cli::commands()) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<char* const> words(argv, static_cast<std::size_t>(argc));
+  const std::string_view name = argc > 1 ? words[1] : "";
+  if (name == "--version") {
+    if (launched_as_root()) fmt::print("lockstep {}\n", lockstep::kVersion);
+    return 0;
+  }
+  const auto* command = find_command(name);
+  if (command == nullptr) {
+    const bool help = name == "--help" || name == "-h";
+    if (launched_as_root()) {
+      if (help) fmt::print("{}", lockstep::cli::program_help());
+      if (!help && name.empty()) fmt::print(stderr, "{}", lockstep::cli::program_help());
+      if (!help) print_error(name.empty() ? "a command is needed" : fmt::format("unknown command \"{}\"; see lockstep --help", name));
+    }
+    return help ? 0 : 2;
+  }
+  for (const char* word : words.subspan(2)) {
+    if (std::string_view(word) == "--help" || std::string_view(word) == "-h") {
+      if (launched_as_root()) fmt::print("{}", lockstep::cli::command_help(*command));
+      return 0;
+    }
+  }
+  const std::vector<const char*> rest(words.begin() + 1, words.end());
+  if (!command->uses_mpi) return run_without_mpi(*command, rest);
+  try {
+    const MpiSession session(&argc, &argv);
+    return run_with_mpi(*command, rest);
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,54 @@
+#include "cli/stored_net.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "checkpoint/retention.hpp"
+#include "config/run_file.hpp"
+#include "train/resume.hpp"
+
+namespace lockstep::cli {
+
+std::string checkpoint_file(const std::string& name) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(name, ignored)) return name;
+  for (const std::string& folder : {name + "/checkpoints", name}) {
+    const std::vector<CheckpointFile> files = list_checkpoints(folder);
+    if (!files.empty()) return files.front().path;
+  }
+  throw Error(ErrorKind::data, fmt::format("there is no checkpoint in {} or {}/checkpoints", name, name));
+}
+
+StoredNet load_net(const Communicator& comm, const CommandInput& input) {
+  std::optional<Checkpoint> read;
+  StoredNet net;
+  comm.together([&] {
+    if (input.arguments.empty()) throw Error(ErrorKind::usage, "a checkpoint or run folder is needed; see --help");
+    if (!comm.is_root()) return;
+    net.path = checkpoint_file(input.arguments[0]);
+    read = read_checkpoint(net.path);
+  });
+  net.path = comm.broadcast_text(net.path);
+  net.info = share_info(comm, read ? &*read : nullptr, net.path).value();
+  comm.together([&] {
+    net.run = parse_run(net.info.run, net.path + ":/run");
+    net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs));
+    net.loss = make_loss(net.run.model.loss);
+    if (read) check_same_parameters(net.model->parameters(), read->table, net.path);
+    const auto part = [&](const char* name) {
+      const auto found = net.info.normalization.find(name);
+      return found == net.info.normalization.end() ? std::vector<double>{} : found->second;
+    };
+    net.normalization.x = {part("x_shift"), part("x_scale")};
+    net.normalization.y = {part("y_shift"), part("y_scale")};
+  });
+  net.weights = Buffer<float>(net.model->parameters().arena_size());
+  if (read) std::ranges::copy(read->weights, net.weights.view().begin());
+  comm.broadcast(net.weights.view());
+  return net;
+}
+
+}  // namespace lockstep::cli

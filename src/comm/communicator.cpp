@@ -1,0 +1,171 @@
+// Every MPI call of the plain collectives.
+#include "comm/communicator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "core/convert.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 28U;  // elements of one MPI call, well below INT_MAX
+
+void require_mpi() {
+  int initialized = 0;
+  int thread_level = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
+  if (initialized == 0) throw Error(ErrorKind::usage, "MPI is not initialised: call MPI_Init_thread before making a Trainer");
+  check_mpi(MPI_Query_thread(&thread_level), "MPI_Query_thread");
+  if (thread_level < MPI_THREAD_FUNNELED) {
+    throw Error(ErrorKind::usage, "MPI was initialised without thread support: pass MPI_THREAD_FUNNELED to MPI_Init_thread");
+  }
+}
+
+// Calls `move(first, count)` for pieces of [0, total).
+template <class Move>
+void in_pieces(std::size_t total, Move move) {
+  for (std::size_t first = 0; first < total; first += kPiece) {
+    move(first, static_cast<int>(std::min(kPiece, total - first)));
+  }
+}
+
+}  // namespace
+
+void check_mpi(int code, const char* call) {
+  if (code == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(code, text.data(), &length);
+  throw Error(ErrorKind::comm, fmt::format("{} failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
+}
+
+Communicator::Communicator(MPI_Comm parent) {
+  require_mpi();
+  check_mpi(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
+  check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+  int node_rank = 0;
+  check_mpi(MPI_Comm_rank(node, &node_rank), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
+  nodes_ = static_cast<int>(sum(std::int64_t{node_rank == 0 ? 1 : 0}));
+}
+
+Communicator::Communicator(Communicator&& other) noexcept
+    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_), nodes_(other.nodes_) {}
+
+Communicator::~Communicator() {
+  int finalized = 0;
+  if (comm_ == MPI_COMM_NULL || MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  MPI_Comm_free(&comm_);
+}
+
+void Communicator::together(FunctionRef<void()> local) const {
+  std::optional<Error> error;
+  try {
+    local();
+  } catch (const Error& thrown) {
+    error = thrown;
+  } catch (const std::bad_alloc&) {
+    error.emplace(ErrorKind::io, "out of memory");
+  } catch (const std::exception& thrown) {
+    error.emplace(ErrorKind::internal, thrown.what());
+  }
+  // The lowest failing rank, and whether all failed: MIN over (rank or size, failed).
+  std::array<int, 2> state{error ? rank_ : size_, error ? 1 : 0};
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, state.data(), 2, MPI_INT, MPI_MIN, comm_), "MPI_Allreduce");
+  const int first = state[0];
+  if (first == size_) return;
+  std::array<std::int64_t, 2> head{};
+  std::string text;
+  if (rank_ == first) {
+    text = error->what();
+    if (state[1] == 0) text = fmt::format("rank {}: {}", rank_, text);
+    head = {static_cast<std::int64_t>(error->kind()), static_cast<std::int64_t>(text.size())};
+  }
+  check_mpi(MPI_Bcast(head.data(), 2, MPI_INT64_T, first, comm_), "MPI_Bcast");
+  text.resize(static_cast<std::size_t>(head[1]));
+  check_mpi(MPI_Bcast(text.data(), narrow<int>(text.size()), MPI_CHAR, first, comm_), "MPI_Bcast");
+  throw Error(static_cast<ErrorKind>(head[0]), text).as_agreed();
+}
+
+void Communicator::broadcast(std::span<std::byte> data) const {
+  in_pieces(data.size(), [&](std::size_t first, int count) {
+    check_mpi(MPI_Bcast(data.data() + first, count, MPI_BYTE, 0, comm_), "MPI_Bcast");
+  });
+}
+
+std::string Communicator::broadcast_text(const std::string& text) const {
+  std::int64_t size = static_cast<std::int64_t>(text.size());
+  check_mpi(MPI_Bcast(&size, 1, MPI_INT64_T, 0, comm_), "MPI_Bcast");
+  std::string copy = is_root() ? text : std::string(static_cast<std::size_t>(size), '\0');
+  broadcast(std::as_writable_bytes(std::span(copy)));
+  return copy;
+}
+
+void Communicator::gather_parts(std::span<double> values, std::span<const std::size_t> starts) const {
+  if (starts.size() != static_cast<std::size_t>(size_) + 1 || starts.back() != values.size()) {
+    throw Error(ErrorKind::usage, "gather_parts: the parts do not add up to the values");
+  }
+  // The counts are few and the same on every call; a broadcast a rank needs no arrays of them.
+  if (size_ == 1) return;
+  for (int root = 0; root < size_; ++root) {
+    const std::size_t begin = starts[static_cast<std::size_t>(root)];
+    const std::size_t count = starts[static_cast<std::size_t>(root) + 1] - begin;
+    in_pieces(count, [&](std::size_t first, int piece) {
+      check_mpi(MPI_Bcast(values.data() + begin + first, piece, MPI_DOUBLE, root, comm_), "MPI_Bcast");
+    });
+  }
+}
+
+void Communicator::sum(std::span<std::int64_t> values) const {
+  in_pieces(values.size(), [&](std::size_t first, int count) {
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + first, count, MPI_INT64_T, MPI_SUM, comm_), "MPI_Allreduce");
+  });
+}
+
+void Communicator::sum(std::span<float> values) const {
+  in_pieces(values.size(), [&](std::size_t first, int count) {
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + first, count, MPI_FLOAT, MPI_SUM, comm_), "MPI_Allreduce");
+  });
+}
+
+double Communicator::max(double value) const {
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, comm_), "MPI_Allreduce");
+  return value;
+}
+
+std::int64_t Communicator::sum(std::int64_t value) const {
+  sum(std::span(&value, 1));
+  return value;
+}
+
+std::vector<std::string> Communicator::gather_texts(const std::string& text) const {
+  const auto ranks = static_cast<std::size_t>(size_);
+  const int length = narrow<int>(text.size(), "a text");
+  std::vector<int> lengths(ranks);
+  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, comm_), "MPI_Allgather");
+  std::vector<int> starts(ranks, 0);
+  std::partial_sum(lengths.begin(), lengths.end() - 1, starts.begin() + 1);
+  std::string all(static_cast<std::size_t>(starts.back() + lengths.back()), '\0');
+  check_mpi(MPI_Allgatherv(text.data(), length, MPI_CHAR, all.data(), lengths.data(), starts.data(), MPI_CHAR, comm_),
+            "MPI_Allgatherv");
+  std::vector<std::string> texts;
+  for (std::size_t r = 0; r < ranks; ++r) {
+    texts.push_back(all.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(lengths[r])));
+  }
+  return texts;
+}
+
+void Communicator::barrier() const { check_mpi(MPI_Barrier(comm_), "MPI_Barrier"); }
+
+}  // namespace lockstep

@@ -1,0 +1,74 @@
+// A communicator of our own, and the collectives that lockstep uses.
+//
+// The caller's communicator is duplicated, so that our traffic never meets theirs, and the duplicate returns errors
+// instead of aborting; every call is checked. Counts above INT_MAX are moved in pieces.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/function_ref.hpp"
+#include "core/range.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+
+/// Throws comm with MPI's text unless `code` is MPI_SUCCESS.
+void check_mpi(int code, const char* call);
+
+class Communicator {
+ public:
+  /// Collective over `parent`. MPI must be initialised with at least MPI_THREAD_FUNNELED.
+  /// Errors: usage (MPI not initialised, or with less thread support), comm.
+  explicit Communicator(MPI_Comm parent);
+  Communicator(Communicator&& other) noexcept;
+  Communicator& operator=(Communicator&&) = delete;
+  Communicator(const Communicator&) = delete;
+  /// Frees the duplicate; does nothing after MPI_Finalize.
+  ~Communicator();
+
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] int size() const noexcept { return size_; }
+  [[nodiscard]] bool is_root() const noexcept { return rank_ == 0; }
+  /// Hosts (shared-memory domains) that hold the ranks.
+  [[nodiscard]] int nodes() const noexcept { return nodes_; }
+  [[nodiscard]] MPI_Comm get() const noexcept { return comm_; }
+
+  /// Runs `local` on every rank, then agrees: if it threw on any rank, every rank throws the error of the lowest such
+  /// rank, marked agreed. What can fail on one rank alone goes through here before the next collective.
+  /// Collective. `local` must not communicate.
+  void together(FunctionRef<void()> local) const;
+
+  /// Copies `data` of rank 0 to all. Collective.
+  void broadcast(std::span<std::byte> data) const;
+  void broadcast(std::span<float> values) const { broadcast(std::as_writable_bytes(values)); }
+  [[nodiscard]] std::string broadcast_text(const std::string& text) const;
+
+  /// Rank r has filled values[owned(r)]; afterwards all ranks have all. `starts` [size + 1] says where a rank's part
+  /// begins. Collective.
+  void gather_parts(std::span<double> values, std::span<const std::size_t> starts) const;
+
+  /// Adds over the ranks, in place. Integer sums do not depend on an order; float sums do. Collective.
+  void sum(std::span<std::int64_t> values) const;
+  void sum(std::span<float> values) const;
+  [[nodiscard]] double max(double value) const;
+  [[nodiscard]] std::int64_t sum(std::int64_t value) const;
+
+  /// The text of every rank, on every rank. Collective.
+  [[nodiscard]] std::vector<std::string> gather_texts(const std::string& text) const;
+
+  void barrier() const;
+
+ private:
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  int nodes_ = 1;
+};
+
+}  // namespace lockstep

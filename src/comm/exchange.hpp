@@ -1,0 +1,83 @@
+// How the ranks combine their shards' gradients and share the weights.
+//
+// An exchange owns the arenas (weights, optimizer slots, gradients), because where they lie is half of how it works.
+// It sees flat arrays, fixed blocks and shards; it knows no layers. A step, on every rank:
+//
+//   for each owned shard: write gradient(); shard_done();      gradient_ready() tells of parts that are complete
+//   reduce(shard_values, visit)                                visit: each owned block with its gradient sum
+//   [gather_blocks(norms); revisit(visit)]                     when the update needs a norm first
+//   publish()                                                  the updated weights are the same on every rank
+//
+// tree_exchange.cpp is the plain one that is right by reading: keep it so, it is the oracle of the others.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "comm/shard_sums.hpp"
+#include "core/buffer.hpp"
+#include "core/function_ref.hpp"
+#include "core/parameters.hpp"
+
+namespace lockstep {
+
+/// What an exchange has to hold and move.
+struct ExchangeLayout {
+  std::size_t elements = 0;          ///< floats of one arena
+  std::vector<Block> blocks = {};    ///< fixed blocks, in arena order
+  std::size_t slots = 0;             ///< optimizer state arrays
+  std::size_t shards = 1;
+  Range owned_shards = {};           ///< this rank's
+};
+
+class Exchange {
+ public:
+  /// A block's index and its gradient, the sum over all shards.
+  using BlockVisitor = FunctionRef<void(std::size_t block, std::span<const float> gradient)>;
+
+  virtual ~Exchange() = default;
+
+  /// The name in the run file.
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// Whether the weights are the same bits at any rank count.
+  [[nodiscard]] virtual bool same_bits_at_any_rank_count() const noexcept = 0;
+
+  /// The weights [elements]: the same on every rank after publish().
+  [[nodiscard]] virtual std::span<float> weights() noexcept = 0;
+  /// Optimizer state array `slot` [elements]; a rank may count on the parts of its own blocks only.
+  [[nodiscard]] virtual std::span<float> slot(std::size_t slot) noexcept = 0;
+  /// The blocks this rank updates: a run of block indices.
+  [[nodiscard]] virtual Range owned_blocks() const noexcept = 0;
+
+  /// Where the next owned shard's gradient is to be written [elements].
+  [[nodiscard]] virtual std::span<float> gradient() = 0;
+  /// Elements `range` of gradient() are complete. May start to move them.
+  virtual void gradient_ready(Range /*range*/) {}
+  /// gradient() is complete.
+  virtual void shard_done() = 0;
+
+  /// Adds the gradients of all shards and calls `visit` for each owned block.
+  /// `shard_values` [shards * k]: this rank has filled those of its shards; afterwards every rank has all.
+  /// Collective. Every owned shard must be done.
+  virtual void reduce(std::span<double> shard_values, BlockVisitor visit) = 0;
+  /// Calls `visit` again for each owned block of the last reduce(). Local.
+  virtual void revisit(BlockVisitor visit) = 0;
+  /// `values` [blocks]: this rank has filled those of its blocks; afterwards every rank has all. Collective.
+  virtual void gather_blocks(std::span<double> values) = 0;
+  /// The owned blocks of weights() are updated: makes them visible to every rank. Collective.
+  virtual void publish() = 0;
+
+  /// Bytes of the arenas that this rank holds.
+  [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
+};
+
+/// Makes the exchange that the run file names. `comm` must outlive it.
+/// Collective. Errors: config (unknown name), comm.
+[[nodiscard]] std::unique_ptr<Exchange> make_exchange(std::string_view name, const Communicator& comm,
+                                                      const ExchangeLayout& layout);
+
+}  // namespace lockstep

@@ -1,0 +1,41 @@
+// What the two plain exchanges share: every rank holds everything and updates everything.
+#pragma once
+
+#include "comm/exchange.hpp"
+
+namespace lockstep {
+
+class ReplicatedExchange : public Exchange {
+ public:
+  ReplicatedExchange(const Communicator& comm, const ExchangeLayout& layout);
+
+  [[nodiscard]] std::span<float> weights() noexcept override { return weights_.view(); }
+  [[nodiscard]] std::span<float> slot(std::size_t slot) noexcept override { return slots_[slot].view(); }
+  [[nodiscard]] Range owned_blocks() const noexcept override { return {0, layout_.blocks.size()}; }
+  [[nodiscard]] std::span<float> gradient() override { return sums_.next(); }
+  void shard_done() override { sums_.push(); }
+  void reduce(std::span<double> shard_values, BlockVisitor visit) override;
+  void revisit(BlockVisitor visit) override;
+  void gather_blocks(std::span<double> /*values*/) override {}  // every rank has all blocks
+  void publish() override {}                                    // every rank made the same update
+  [[nodiscard]] std::size_t bytes() const noexcept override;
+
+ protected:
+  /// Sets total_ to the sum over all shards. Collective.
+  virtual void add_up() = 0;
+
+  const Communicator& comm_;
+  const ExchangeLayout layout_;
+  Buffer<float> weights_;
+  std::vector<Buffer<float>> slots_;
+  std::vector<Buffer<float>> partials_;
+  ShardSums sums_;
+  Buffer<float> total_;                        // [elements]
+  std::vector<std::size_t> shard_starts_;      // [ranks + 1] first owned shard of each rank
+  std::vector<std::size_t> value_starts_;      // the same for shard_values
+};
+
+[[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout);
+[[nodiscard]] std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout);
+
+}  // namespace lockstep

@@ -1,0 +1,66 @@
+#include "comm/shard_sums.hpp"
+
+#include <algorithm>
+
+#include "core/sums.hpp"
+#include "core/tree.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+// Appends, for each leaf of `node`, how many additions follow it in postfix order.
+void append_adds(Range node, std::vector<std::size_t>& adds) {
+  if (node.size() == 1) {
+    adds.push_back(0);
+    return;
+  }
+  const std::size_t mid = tree_split(node);
+  append_adds({node.begin, mid}, adds);
+  append_adds({mid, node.end}, adds);
+  ++adds.back();
+}
+
+std::vector<std::size_t> adds_of(std::span<const Range> nodes) {
+  std::vector<std::size_t> adds;
+  for (const Range node : nodes) append_adds(node, adds);
+  return adds;
+}
+
+}  // namespace
+
+std::size_t ShardSums::buffers_needed(std::size_t shards, Range owned) {
+  std::size_t height = 0;
+  std::size_t most = 0;
+  for (const std::size_t adds : adds_of(tree_cover(shards, owned))) {
+    most = std::max(most, ++height);
+    height -= adds;
+  }
+  return most;
+}
+
+ShardSums::ShardSums(std::size_t shards, Range owned, std::vector<std::span<float>> buffers)
+    : nodes_(tree_cover(shards, owned)), adds_(adds_of(nodes_)), buffers_(std::move(buffers)) {
+  if (buffers_.size() < buffers_needed(shards, owned)) throw Error(ErrorKind::internal, "shard sums: too few buffers");
+}
+
+std::span<float> ShardSums::next() {
+  if (pushed_ == adds_.size()) throw Error(ErrorKind::internal, "shard sums: more gradients than shards");
+  return buffers_[height_];
+}
+
+void ShardSums::push() {
+  ++height_;
+  for (std::size_t add = 0; add < adds_[pushed_]; ++add) {
+    --height_;
+    add_to(buffers_[height_ - 1], buffers_[height_]);
+  }
+  ++pushed_;
+}
+
+void ShardSums::reset() noexcept {
+  pushed_ = 0;
+  height_ = 0;
+}
+
+}  // namespace lockstep

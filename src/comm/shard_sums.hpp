@@ -1,0 +1,41 @@
+// One rank's part of the tree of gradients: shard gradients go in, the sums of whole nodes come out.
+//
+// Shards are pushed in order; as soon as both halves of a node are there they are added, so few buffers are needed.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "core/range.hpp"
+
+namespace lockstep {
+
+class ShardSums {
+ public:
+  /// Buffers that `owned` of `shards` needs.
+  [[nodiscard]] static std::size_t buffers_needed(std::size_t shards, Range owned);
+
+  /// `buffers`: at least buffers_needed() arrays of equal length; they must outlive this.
+  ShardSums(std::size_t shards, Range owned, std::vector<std::span<float>> buffers);
+
+  /// Where the next shard's gradient is to be written. Valid until push().
+  [[nodiscard]] std::span<float> next();
+  /// The gradient in next() is complete: adds it to what it completes.
+  void push();
+  /// Starts a step.
+  void reset() noexcept;
+
+  /// The nodes of the tree that make up `owned`, left to right; node i's sum lies in buffer i after the last push.
+  [[nodiscard]] std::span<const Range> nodes() const noexcept { return nodes_; }
+  [[nodiscard]] std::span<const float> sum(std::size_t node) const { return buffers_[node]; }
+
+ private:
+  std::vector<Range> nodes_;
+  std::vector<std::size_t> adds_;  // [owned]: additions to do after each push
+  std::vector<std::span<float>> buffers_;
+  std::size_t pushed_ = 0;
+  std::size_t height_ = 0;  // buffers in use
+};
+
+}  // namespace lockstep

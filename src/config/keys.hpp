@@ -1,0 +1,100 @@
+// Every key of a run file, once: reading, writing, comparing and documenting all walk this list.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "lockstep/run_config.hpp"
+
+namespace lockstep {
+
+/// What a number may be.
+enum class Bound { any, positive, not_negative };
+
+/// What is known of a key besides its value.
+struct KeyInfo {
+  std::string_view name;                            ///< "train.batch"
+  std::string_view what;                            ///< what it does, for the documentation
+  Bound bound = Bound::any;
+  std::span<const std::string_view> choices = {};   ///< the texts it may be; empty: any
+  bool may_change = false;                          ///< on resume
+};
+
+inline constexpr std::string_view kExchangeNames[] = {"tree", "allreduce"};
+inline constexpr std::string_view kNormalizeNames[] = {"none", "standard", "minmax"};
+
+/// Calls visit(KeyInfo, member) for every key, in the order of the documentation. Run: RunConfig or const RunConfig.
+template <class Run, class Visitor>
+void visit_keys(Run& run, Visitor&& visit) {
+  constexpr Bound positive = Bound::positive;
+  constexpr Bound not_negative = Bound::not_negative;
+  visit(KeyInfo{"name", "names the run folder, runs/NAME"}, run.name);
+  visit(KeyInfo{"seed", "steers starting weights, order of samples and dropout", not_negative}, run.seed);
+
+  // Where a data set lies may change on resume: what counts is its fingerprint.
+  visit(KeyInfo{.name = "data.train",
+                .what = "training data: \"FILE.h5:/group\", or {x = \"IDX file\", y = \"IDX file\"}",
+                .may_change = true},
+        run.data.train);
+  visit(KeyInfo{.name = "data.test", .what = "test data, evaluated after every epoch", .may_change = true},
+        run.data.test);
+  visit(KeyInfo{"data.normalize",
+                "none, standard (mean 0, deviation 1) or minmax (0 to 1), fitted on train; also for regression targets",
+                Bound::any, kNormalizeNames},
+        run.data.normalize);
+  visit(KeyInfo{"data.classes", "number of classes; unset: the file's class list, or the largest label + 1", positive},
+        run.data.classes);
+
+  visit(KeyInfo{"model.loss",
+                "mse, mae, huber (delta), binary_cross_entropy (on logits) or softmax_cross_entropy (label_smoothing)"},
+        run.model.loss);
+  visit(KeyInfo{"model.layers",
+                "list of {type = ...}: dense (units, bias, init, init_value), relu, leaky_relu (negative_slope), "
+                "gelu (approximate), tanh, sigmoid, dropout (rate); each may have a name"},
+        run.model.layers);
+
+  visit(KeyInfo{"train.batch", "samples of the GLOBAL batch", positive}, run.train.batch);
+  visit(KeyInfo{"train.shards",
+                "parts of a batch that are computed on their own; unset: the rank count of the first start", positive},
+        run.train.shards);
+  visit(KeyInfo{"train.epochs", "passes over the training data", positive, {}, true}, run.train.epochs);
+  visit(KeyInfo{"train.exchange",
+                "tree (same bits at any rank count) or allreduce (one MPI_Allreduce; bits depend on the rank count)",
+                Bound::any, kExchangeNames, true},
+        run.train.exchange);
+  visit(KeyInfo{"train.threads", "BLAS threads a rank; another count gives other bits", positive, {}, true},
+        run.train.threads);
+
+  visit(KeyInfo{"optimizer.type",
+                "sgd (momentum, dampening, nesterov, weight_decay), adam or adamw (betas, eps, weight_decay), rmsprop "
+                "(alpha, eps, momentum, centered, weight_decay) or adagrad (lr_decay, eps, "
+                "initial_accumulator_value, weight_decay)"},
+        run.optimizer.type);
+  visit(KeyInfo{"optimizer.lr", "base learning rate; unset: PyTorch's default, 1e-2 for sgd", positive},
+        run.optimizer.lr);
+  visit(KeyInfo{"optimizer.schedule",
+                "constant, step (step_size, gamma), linear (start_factor, end_factor, total_iters), polynomial "
+                "(total_iters, power) or cosine (T_max, eta_min), each with warmup_steps; counted in steps"},
+        run.optimizer.schedule);
+  visit(KeyInfo{"optimizer.clip_norm", "largest norm of the gradient; 0: no clipping", not_negative},
+        run.optimizer.clip_norm);
+  visit(KeyInfo{"optimizer.decay_exclude", "kinds of parameters without weight decay: [\"bias\"]"},
+        run.optimizer.decay_exclude);
+
+  visit(KeyInfo{"checkpoint.every_epochs", "a checkpoint every so many epochs; 0: none by epochs", not_negative, {}, true},
+        run.checkpoint.every_epochs);
+  visit(KeyInfo{"checkpoint.every_steps", "a checkpoint every so many steps; 0: none by steps", not_negative, {}, true},
+        run.checkpoint.every_steps);
+  visit(KeyInfo{"checkpoint.keep", "newest checkpoints kept; the best by monitor is kept beside them", positive, {}, true},
+        run.checkpoint.keep);
+  visit(KeyInfo{.name = "checkpoint.monitor",
+                .what = "the score that says which is best, e.g. test.loss, test.accuracy, test.r2, train.loss; auto: "
+                        "test accuracy, test loss, or train loss, the first there is",
+                .may_change = true},
+        run.checkpoint.monitor);
+
+  visit(KeyInfo{"log.every_steps", "a row of steps.csv every so many steps; 0: about ten an epoch", not_negative, {}, true},
+        run.log.every_steps);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,282 @@
+// Reading a run file: toml++ parses, the key list drives.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "config/keys.hpp"
+#include "config/run_file.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string describe(const toml::node& node) {
+  if (node.is_table()) return "a table";
+  if (node.is_array()) return "a list";
+  if (const auto* text = node.as_string()) return fmt::format("\"{}\"", text->get());
+  if (const auto* integer = node.as_integer()) return fmt::format("{}", integer->get());
+  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
+  return "a date";
+}
+
+class Reader {
+ public:
+  Reader(const toml::table& root, const std::string& file) : root_(root), file_(file) {}
+
+  template <class T>
+  void operator()(const KeyInfo& info, T& member) {
+    known_.emplace_back(info.name);
+    const toml::node* node = root_.at_path(info.name).node();
+    if (node == nullptr) return;
+    read(info, *node, member);
+  }
+
+  // Every key of the file must be one of the list; the optimizer's further keys are its type's options.
+  void finish(RunConfig& run) const {
+    std::set<std::string> sections;
+    for (const std::string& key : known_) {
+      if (const auto dot = key.find('.'); dot != std::string::npos) sections.insert(key.substr(0, dot));
+    }
+    for (const auto& [key, node] : root_) {
+      const std::string name(key.str());
+      if (sections.contains(name)) {
+        if (!node.is_table()) fail(node, name, "expected a table, found " + describe(node));
+        finish_section(name, *node.as_table(), run);
+      } else if (!is_known(name)) {
+        fail_unknown(node, name, "");
+      }
+    }
+    run.optimizer.options.set_where("optimizer (" + run.optimizer.type + ")");
+    run.optimizer.options.set_neighbours(known_in("optimizer"));
+  }
+
+ private:
+  [[nodiscard]] bool is_known(const std::string& key) const {
+    return std::find(known_.begin(), known_.end(), key) != known_.end();
+  }
+
+  [[nodiscard]] std::vector<std::string> known_in(const std::string& section) const {
+    std::vector<std::string> names;
+    for (const std::string& key : known_) {
+      if (section.empty()) {
+        names.push_back(key.substr(0, key.find('.')));
+      } else if (key.starts_with(section + ".")) {
+        names.push_back(key.substr(section.size() + 1));
+      }
+    }
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    return names;
+  }
+
+  void finish_section(const std::string& section, const toml::table& table, RunConfig& run) const {
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      if (is_known(section + "." + name)) continue;
+      if (section != "optimizer") fail_unknown(node, name, section);
+      run.optimizer.options.set(name, option(node, section + "." + name));
+    }
+  }
+
+  [[noreturn]] void fail(const toml::node& node, std::string_view key, const std::string& what) const {
+    const auto line = node.source().begin.line;
+    const std::string place = line == 0 ? file_ : fmt::format("{}:{}", file_, line);
+    throw Error(ErrorKind::config, fmt::format("{}: {}: {}", place, key, what));
+  }
+
+  [[noreturn]] void fail_unknown(const toml::node& node, const std::string& key, const std::string& section) const {
+    const std::string full = section.empty() ? key : section + "." + key;
+    fail(node, full,
+         fmt::format("unknown key; known keys{}: {}", section.empty() ? "" : " of [" + section + "]",
+                     fmt::join(known_in(section), ", ")));
+  }
+
+  void check_bound(const KeyInfo& info, const toml::node& node, double value) const {
+    if (info.bound == Bound::positive && !(value > 0)) fail(node, info.name, "expected more than 0, found " + describe(node));
+    if (info.bound == Bound::not_negative && !(value >= 0)) fail(node, info.name, "expected 0 or more, found " + describe(node));
+    if (!std::isfinite(value)) fail(node, info.name, "expected a finite number, found " + describe(node));
+  }
+
+  void read(const KeyInfo& info, const toml::node& node, std::int64_t& out) const {
+    if (!node.is_integer()) fail(node, info.name, "expected an integer, found " + describe(node));
+    out = node.as_integer()->get();
+    check_bound(info, node, static_cast<double>(out));
+  }
+  void read(const KeyInfo& info, const toml::node& node, double& out) const {
+    if (!node.is_number()) fail(node, info.name, "expected a number, found " + describe(node));
+    out = *node.value<double>();
+    check_bound(info, node, out);
+  }
+  template <class T>
+  void read(const KeyInfo& info, const toml::node& node, std::optional<T>& out) const {
+    read(info, node, out.emplace());
+  }
+  void read(const KeyInfo& info, const toml::node& node, std::string& out) const {
+    if (!node.is_string()) fail(node, info.name, "expected a text, found " + describe(node));
+    out = node.as_string()->get();
+    if (!info.choices.empty() && std::find(info.choices.begin(), info.choices.end(), out) == info.choices.end()) {
+      fail(node, info.name, fmt::format("expected one of {}, found \"{}\"", fmt::join(info.choices, ", "), out));
+    }
+  }
+  void read(const KeyInfo& info, const toml::node& node, std::vector<std::string>& out) const {
+    if (!node.is_array()) fail(node, info.name, "expected a list of texts, found " + describe(node));
+    out.clear();
+    for (const toml::node& entry : *node.as_array()) {
+      if (!entry.is_string()) fail(entry, info.name, "expected a list of texts, found " + describe(entry));
+      out.push_back(entry.as_string()->get());
+    }
+  }
+  void read(const KeyInfo& info, const toml::node& node, DataSource& out) const {
+    if (node.is_string()) {
+      out = {node.as_string()->get(), ""};
+    } else if (const toml::table* table = node.as_table()) {
+      for (const auto& [key, value] : *table) {
+        if (key != "x" && key != "y") fail(value, info.name, fmt::format("unknown key \"{}\"; known keys: x, y", key.str()));
+        if (!value.is_string()) fail(value, info.name, "expected a file name, found " + describe(value));
+      }
+      out = {table->at_path("x").value_or(std::string{}), table->at_path("y").value_or(std::string{})};
+    } else {
+      fail(node, info.name, "expected \"FILE.h5:/group\" or {x = \"...\", y = \"...\"}, found " + describe(node));
+    }
+    if (out.x.empty()) fail(node, info.name, "the name of the file is empty");
+  }
+  void read(const KeyInfo& info, const toml::node& node, Component& out) const {
+    if (node.is_string()) {
+      out = {node.as_string()->get(), {}};
+    } else if (node.is_table()) {
+      read_typed(info.name, node, out.type, out.options, nullptr);
+    } else {
+      fail(node, info.name, "expected a name or {type = \"...\", ...}, found " + describe(node));
+    }
+    out.options.set_where(fmt::format("{} ({})", info.name, out.type));
+  }
+  void read(const KeyInfo& info, const toml::node& node, std::vector<LayerConfig>& out) const {
+    if (!node.is_array()) fail(node, info.name, "expected a list of {type = \"...\"}, found " + describe(node));
+    out.clear();
+    for (const toml::node& entry : *node.as_array()) {
+      const std::string where = fmt::format("{}[{}]", info.name, out.size());
+      LayerConfig& layer = out.emplace_back();
+      read_typed(where, entry, layer.type, layer.options, &layer.name);
+      layer.options.set_where(fmt::format("{} ({})", where, layer.type));
+    }
+  }
+
+  // {type = "...", option = value, ...}, with a name where one is allowed.
+  void read_typed(std::string_view where, const toml::node& node, std::string& type, Options& options,
+                  std::string* name) const {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) fail(node, where, "expected {type = \"...\", ...}, found " + describe(node));
+    options = {};
+    for (const auto& [key, value] : *table) {
+      const bool is_type = key == "type";
+      if (is_type || (key == "name" && name != nullptr)) {
+        if (!value.is_string()) fail(value, fmt::format("{}.{}", where, key.str()), "expected a text, found " + describe(value));
+        (is_type ? type : *name) = value.as_string()->get();
+      } else {
+        options.set(std::string(key.str()), option(value, fmt::format("{}.{}", where, key.str())));
+      }
+    }
+    if (!table->contains("type")) fail(node, where, "a type is needed here, e.g. {type = \"...\"}");
+  }
+
+  [[nodiscard]] OptionValue option(const toml::node& node, const std::string& where) const {
+    if (const auto* boolean = node.as_boolean()) return {boolean->get()};
+    if (const auto* integer = node.as_integer()) return {std::int64_t{integer->get()}};
+    if (const auto* number = node.as_floating_point()) return {number->get()};
+    if (const auto* text = node.as_string()) return {text->get()};
+    const toml::array* array = node.as_array();
+    if (array == nullptr) fail(node, where, "expected a number, text, true, false or list of numbers, found " + describe(node));
+    std::vector<double> numbers;
+    for (const toml::node& entry : *array) {
+      if (!entry.is_number()) fail(entry, where, "expected a list of numbers, found " + describe(entry));
+      numbers.push_back(*entry.value<double>());
+    }
+    return {std::move(numbers)};
+  }
+
+  const toml::table& root_;
+  const std::string& file_;
+  std::vector<std::string> known_;
+};
+
+[[noreturn]] void fail_override(const std::string& text, const std::string& what) {
+  throw Error(ErrorKind::config, fmt::format("--set {}: {}", text, what));
+}
+
+// The value as TOML, or the bare text where it is none ("--set data.normalize=standard").
+toml::table parse_value(const std::string& text) {
+  try {
+    toml::table parsed = toml::parse("v = " + text);
+    const toml::node* value = parsed.get("v");
+    const bool is_date = value->is_date() || value->is_time() || value->is_date_time();
+    if (parsed.size() == 1 && !is_date) return parsed;
+  } catch (const toml::parse_error&) {  // not TOML: a text
+  }
+  toml::table plain;
+  plain.insert("v", text);
+  return plain;
+}
+
+void apply_override(toml::table& root, const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) fail_override(text, "expected key=value");
+  std::string path = text.substr(0, equals);
+  toml::node* node = &root;
+  while (true) {
+    const auto dot = path.find('.');
+    const std::string key = path.substr(0, dot);
+    const bool last = dot == std::string::npos;
+    if (toml::array* array = node->as_array()) {
+      std::size_t index = 0;
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
+      if (error != std::errc{} || end != key.data() + key.size() || index >= array->size()) {
+        fail_override(text, fmt::format("\"{}\" is no index into a list of {} entries (they count from 0)", key, array->size()));
+      }
+      if (last) {
+        const toml::table value = parse_value(text.substr(equals + 1));
+        array->replace(array->cbegin() + static_cast<std::ptrdiff_t>(index), *value.get("v"));
+        return;
+      }
+      node = array->get(index);
+    } else if (toml::table* table = node->as_table()) {
+      if (last) {
+        const toml::table value = parse_value(text.substr(equals + 1));
+        table->insert_or_assign(key, *value.get("v"));
+        return;
+      }
+      toml::node* next = table->get(key);
+      if (next == nullptr) next = &table->insert(key, toml::table{}).first->second;
+      if (const auto* type = next->as_string()) {  // schedule = "cosine" is short for {type = "cosine"}
+        next = &table->insert_or_assign(key, toml::table{{"type", type->get()}}).first->second;
+      }
+      node = next;
+    } else {
+      fail_override(text, fmt::format("there is nothing below \"{}\"", describe(*node)));
+    }
+    path = path.substr(dot + 1);
+  }
+}
+
+}  // namespace
+
+RunConfig parse_run(const std::string& text, const std::string& name, std::span<const std::string> overrides) {
+  toml::table root;
+  try {
+    root = toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw Error(ErrorKind::config, fmt::format("{}:{}: {}", name, error.source().begin.line, error.description()));
+  }
+  for (const std::string& entry : overrides) apply_override(root, entry);
+  RunConfig run;
+  Reader reader(root, name);
+  visit_keys(run, reader);
+  reader.finish(run);
+  return run;
+}
+
+}  // namespace lockstep

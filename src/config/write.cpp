@@ -1,0 +1,159 @@
+// A run as text: for the run folder, the checkpoint, the comparison on resume and the documentation.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "config/keys.hpp"
+#include "config/run_file.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string quote(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+std::string to_toml(std::int64_t value) { return fmt::format("{}", value); }
+std::string to_toml(bool value) { return value ? "true" : "false"; }
+std::string to_toml(const std::string& value) { return quote(value); }
+std::string to_toml(double value) {  // shortest text that reads back as the same double, and as a float in TOML
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
+}
+template <class T>
+std::string to_toml(const std::vector<T>& values);
+std::string to_toml(const OptionValue& value) {
+  return std::visit([](const auto& held) { return to_toml(held); }, value.get());
+}
+std::string to_toml(const DataSource& source) {
+  if (source.empty()) return "";
+  if (source.y.empty()) return quote(source.x);
+  return fmt::format("{{x = {}, y = {}}}", quote(source.x), quote(source.y));
+}
+std::string typed(const std::string& type, const std::string& name, const Options& options) {
+  std::string text = "{type = " + quote(type);
+  if (!name.empty()) text += ", name = " + quote(name);
+  for (const auto& [key, value] : options.values()) text += fmt::format(", {} = {}", key, to_toml(value));
+  return text + "}";
+}
+std::string to_toml(const Component& component) { return typed(component.type, "", component.options); }
+std::string to_toml(const LayerConfig& layer) { return typed(layer.type, layer.name, layer.options); }
+template <class T>
+std::string to_toml(const std::vector<T>& values) {
+  std::vector<std::string> texts;
+  for (const T& value : values) texts.push_back(to_toml(value));
+  return fmt::format("[{}]", fmt::join(texts, ", "));
+}
+template <class T>
+std::string to_toml(const std::optional<T>& value) {
+  return value ? to_toml(*value) : "";
+}
+
+std::string type_name(const std::int64_t&) { return "integer"; }
+std::string type_name(const double&) { return "number"; }
+std::string type_name(const std::string&) { return "text"; }
+std::string type_name(const DataSource&) { return "text or table"; }
+std::string type_name(const Component&) { return "text or table"; }
+std::string type_name(const std::vector<std::string>&) { return "list of texts"; }
+std::string type_name(const std::vector<LayerConfig>&) { return "list of tables"; }
+template <class T>
+std::string type_name(const std::optional<T>&) {
+  return type_name(T{});
+}
+
+std::string with_name(const std::string& path, std::span<const std::string> folders) {
+  // "FILE.h5:/group" names a group behind the file.
+  const auto colon = path.rfind(":/");
+  const std::string file = path.substr(0, colon);
+  const std::string group = colon == std::string::npos ? "" : path.substr(colon);
+  std::vector<std::string> tried;
+  for (const std::string& folder : folders) {
+    const std::filesystem::path place = std::filesystem::absolute(std::filesystem::path(folder) / file).lexically_normal();
+    std::error_code ignored;
+    if (std::filesystem::exists(place, ignored)) return place.string() + group;
+    if (std::find(tried.begin(), tried.end(), place.string()) == tried.end()) tried.push_back(place.string());
+  }
+  throw Error(ErrorKind::data, fmt::format("no file {} (looked for {})", file, fmt::join(tried, " and ")));
+}
+
+}  // namespace
+
+std::vector<KeyValue> flatten(const RunConfig& run) {
+  std::vector<KeyValue> keys;
+  visit_keys(run, [&](const KeyInfo& info, const auto& member) {
+    keys.push_back({std::string(info.name), to_toml(member), info.may_change});
+  });
+  for (const auto& [key, value] : run.optimizer.options.values()) {
+    keys.push_back({"optimizer." + key, to_toml(value), false});
+  }
+  return keys;
+}
+
+std::string format_run(const RunConfig& run) {
+  std::string top;
+  std::vector<std::pair<std::string, std::string>> sections;
+  for (const KeyValue& entry : flatten(run)) {
+    if (entry.value.empty()) continue;
+    const auto dot = entry.key.find('.');
+    if (dot == std::string::npos) {
+      top += fmt::format("{} = {}\n", entry.key, entry.value);
+      continue;
+    }
+    const std::string section = entry.key.substr(0, dot);
+    auto place = std::find_if(sections.begin(), sections.end(), [&](const auto& s) { return s.first == section; });
+    if (place == sections.end()) place = sections.insert(sections.end(), {section, ""});
+    place->second += fmt::format("{} = {}\n", entry.key.substr(dot + 1), entry.value);
+  }
+  for (const auto& [section, text] : sections) top += fmt::format("\n[{}]\n{}", section, text);
+  return top;
+}
+
+RunDifference compare_runs(const RunConfig& kept, const RunConfig& now) {
+  const std::vector<KeyValue> before = flatten(kept);
+  const std::vector<KeyValue> after = flatten(now);
+  const auto value_in = [](const std::vector<KeyValue>& keys, const std::string& key) {
+    const auto found = std::find_if(keys.begin(), keys.end(), [&](const KeyValue& entry) { return entry.key == key; });
+    return found == keys.end() || found->value.empty() ? std::string("unset") : found->value;
+  };
+  RunDifference difference;
+  const auto note = [&](const KeyValue& entry) {
+    const std::string old_value = value_in(before, entry.key);
+    const std::string new_value = value_in(after, entry.key);
+    if (old_value == new_value) return;
+    (entry.may_change ? difference.allowed : difference.forbidden)
+        .push_back({entry.key, old_value + " -> " + new_value, entry.may_change});
+  };
+  for (const KeyValue& entry : before) note(entry);
+  for (const KeyValue& entry : after) {  // the optimizer's own keys that only the new run has
+    const bool seen = std::any_of(before.begin(), before.end(), [&](const KeyValue& old) { return old.key == entry.key; });
+    if (!seen) note(entry);
+  }
+  return difference;
+}
+
+void resolve_paths(RunConfig& run, std::span<const std::string> folders) {
+  for (DataSource* source : {&run.data.train, &run.data.test}) {
+    if (!source->x.empty()) source->x = with_name(source->x, folders);
+    if (!source->y.empty()) source->y = with_name(source->y, folders);
+  }
+}
+
+std::string describe_keys() {
+  std::string text;
+  const RunConfig defaults;
+  visit_keys(defaults, [&](const KeyInfo& info, const auto& member) {
+    const std::string value = to_toml(member);
+    text += fmt::format("{}\t{}\t{}\t{}\n", info.name, type_name(member), value.empty() ? "unset" : value, info.what);
+  });
+  return text;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,65 @@
+// Samples from HDF5: data sets x [n, ...] and y [n] or [n, k] in one group.
+#include <nlohmann/json.hpp>
+
+#include "data/readers.hpp"
+#include "io/hdf5.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string inside(const std::string& group, const std::string& name) {
+  return group.back() == '/' ? group + name : group + "/" + name;
+}
+
+Table read_table(const h5::File& file, const std::string& path) {
+  const h5::DatasetInfo info = file.info(path);
+  const std::string name = file.name() + ": " + path;
+  if (!info.type) {
+    throw Error(ErrorKind::data,
+                name + " does not hold plain numbers; expected float32, float64, or integers of 8 to 64 bits");
+  }
+  if (info.shape.empty()) {
+    throw Error(ErrorKind::data, name + " is a single number; expected one row a sample: [n, ...]");
+  }
+  Table table = make_table(*info.type, info.shape, name);
+  file.read_bytes(path, table.type, table.bytes);
+  return table;
+}
+
+/// Attribute "classes" of the group, else of the root: a JSON list of texts.
+std::vector<std::string> read_class_names(const h5::File& file, const std::string& group) {
+  for (const std::string& place : {group, std::string("/")}) {
+    if (!file.has_attribute(place, "classes")) continue;
+    const auto json = nlohmann::json::parse(file.text_attribute(place, "classes"), nullptr, false);
+    bool valid = json.is_array() && !json.empty();
+    for (std::size_t i = 0; valid && i < json.size(); ++i) valid = json[i].is_string();
+    if (!valid) {
+      throw Error(ErrorKind::data, file.name() + ": attribute 'classes' of " + place +
+                                       R"( is not a JSON list of class names; expected, for example, ["cat", "dog"])");
+    }
+    return json.get<std::vector<std::string>>();
+  }
+  return {};
+}
+
+}  // namespace
+
+RawDataset read_hdf5(const std::string& path, const std::string& group) {
+  const h5::File file = h5::File::open(path);
+  if (file.exists(group) && !file.is_group(group)) {
+    throw Error(ErrorKind::data,
+                path + ": " + group + " is a data set; name the group that holds the data sets x and y");
+  }
+  RawDataset raw{read_table(file, inside(group, "x")), read_table(file, inside(group, "y")),
+                 path + ": " + inside(group, "x"), path + ": " + inside(group, "y")};
+  const std::vector<std::size_t> y_shape = file.info(inside(group, "y")).shape;
+  if (y_shape.size() > 2) {
+    throw Error(ErrorKind::data,
+                raw.y_name + " has shape " + shape_text(y_shape) + "; expected [n] labels or [n, k] targets");
+  }
+  raw.class_names = read_class_names(file, group);
+  return raw;
+}
+
+}  // namespace lockstep

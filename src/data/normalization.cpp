@@ -1,0 +1,181 @@
+// Statistics of columns in fixed blocks and a fixed tree, and gathering rows as normalised floats.
+#include "data/normalization.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "core/range.hpp"
+#include "core/tree.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kBlockRows = 1024;  // part of the definition: another size gives other bits
+
+template <class T>
+std::span<const T> row_of(const Table& table, std::size_t row) {
+  return {reinterpret_cast<const T*>(table.bytes.data()) + row * table.columns, table.columns};
+}
+
+/// Per column, over some rows.
+struct Statistics {
+  double count = 0;
+  std::vector<double> mean;
+  std::vector<double> m2;  // sum of (value - mean)^2
+  std::vector<double> smallest;
+  std::vector<double> largest;
+};
+
+template <class T>
+Statistics of_block(const Table& table, Range rows) {
+  const std::size_t columns = table.columns;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Statistics block{static_cast<double>(rows.size()), std::vector<double>(columns), std::vector<double>(columns),
+                   std::vector<double>(columns, infinity), std::vector<double>(columns, -infinity)};
+  for (std::size_t r = rows.begin; r < rows.end; ++r) {
+    const std::span<const T> row = row_of<T>(table, r);
+    for (std::size_t c = 0; c < columns; ++c) {
+      const auto value = static_cast<double>(row[c]);
+      block.mean[c] += value;
+      block.smallest[c] = std::min(block.smallest[c], value);
+      block.largest[c] = std::max(block.largest[c], value);
+    }
+  }
+  for (double& mean : block.mean) mean /= block.count;
+  for (std::size_t r = rows.begin; r < rows.end; ++r) {
+    const std::span<const T> row = row_of<T>(table, r);
+    for (std::size_t c = 0; c < columns; ++c) {
+      const double difference = static_cast<double>(row[c]) - block.mean[c];
+      block.m2[c] += difference * difference;
+    }
+  }
+  return block;
+}
+
+/// Chan, Golub and LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
+void merge(Statistics& left, const Statistics& right) {
+  const double count = left.count + right.count;
+  for (std::size_t c = 0; c < left.mean.size(); ++c) {
+    const double delta = right.mean[c] - left.mean[c];
+    left.mean[c] += delta * (right.count / count);
+    left.m2[c] += right.m2[c] + delta * delta * (left.count * right.count / count);
+    left.smallest[c] = std::min(left.smallest[c], right.smallest[c]);
+    left.largest[c] = std::max(left.largest[c], right.largest[c]);
+  }
+  left.count = count;
+}
+
+/// Statistics of a node of the tree over blocks.
+template <class T>
+Statistics of_blocks(const Table& table, Range blocks) {
+  if (blocks.size() == 1) {
+    return of_block<T>(table, {blocks.begin * kBlockRows, std::min(blocks.end * kBlockRows, table.rows)});
+  }
+  const std::size_t mid = tree_split(blocks);
+  Statistics node = of_blocks<T>(table, {blocks.begin, mid});
+  merge(node, of_blocks<T>(table, {mid, blocks.end}));
+  return node;
+}
+
+// Shapes: row, shift, scale, out [columns].
+template <class T>
+void scale_row(std::span<const T> row, const ColumnScaling& scaling, std::span<float> out) {
+  const double* shift = scaling.shift.data();
+  const double* scale = scaling.scale.data();
+  const T* from = row.data();
+  float* to = out.data();
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    to[c] = static_cast<float>((static_cast<double>(from[c]) - shift[c]) / scale[c]);
+  }
+}
+
+template <class T>
+void convert_row(std::span<const T> row, std::span<float> out) {
+  if constexpr (std::is_same_v<T, float>) {
+    std::memcpy(out.data(), row.data(), row.size_bytes());
+  } else {
+    const T* from = row.data();
+    float* to = out.data();
+    for (std::size_t c = 0; c < row.size(); ++c) to[c] = static_cast<float>(from[c]);
+  }
+}
+
+void check_rows(const Table& table, std::span<const std::uint32_t> rows) {
+  for (const std::uint32_t row : rows) {
+    if (row >= table.rows) {
+      throw Error(ErrorKind::usage,
+                  "gather: row " + std::to_string(row) + " of a table of " + std::to_string(table.rows) + " rows");
+    }
+  }
+}
+
+}  // namespace
+
+NormalizeMethod parse_normalize(std::string_view name) {
+  if (name == "none") return NormalizeMethod::none;
+  if (name == "standard") return NormalizeMethod::standard;
+  if (name == "minmax") return NormalizeMethod::minmax;
+  throw Error(ErrorKind::config,
+              "data.normalize is '" + std::string(name) + "'; expected one of none, standard, minmax");
+}
+
+ColumnScaling fit_scaling(NormalizeMethod method, const Table& table) {
+  if (method == NormalizeMethod::none) return {};
+  if (table.rows == 0) throw Error(ErrorKind::usage, "fit_scaling: a table without rows");
+  const std::size_t blocks = (table.rows + kBlockRows - 1) / kBlockRows;
+  Statistics all = visit_element_type(table.type, [&](auto zero) {
+    return of_blocks<decltype(zero)>(table, {0, blocks});
+  });
+
+  ColumnScaling scaling{std::move(all.mean), std::vector<double>(table.columns)};
+  for (std::size_t c = 0; c < table.columns; ++c) {
+    const double span = all.largest[c] - all.smallest[c];
+    const bool minmax = method == NormalizeMethod::minmax;
+    // A mean of equal numbers may round to a neighbour; a constant column becomes exactly 0.
+    if (minmax || span == 0) scaling.shift[c] = all.smallest[c];
+    const double scale = minmax ? span : std::sqrt(all.m2[c] / all.count);
+    // Below that a spread is that of a constant column: dividing by it would leave the range of double.
+    scaling.scale[c] = span == 0 || scale < std::numeric_limits<double>::min() ? 1 : scale;
+  }
+  return scaling;
+}
+
+void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,
+                 std::span<float> out) {
+  const std::size_t columns = table.columns;
+  if (out.size() != rows.size() * columns) throw Error(ErrorKind::usage, "gather_rows: out is not [rows, columns]");
+  if (!scaling.empty() && (scaling.shift.size() != columns || scaling.scale.size() != columns)) {
+    throw Error(ErrorKind::usage, "gather_rows: scaling of " + std::to_string(scaling.shift.size()) +
+                                      " columns for a table of " + std::to_string(columns));
+  }
+  check_rows(table, rows);
+  visit_element_type(table.type, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::span<const T> row = row_of<T>(table, rows[i]);
+      const std::span<float> to = out.subspan(i * columns, columns);
+      if (scaling.empty()) {
+        convert_row(row, to);
+      } else {
+        scale_row(row, scaling, to);
+      }
+    }
+  });
+}
+
+void gather_labels(const Table& table, std::span<const std::uint32_t> rows, std::span<std::int32_t> out) {
+  if (out.size() != rows.size()) throw Error(ErrorKind::usage, "gather_labels: out is not [rows]");
+  if (!table.is_integer()) throw Error(ErrorKind::usage, "gather_labels: the labels are not integers");
+  if (table.columns == 0) throw Error(ErrorKind::usage, "gather_labels: a table without columns");
+  check_rows(table, rows);
+  visit_element_type(table.type, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = static_cast<std::int32_t>(row_of<T>(table, rows[i]).front());
+  });
+}
+
+}  // namespace lockstep

@@ -1,0 +1,125 @@
+// Whole files by POSIX calls. A file is replaced by rename alone, so a reader sees the old or the new one, never a
+// part.
+#include "io/files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string reason(int code) {
+  return std::generic_category().message(code);
+}
+
+/// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  /// Closes now; network file systems tell of failed writes here. Returns 0 or errno.
+  [[nodiscard]] int close() noexcept { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno; }
+
+ private:
+  int fd_;
+};
+
+/// Removes the temporary file unless it was renamed.
+struct Temporary {
+  std::filesystem::path path;
+  bool keep = false;
+  explicit Temporary(std::filesystem::path where) : path(std::move(where)) {}
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (!keep) ::unlink(path.c_str());
+  }
+};
+
+/// Returns 0 or errno.
+int write_all(int fd, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+/// Returns 0 or errno.
+int sync(int fd) {
+  while (::fsync(fd) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<std::byte> read_file(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) {
+    const bool missing = errno == ENOENT || errno == ENOTDIR;
+    throw Error(missing ? ErrorKind::data : ErrorKind::io, path.string() + ": cannot be opened: " + reason(errno));
+  }
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw Error(ErrorKind::io, path.string() + ": " + reason(errno));
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorKind::data, path.string() + ": expected a regular file");
+
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  std::size_t have = 0;
+  while (have < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + have, bytes.size() - have);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw Error(ErrorKind::io, path.string() + ": cannot be read: " + reason(errno));
+    }
+    if (got == 0) throw Error(ErrorKind::io, path.string() + ": became shorter while it was read");
+    have += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
+  const auto check = [&path](int code, const char* what) {
+    if (code != 0) throw Error(ErrorKind::io, path.string() + ": " + what + ": " + reason(code));
+  };
+  if (path.filename().empty()) throw Error(ErrorKind::io, path.string() + ": expected a file name, found a folder");
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  // Opened first: what can fail should fail before the rename.
+  const Descriptor folder_fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  check(folder_fd.get() < 0 ? errno : 0, "its folder cannot be opened");
+
+  Temporary temporary(folder / (std::string(".") + path.filename().string() + ".tmp-" + std::to_string(::getpid())));
+  {
+    Descriptor file(::open(temporary.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
+    check(file.get() < 0 ? errno : 0, "a temporary file beside it cannot be made");
+    for (const std::span<const std::byte> part : parts) check(write_all(file.get(), part), "cannot be written");
+    check(sync(file.get()), "cannot be synced to disk");
+    check(file.close(), "cannot be written");
+  }
+  check(std::rename(temporary.path.c_str(), path.c_str()) == 0 ? 0 : errno, "cannot be replaced");
+  temporary.keep = true;
+  const int synced = sync(folder_fd.get());
+  // Some file systems do not sync folders; they keep the rename by other means.
+  if (synced != EINVAL && synced != ENOTSUP) check(synced, "its folder cannot be synced to disk");
+}
+
+}  // namespace lockstep

@@ -1,0 +1,170 @@
+// Locking, errors and object lookup for the HDF5 wrapper.
+#include "io/hdf5_call.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace lockstep::h5 {
+namespace {
+
+std::recursive_mutex& process_lock() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+herr_t keep_innermost(unsigned depth, const H5E_error2_t* error, void* text) {
+  if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(text) = error->desc;
+  return 0;
+}
+
+std::string join(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 12;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > most) text += ", and " + std::to_string(names.size() - most) + " more";
+  return text.empty() ? "nothing" : text;
+}
+
+}  // namespace
+
+Lock::Lock() : lock_(process_lock()) {
+  restore_ = H5Eget_auto2(H5E_DEFAULT, &printer_, &printer_data_) >= 0;
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+Lock::~Lock() {
+  if (restore_) H5Eset_auto2(H5E_DEFAULT, printer_, printer_data_);
+}
+
+std::string last_error() {
+  std::string text;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &text);  // upward starts at the innermost
+  H5Eclear2(H5E_DEFAULT);
+  return text.empty() ? "HDF5 gives no reason" : text;
+}
+
+void fail(ErrorKind kind, const std::string& name, const std::string& what) {
+  throw Error(kind, name + ": " + what + ": " + last_error());
+}
+
+Handle checked(hid_t id, ErrorKind kind, const std::string& name, const std::string& what) {
+  if (id < 0) fail(kind, name, what);
+  return Handle(id);
+}
+
+std::string image_name() {
+  static std::atomic<unsigned> count = 0;
+  return "/dev/null/image-" + std::to_string(count++);
+}
+
+std::string absolute(const std::string& path) {
+  if (path.empty()) return "/";
+  return path.front() == '/' ? path : "/" + path;
+}
+
+bool reachable(hid_t file, const std::string& path) {
+  // H5Lexists asks for the last link only and fails when one before it is missing.
+  std::size_t end = 0;
+  while (end != std::string::npos) {
+    end = path.find('/', end + 1);
+    const std::string prefix = path.substr(0, end);
+    if (prefix.empty() || prefix.back() == '/') continue;  // the root, or a doubled slash
+    if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0) return false;
+    if (H5Oexists_by_name(file, prefix.c_str(), H5P_DEFAULT) <= 0) return false;  // a dangling link
+  }
+  return true;
+}
+
+std::vector<std::string> names_in(hid_t group, const std::string& name) {
+  H5G_info_t info;
+  if (H5Gget_info(group, &info) < 0) fail(ErrorKind::data, name, "a group cannot be read");
+  std::vector<std::string> names;
+  for (hsize_t i = 0; i < info.nlinks; ++i) {
+    const ssize_t size = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
+    if (size < 0) fail(ErrorKind::data, name, "a name in a group cannot be read");
+    std::string text(static_cast<std::size_t>(size), '\0');
+    H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, text.data(), text.size() + 1, H5P_DEFAULT);
+    names.push_back(std::move(text));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Handle open_object(hid_t file, const std::string& name, const std::string& path) {
+  if (reachable(file, path)) {
+    return checked(H5Oopen(file, path.c_str(), H5P_DEFAULT), ErrorKind::data, name, path + " cannot be opened");
+  }
+  std::string nearest = path;
+  do {
+    nearest.resize(nearest.find_last_of('/'));
+  } while (!nearest.empty() && !reachable(file, nearest));
+  if (nearest.empty()) nearest.push_back('/');
+  const Handle parent =
+      checked(H5Oopen(file, nearest.c_str(), H5P_DEFAULT), ErrorKind::data, name, nearest + " cannot be opened");
+  if (H5Iget_type(parent.get()) != H5I_GROUP) {
+    throw Error(ErrorKind::data, name + ": there is no " + path + "; " + nearest + " is not a group");
+  }
+  throw Error(ErrorKind::data,
+              name + ": there is no " + path + "; " + nearest + " holds " + join(names_in(parent.get(), name)));
+}
+
+hid_t native(ElementType type) {
+  switch (type) {
+    case ElementType::f32:
+      return H5T_NATIVE_FLOAT;
+    case ElementType::f64:
+      return H5T_NATIVE_DOUBLE;
+    case ElementType::i8:
+      return H5T_NATIVE_INT8;
+    case ElementType::u8:
+      return H5T_NATIVE_UINT8;
+    case ElementType::i16:
+      return H5T_NATIVE_INT16;
+    case ElementType::u16:
+      return H5T_NATIVE_UINT16;
+    case ElementType::i32:
+      return H5T_NATIVE_INT32;
+    case ElementType::u32:
+      return H5T_NATIVE_UINT32;
+    case ElementType::i64:
+      return H5T_NATIVE_INT64;
+    case ElementType::u64:
+      break;
+  }
+  return H5T_NATIVE_UINT64;
+}
+
+std::string read_string(hid_t id, const std::string& name, const std::string& what) {
+  const bool attribute = H5Iget_type(id) == H5I_ATTR;
+  const Handle type = checked(attribute ? H5Aget_type(id) : H5Dget_type(id), ErrorKind::data, name, what);
+  const Handle space = checked(attribute ? H5Aget_space(id) : H5Dget_space(id), ErrorKind::data, name, what);
+  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw Error(ErrorKind::data, name + ": " + what + " is not one string");
+  }
+  const auto read = [&](void* out) {
+    const herr_t status =
+        attribute ? H5Aread(id, type.get(), out) : H5Dread(id, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+    if (status < 0) fail(ErrorKind::data, name, what + " cannot be read");
+  };
+  if (H5Tis_variable_str(type.get()) > 0) {
+    char* chars = nullptr;
+    read(static_cast<void*>(&chars));
+    std::string text = chars == nullptr ? "" : chars;
+    H5free_memory(chars);
+    return text;
+  }
+  hsize_t file_bytes = 0;
+  const Handle file(H5Iget_file_id(id));
+  const std::size_t size = H5Tget_size(type.get());
+  if (H5Fget_filesize(file.get(), &file_bytes) < 0 || size > file_bytes) {
+    throw Error(ErrorKind::data, name + ": " + what + " claims to be longer than the file");
+  }
+  std::string text(size, '\0');
+  read(text.data());
+  if (H5Tget_strpad(type.get()) == H5T_STR_NULLTERM) return text.substr(0, text.find('\0'));
+  const char padding = H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD ? ' ' : '\0';
+  text.resize(text.find_last_not_of(padding) + 1);
+  return text;
+}
+
+}  // namespace lockstep::h5

@@ -1,0 +1,63 @@
+// What the reading and the writing half of the HDF5 wrapper share: the lock, checked ids, finding objects.
+// Private to src/io: only files here include <hdf5.h>.
+#pragma once
+
+#include <hdf5.h>
+
+#include <mutex>
+#include <string>
+
+#include "core/element_type.hpp"
+#include "io/hdf5.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep::h5 {
+
+/// Holds HDF5 for this thread, since not every build of it is thread-safe, with its error printing off. Recursive. The
+/// host program's own printing is put back, for it may use HDF5 too.
+class Lock {
+ public:
+  Lock();
+  ~Lock();
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  std::unique_lock<std::recursive_mutex> lock_;
+  H5E_auto2_t printer_ = nullptr;
+  void* printer_data_ = nullptr;
+  bool restore_ = false;
+};
+
+/// The innermost message on HDF5's error stack.
+[[nodiscard]] std::string last_error();
+
+/// Throws `kind`: "NAME: what: HDF5's reason".
+[[noreturn]] void fail(ErrorKind kind, const std::string& name, const std::string& what);
+
+/// `id` as a Handle, or fail().
+[[nodiscard]] Handle checked(hid_t id, ErrorKind kind, const std::string& name, const std::string& what);
+
+/// A file name for HDF5's core driver, new at every call and never that of a file: the driver takes two open images of
+/// one name for the same file, and looks on the disk first.
+[[nodiscard]] std::string image_name();
+
+/// "" and "/" are the root.
+[[nodiscard]] std::string absolute(const std::string& path);
+
+/// True when every link of `path` leads somewhere. `path` is absolute.
+[[nodiscard]] bool reachable(hid_t file, const std::string& path);
+
+/// Opens the object at absolute `path` of file `name`. Errors: data, telling what the nearest group holds instead.
+[[nodiscard]] Handle open_object(hid_t file, const std::string& name, const std::string& path);
+
+/// Names in an open group, in alphabetical order.
+[[nodiscard]] std::vector<std::string> names_in(hid_t group, const std::string& name);
+
+/// HDF5's number type in memory.
+[[nodiscard]] hid_t native(ElementType type);
+
+/// The string in data set or attribute `id`, of type `type` in file `name`; `what` is for messages.
+[[nodiscard]] std::string read_string(hid_t id, const std::string& name, const std::string& what);
+
+}  // namespace lockstep::h5

@@ -1,0 +1,114 @@
+// dense: y = x W^T + b.  x [n,in], W [out,in], b [out], y [n,out].
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/blas.hpp"
+#include "core/sums.hpp"
+#include "layers/layer_table.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+using Start = ParameterSpec::Start;
+
+// A rule for starting weights: how wide they are spread for `in` columns and `out` units.
+struct Init {
+  std::string_view name;
+  Start start;
+  double (*scale)(double in, double out);
+};
+
+// uniform is PyTorch's nn.Linear; xavier: Glorot and Bengio (2010); kaiming: He et al. (2015), fan-in, for relu.
+constexpr Init kInits[] = {
+    {"uniform", Start::uniform, [](double in, double) { return 1.0 / std::sqrt(in); }},
+    {"xavier_uniform", Start::uniform, [](double in, double out) { return std::sqrt(6.0 / (in + out)); }},
+    {"xavier_normal", Start::normal, [](double in, double out) { return std::sqrt(2.0 / (in + out)); }},
+    {"kaiming_uniform", Start::uniform, [](double in, double) { return std::sqrt(6.0 / in); }},
+    {"kaiming_normal", Start::normal, [](double in, double) { return std::sqrt(2.0 / in); }},
+    {"constant", Start::constant, nullptr},  // init_value
+};
+
+const Init& find_init(const Options& options) {
+  const std::string name = options.text("init", "uniform");
+  std::string known;
+  for (const Init& init : kInits) {
+    if (init.name == name) return init;
+    known += (known.empty() ? "" : ", ") + std::string(init.name);
+  }
+  throw Error(ErrorKind::config, options.where() + ".init: expected one of " + known + ", found \"" + name + "\"");
+}
+
+class Dense final : public Layer {
+ public:
+  Dense(std::size_t units, bool bias, const Init& init, double init_value)
+      : units_(units), bias_(bias), init_(init), init_value_(init_value) {}
+
+  [[nodiscard]] std::size_t outputs(std::size_t /*inputs*/) const override { return units_; }
+
+  [[nodiscard]] std::vector<ParameterSpec> parameters(std::size_t inputs) const override {
+    const double scale =
+        init_.scale == nullptr ? init_value_ : init_.scale(static_cast<double>(inputs), static_cast<double>(units_));
+    std::vector<ParameterSpec> specs{{"weight", {units_, inputs}, ParameterKind::weight, init_.start, scale}};
+    if (bias_) {
+      ParameterSpec bias{"bias", {units_}, ParameterKind::bias, Start::constant, 0};
+      if (init_.name == "uniform") {
+        bias.start = init_.start;
+        bias.scale = scale;
+      }
+      specs.push_back(std::move(bias));
+    }
+    return specs;
+  }
+
+  void forward(const PassContext& /*pass*/, ParameterViews<const float> parameters, std::span<const float> x,
+               std::span<float> y) const override {
+    const auto weight = parameters[0];
+    gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, x, Transpose::yes, weight, 0.0F, y);
+    if (!bias_) return;
+    for (std::size_t at = 0; at < y.size(); at += units_) add_to(y.subspan(at, units_), parameters[1]);
+  }
+
+  // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
+  void backward(const PassContext& /*pass*/, ParameterViews<const float> parameters, std::span<const float> x,
+                std::span<const float> /*y*/, std::span<const float> dy, std::span<float> dx,
+                ParameterViews<float> gradients) const override {
+    const auto weight = parameters[0];
+    const std::size_t rows = dy.size() / units_;
+    const std::size_t inputs = weight.size() / units_;
+    gemm({units_, inputs, rows}, Transpose::yes, dy, Transpose::no, x, 0.0F, gradients[0]);
+    if (bias_) {
+      const auto dbias = gradients[1];
+      std::fill(dbias.begin(), dbias.end(), 0.0F);
+      for (std::size_t at = 0; at < dy.size(); at += units_) add_to(dbias, dy.subspan(at, units_));
+    }
+    if (!dx.empty()) gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
+  }
+
+ private:
+  std::size_t units_;
+  bool bias_;
+  Init init_;
+  double init_value_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_dense(const Options& options) {
+  options.expect_only({"units", "bias", "init", "init_value"});
+  // BLAS counts in int.
+  const auto units = static_cast<std::size_t>(options.integer_in("units", 1, std::numeric_limits<int>::max()));
+  const bool bias = options.boolean("bias", true);
+  const Init& init = find_init(options);
+  const bool constant = init.start == Start::constant;
+  if (!constant && options.values().contains("init_value")) {
+    throw Error(ErrorKind::config, options.where() + ".init_value: only init = \"constant\" takes it, found init = \"" +
+                                       std::string(init.name) + "\"");
+  }
+  constexpr double largest = std::numeric_limits<float>::max();
+  const double value = constant ? options.number_in("init_value", -largest, largest) : 0.0;
+  return std::make_unique<Dense>(units, bias, init, value);
+}
+
+}  // namespace lockstep

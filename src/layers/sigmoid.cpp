@@ -1,0 +1,25 @@
+// sigmoid: y = 1 / (1 + exp(-x)), dx = y (1 - y) dy.
+#include "core/vector_math.hpp"
+#include "layers/activation.hpp"
+#include "layers/layer_table.hpp"
+
+namespace lockstep {
+namespace {
+
+class Sigmoid final : public Activation {
+  void apply(std::span<const float> x, std::span<float> y) const override { vector_sigmoid(x, y); }
+
+  void differentiate(std::span<const float> /*x*/, std::span<const float> y, std::span<const float> dy,
+                     std::span<float> dx) const override {
+    for (std::size_t i = 0; i < dx.size(); ++i) dx[i] = dy[i] * (y[i] * (1.0F - y[i]));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_sigmoid(const Options& options) {
+  options.expect_only({});
+  return std::make_unique<Sigmoid>();
+}
+
+}  // namespace lockstep

@@ -1,0 +1,109 @@
+// Cross entropies on logits: binary_cross_entropy (sigmoid inside) and softmax_cross_entropy (softmax inside).
+// Both are stable for logits of any size, and a NaN among them gives a NaN loss.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/vector_math.hpp"
+#include "model/loss_types.hpp"
+
+namespace lockstep {
+namespace {
+
+class BinaryCrossEntropy final : public Loss {
+ public:
+  [[nodiscard]] Task task() const override { return Task::binary; }
+
+  // Per output: max(x,0) - x t + log(1 + exp(-|x|)); slope sigmoid(x) - t. Mean over the outputs of a sample.
+  [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                std::span<float> doutputs) const override {
+    const std::size_t rows = checked_rows(TargetKind::values, width, outputs, targets, doutputs);
+    double sum = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      double row_sum = 0;
+      for (std::size_t i = row * width; i < (row + 1) * width; ++i) {
+        const double x = outputs[i];
+        row_sum += std::max(x, 0.0) - x * targets.values[i] + std::log1p(std::exp(-std::abs(x)));
+      }
+      sum += row_sum / static_cast<double>(width);
+    }
+    if (doutputs.empty()) return sum;
+    vector_sigmoid(outputs, doutputs);
+    const float share = 1.0F / static_cast<float>(width);
+    for (std::size_t i = 0; i < doutputs.size(); ++i) doutputs[i] = share * (doutputs[i] - targets.values[i]);
+    return sum;
+  }
+};
+
+class SoftmaxCrossEntropy final : public Loss {
+ public:
+  explicit SoftmaxCrossEntropy(double smoothing) : smoothing_(smoothing) {}
+
+  [[nodiscard]] Task task() const override { return Task::classification; }
+
+  // Per row: sum_j q_j (log sum exp(x) - x_j); slope softmax(x)_j - q_j. q is the label's one-hot, mixed with
+  // `smoothing` of the uniform distribution (Szegedy et al., 2016).
+  [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                std::span<float> doutputs) const override {
+    const std::size_t rows = checked_rows(TargetKind::labels, width, outputs, targets, doutputs);
+    double sum = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const auto x = outputs.subspan(row * width, width);
+      const auto dx = doutputs.empty() ? doutputs : doutputs.subspan(row * width, width);
+      sum += evaluate_row(x, static_cast<std::size_t>(targets.labels[row]), dx);
+    }
+    return sum;
+  }
+
+ private:
+  [[nodiscard]] double evaluate_row(std::span<const float> x, std::size_t label, std::span<float> dx) const {
+    const float largest = *std::max_element(x.begin(), x.end());
+    const double exp_sum = sum_exp(x, largest, dx);
+    const double log_sum = double{largest} + std::log(exp_sum);
+    const double uniform = smoothing_ / static_cast<double>(x.size());
+    double loss = (1.0 - smoothing_) * (log_sum - x[label]);
+    if (smoothing_ != 0) {
+      double all = 0;
+      for (const float value : x) all += log_sum - value;
+      loss += uniform * all;
+    }
+    if (dx.empty()) return loss;
+    const auto share = static_cast<float>(1.0 / exp_sum);
+    const auto floor = static_cast<float>(uniform);
+    for (float& value : dx) value = value * share - floor;
+    dx[label] -= static_cast<float>(1.0 - smoothing_);
+    return loss;
+  }
+
+  // The sum over j of exp(x_j - largest), in the order of j; leaves the exponentials in `exps` unless that is empty.
+  // Without `exps` the same bits: an exponential does not depend on its place.
+  [[nodiscard]] static double sum_exp(std::span<const float> x, float largest, std::span<float> exps) {
+    constexpr std::size_t chunk = 256;
+    std::array<float, chunk> buffer;
+    double sum = 0;
+    for (std::size_t begin = 0; begin < x.size(); begin += chunk) {
+      const std::size_t size = std::min(chunk, x.size() - begin);
+      const auto part = exps.empty() ? std::span(buffer).first(size) : exps.subspan(begin, size);
+      for (std::size_t i = 0; i < size; ++i) part[i] = x[begin + i] - largest;
+      vector_exp(part, part);
+      for (const float value : part) sum += value;
+    }
+    return sum;
+  }
+
+  double smoothing_;
+};
+
+}  // namespace
+
+std::unique_ptr<Loss> make_binary_cross_entropy(const Options& options) {
+  options.expect_only({});
+  return std::make_unique<BinaryCrossEntropy>();
+}
+
+std::unique_ptr<Loss> make_softmax_cross_entropy(const Options& options) {
+  options.expect_only({"label_smoothing"});
+  return std::make_unique<SoftmaxCrossEntropy>(options.number_in("label_smoothing", 0, 1, 0.0));
+}
+
+}  // namespace lockstep

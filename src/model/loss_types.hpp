@@ -1,0 +1,21 @@
+// Factories of the losses, defined in the losses' files; the table is in loss.cpp.
+#pragma once
+
+#include <memory>
+
+#include "model/loss.hpp"
+
+namespace lockstep {
+
+// Each checks its options (unknown keys, ranges) and throws config.
+[[nodiscard]] std::unique_ptr<Loss> make_mse(const Options& options);
+[[nodiscard]] std::unique_ptr<Loss> make_mae(const Options& options);
+[[nodiscard]] std::unique_ptr<Loss> make_huber(const Options& options);
+[[nodiscard]] std::unique_ptr<Loss> make_binary_cross_entropy(const Options& options);
+[[nodiscard]] std::unique_ptr<Loss> make_softmax_cross_entropy(const Options& options);
+
+/// The number of rows. Errors: usage (sizes of outputs, targets and doutputs do not match).
+[[nodiscard]] std::size_t checked_rows(TargetKind kind, std::size_t width, std::span<const float> outputs,
+                                       const Targets& targets, std::span<const float> doutputs);
+
+}  // namespace lockstep

@@ -1,0 +1,182 @@
+// Model: widths and names are inferred once; forward and backward walk the layers over views.
+#include "model/model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "layers/layer_table.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+std::string place_of(std::size_t index, const LayerConfig& layer) {
+  return fmt::format("model.layers[{}] ({})", index, layer.type);
+}
+
+// Each layer's own name, or its type and how many of that type there are up to it.
+std::vector<std::string> name_layers(const std::vector<LayerConfig>& layers) {
+  std::vector<std::string> names;
+  std::map<std::string, std::size_t> type_counts;
+  std::map<std::string, std::size_t> owners;
+  for (std::size_t index = 0; index < layers.size(); ++index) {
+    const LayerConfig& layer = layers[index];
+    const std::size_t count = ++type_counts[layer.type];
+    std::string name = layer.name.empty() ? fmt::format("{}{}", layer.type, count) : layer.name;
+    if (name.find_first_not_of(kNameCharacters) != std::string::npos) {
+      throw Error(ErrorKind::config, fmt::format("{}: expected a name of letters, digits, '_' and '-', found \"{}\"",
+                                                 place_of(index, layer), name));
+    }
+    const auto [owner, is_new] = owners.emplace(name, index);
+    if (!is_new) {
+      throw Error(ErrorKind::config,
+                  fmt::format("{}: the name \"{}\" is taken by {}; give one of them another name",
+                              place_of(index, layer), name, place_of(owner->second, layers[owner->second])));
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::unique_ptr<Layer> make_layer_at(std::size_t index, const LayerConfig& config) {
+  Options options = config.options;
+  if (options.where().empty()) options.set_where(place_of(index, config));
+  return make_layer(config.type, options);
+}
+
+void expect_size(std::size_t found, std::size_t expected, const char* what) {
+  if (found == expected) return;
+  throw Error(ErrorKind::usage, fmt::format("model: expected {} of size {}, found {}", what, expected, found));
+}
+
+void expect_rows(const Pass& pass, std::size_t rows, const Workspace& workspace) {
+  if (rows > workspace.max_rows()) {
+    throw Error(ErrorKind::usage,
+                fmt::format("model: expected at most {} rows, as the workspace was made for, found {}",
+                            workspace.max_rows(), rows));
+  }
+  if (!pass.samples.empty()) expect_size(pass.samples.size(), rows, "sample indices");
+}
+
+PassContext context_of(const Pass& pass, std::size_t layer) {
+  return {pass.training, pass.seed, pass.step, static_cast<std::uint32_t>(layer), pass.samples};
+}
+
+}  // namespace
+
+std::span<float> Workspace::input(std::size_t rows) noexcept {
+  return activations_.front().view().first(rows * widths_.front());
+}
+
+std::span<float> Workspace::doutputs(std::size_t rows) noexcept {
+  if (gradients_.empty()) return {};  // made for forward alone; a loss then writes no gradient
+  return gradients_.front().view().first(rows * widths_.back());
+}
+
+std::size_t Workspace::bytes() const noexcept {
+  std::size_t floats = 0;
+  for (const auto& buffer : activations_) floats += buffer.size();
+  for (const auto& buffer : gradients_) floats += buffer.size();
+  return floats * sizeof(float);
+}
+
+Model::Model(const ModelConfig& config, std::size_t inputs) : inputs_(inputs), names_(name_layers(config.layers)) {
+  if (config.layers.empty()) throw Error(ErrorKind::config, "model.layers: expected at least one layer, found none");
+  if (inputs == 0) throw Error(ErrorKind::config, "model: expected samples of at least 1 number, found 0");
+  std::size_t width = inputs;
+  for (std::size_t index = 0; index < config.layers.size(); ++index) {
+    Node node{make_layer_at(index, config.layers[index]), width, 0, {}, {}};
+    node.out = node.layer->outputs(width);
+    for (ParameterSpec& spec : node.layer->parameters(width)) {
+      const std::size_t entry = table_.add(names_[index], spec.name, spec.shape, spec.kind);
+      node.tensors.push_back(table_.entries()[entry].range);
+      specs_.push_back(std::move(spec));
+    }
+    if (!node.tensors.empty()) node.span = {node.tensors.front().begin, node.tensors.back().end};
+    width = node.out;
+    nodes_.push_back(std::move(node));
+  }
+  outputs_ = width;
+}
+
+void Model::initialize(std::uint64_t seed, std::span<float> weights) const {
+  expect_size(weights.size(), table_.arena_size(), "a weight arena");
+  std::fill(weights.begin(), weights.end(), 0.0F);  // the padding too
+  for (std::size_t index = 0; index < specs_.size(); ++index) {
+    const Range range = table_.entries()[index].range;
+    const auto tensor = weights.subspan(range.begin, range.size());
+    const auto scale = static_cast<float>(specs_[index].scale);
+    const RandomKey key{seed, RandomPurpose::initialize, static_cast<std::uint32_t>(index)};
+    switch (specs_[index].start) {
+      case ParameterSpec::Start::constant:
+        std::fill(tensor.begin(), tensor.end(), scale);
+        break;
+      case ParameterSpec::Start::uniform:
+        fill_uniform(key, -scale, scale, tensor);
+        break;
+      case ParameterSpec::Start::normal:
+        fill_normal(key, scale, tensor);
+        break;
+    }
+  }
+}
+
+Workspace Model::make_workspace(std::size_t max_rows, bool training) const {
+  Workspace workspace;
+  workspace.max_rows_ = max_rows;
+  workspace.widths_.push_back(inputs_);
+  for (const Node& node : nodes_) workspace.widths_.push_back(node.out);
+  for (const std::size_t width : workspace.widths_) workspace.activations_.emplace_back(max_rows * width);
+  if (training) {
+    // Nobody asks for the derivative by the inputs.
+    const std::size_t widest = *std::max_element(workspace.widths_.begin() + 1, workspace.widths_.end());
+    for (int i = 0; i < 2; ++i) workspace.gradients_.emplace_back(max_rows * widest);
+  }
+  return workspace;
+}
+
+std::span<const float> Model::forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
+                                      Workspace& workspace) const {
+  expect_size(weights.size(), table_.arena_size(), "a weight arena");
+  expect_rows(pass, rows, workspace);
+  std::span<const float> x = workspace.input(rows);
+  for (std::size_t index = 0; index < nodes_.size(); ++index) {
+    const Node& node = nodes_[index];
+    const auto y = workspace.activations_[index + 1].view().first(rows * node.out);
+    node.layer->forward(context_of(pass, index), {weights, node.tensors}, x, y);
+    x = y;
+  }
+  return x;
+}
+
+void Model::backward(const Pass& pass, std::span<const float> weights, std::size_t rows, Workspace& workspace,
+                     std::span<float> gradient, const GradientReady& ready) const {
+  expect_size(weights.size(), table_.arena_size(), "a weight arena");
+  expect_size(gradient.size(), table_.arena_size(), "a gradient arena");
+  expect_rows(pass, rows, workspace);
+  if (workspace.gradients_.empty()) {
+    throw Error(ErrorKind::usage, "model: expected a workspace made for training, found one made for forward alone");
+  }
+  // Nothing before the first layer with parameters needs a derivative.
+  const auto has_parameters = [](const Node& node) { return !node.tensors.empty(); };
+  const auto first =
+      static_cast<std::size_t>(std::find_if(nodes_.begin(), nodes_.end(), has_parameters) - nodes_.begin());
+  std::size_t current = 0;  // which of the two buffers holds dy; the other takes dx
+  for (std::size_t index = nodes_.size(); index-- > first;) {
+    const Node& node = nodes_[index];
+    const std::span<const float> x = workspace.activations_[index].view().first(rows * node.in);
+    const std::span<const float> y = workspace.activations_[index + 1].view().first(rows * node.out);
+    const std::span<const float> dy = workspace.gradients_[current].view().first(rows * node.out);
+    const auto dx =
+        index == first ? std::span<float>() : workspace.gradients_[1 - current].view().first(rows * node.in);
+    node.layer->backward(context_of(pass, index), {weights, node.tensors}, x, y, dy, dx, {gradient, node.tensors});
+    if (has_parameters(node) && ready) ready(node.span);
+    current = 1 - current;
+  }
+}
+
+}  // namespace lockstep

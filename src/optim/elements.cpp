@@ -1,0 +1,43 @@
+// Checks that every optimizer needs; see elements.hpp.
+#include "optim/elements.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+
+double non_negative(const Options& options, std::string_view key, double fallback) {
+  const double value = options.number(key, fallback);
+  if (value >= 0 && value <= std::numeric_limits<double>::max()) return value;
+  throw Error(ErrorKind::config,
+              fmt::format("{}.{}: expected a finite number of at least 0, found {}", options.where(), key, value));
+}
+
+double below_one(const Options& options, std::string_view key, double fallback) {
+  const double value = options.number(key, fallback);
+  if (value >= 0 && value < 1) return value;
+  throw Error(ErrorKind::config,
+              fmt::format("{}.{}: expected a number from 0 to below 1, found {}", options.where(), key, value));
+}
+
+void check_update(std::span<const float> weights, std::span<const float> gradient,
+                  std::span<const std::span<float>> slots, std::size_t num_slots) {
+  if (slots.size() != num_slots) {
+    throw Error(ErrorKind::usage, fmt::format("update: expected {} slots, found {}", num_slots, slots.size()));
+  }
+  if (gradient.size() != weights.size()) {
+    throw Error(ErrorKind::usage, fmt::format("update: expected a gradient of {} elements like the weights, found {}",
+                                              weights.size(), gradient.size()));
+  }
+  for (const auto slot : slots) {
+    if (slot.size() != weights.size()) {
+      throw Error(ErrorKind::usage, fmt::format("update: expected slots of {} elements like the weights, found {}",
+                                                weights.size(), slot.size()));
+    }
+  }
+}
+
+}  // namespace lockstep

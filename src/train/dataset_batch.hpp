@@ -1,0 +1,43 @@
+// Batches of a data set: the order of an epoch, cut into batches and shards.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/dataset.hpp"
+#include "data/normalization.hpp"
+#include "data/shard_plan.hpp"
+#include "lockstep/batch.hpp"
+
+namespace lockstep {
+
+/// One batch at a time of a shuffled epoch. Dataset and normalisation must outlive it.
+class DatasetBatch final : public Batch {
+ public:
+  DatasetBatch(const Dataset& data, const Normalization& normalization, EpochPlan epoch, ShardPlan shards,
+               std::uint64_t seed);
+
+  /// The order of epoch `epoch`: a pure function of (seed, epoch, n).
+  void start_epoch(std::uint64_t epoch);
+  /// Chooses batch `index` of the epoch.
+  void select(std::size_t index) { positions_ = plan_.positions(index); }
+
+  [[nodiscard]] std::size_t samples() const override { return positions_.size(); }
+  [[nodiscard]] std::size_t rows(std::size_t shard) const override { return shards_.rows(samples(), shard).size(); }
+  void gather(std::size_t shard, const BatchRows& rows) override;
+
+ private:
+  const Dataset& data_;
+  const Normalization& normalization_;
+  EpochPlan plan_;
+  ShardPlan shards_;
+  std::uint64_t seed_;
+  std::vector<std::uint32_t> order_;  // [n] sample at each position of the epoch
+  Range positions_;
+};
+
+/// Rows `samples` of a data set, normalised.
+void gather_samples(const Dataset& data, const Normalization& normalization, std::span<const std::uint32_t> samples,
+                    const BatchRows& rows);
+
+}  // namespace lockstep

@@ -1,0 +1,203 @@
+#include "train/engine.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+
+#include "core/blas.hpp"
+#include "core/convert.hpp"
+#include "core/sums.hpp"
+#include "core/tree.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kMaxSlots = 4;
+
+// Seconds since the last call.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+std::vector<bool> decays_of(const ParameterTable& table, const std::vector<std::string>& excluded) {
+  for (const std::string& kind : excluded) {
+    if (kind != "bias") {
+      throw Error(ErrorKind::config,
+                  fmt::format("optimizer.decay_exclude: unknown kind of parameter \"{}\"; known kinds: bias", kind));
+    }
+  }
+  std::vector<bool> decays;
+  for (const Parameter& parameter : table.entries()) {
+    decays.push_back(excluded.empty() || parameter.kind != ParameterKind::bias);
+  }
+  return decays;
+}
+
+}  // namespace
+
+void RowBuffer::reserve(std::size_t rows) {
+  if (rows <= capacity_) return;
+  capacity_ = rows;
+  if (kind_ == TargetKind::values) values_ = Buffer<float>(rows * outputs_);
+  if (kind_ == TargetKind::labels) labels_ = Buffer<std::int32_t>(rows);
+  samples_ = Buffer<std::uint32_t>(rows);
+}
+
+BatchRows RowBuffer::rows(std::size_t rows, std::span<float> x) noexcept {
+  const bool labels = kind_ == TargetKind::labels;
+  return {x, values_.view().first(labels ? 0 : rows * outputs_), labels_.view().first(labels ? rows : 0),
+          samples_.view().first(rows)};
+}
+
+Targets RowBuffer::targets(std::size_t rows) const noexcept {
+  const bool labels = kind_ == TargetKind::labels;
+  return {labels_.view().first(labels ? rows : 0), values_.view().first(labels ? 0 : rows * outputs_)};
+}
+
+std::span<const std::uint32_t> RowBuffer::samples(std::size_t rows) const noexcept {
+  return samples_.view().first(rows);
+}
+
+RunConfig resolve_run(const RunConfig& run, int ranks) {
+  RunConfig resolved = run;
+  if (!resolved.train.shards) resolved.train.shards = ranks;
+  if (*resolved.train.shards < ranks) {
+    throw Error(ErrorKind::config,
+                fmt::format("train.shards: {} ranks cannot share {} shards; start at most {} ranks, or a new run with "
+                            "more shards",
+                            ranks, *resolved.train.shards, *resolved.train.shards));
+  }
+  const auto types = optimizer_table();
+  // An unknown type is told by make_optimizer; any rate does until then.
+  if (!resolved.optimizer.lr) resolved.optimizer.lr = 1e-2;
+  const auto type = std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.name == run.optimizer.type; });
+  if (type != types.end() && !run.optimizer.lr) resolved.optimizer.lr = type->default_lr;
+  return resolved;
+}
+
+EngineParts::EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps)
+    : model(run.model, inputs),
+      loss(make_loss(run.model.loss)),
+      optimizer(make_optimizer(run.optimizer.type, run.optimizer.options)),
+      schedule(make_schedule(run.optimizer.schedule, *run.optimizer.lr, total_steps)),
+      decays(decays_of(model.parameters(), run.optimizer.decay_exclude)) {}
+
+Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts)
+    : comm_(comm),
+      run_(run),
+      model_(std::move(parts.model)),
+      loss_(std::move(parts.loss)),
+      optimizer_(std::move(parts.optimizer)),
+      schedule_(std::move(parts.schedule)),
+      decays_(std::move(parts.decays)),
+      plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
+      blocks_(blocks_of(model_.parameters())),
+      exchange_(make_exchange(run.train.exchange, comm,
+                              {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
+                               plan_.owned(static_cast<std::size_t>(comm.rank()))})),
+      workspace_(model_.make_workspace(0, true)),
+      rows_(model_.outputs(), loss_->targets()),
+      shard_losses_(plan_.shards),
+      block_norms_(blocks_.size()) {
+  if (optimizer_->slots().size() > kMaxSlots) throw Error(ErrorKind::internal, "an optimizer has too many slots");
+  model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
+  for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
+    for (const Parameter& parameter : model_.parameters().entries()) {
+      std::ranges::fill(exchange_->slot(slot).subspan(parameter.range.begin, parameter.range.size()),
+                        optimizer_->slot_start(slot));
+    }
+  }
+}
+
+void Engine::reserve_rows(std::size_t rows) {
+  if (rows <= workspace_.max_rows()) return;
+  workspace_ = model_.make_workspace(rows, true);
+  rows_.reserve(rows);
+}
+
+// The whole of a training step.
+StepResult Engine::train_step(Batch& batch) {
+  const Range owned = plan_.owned(static_cast<std::size_t>(comm_.rank()));
+  const auto seed = static_cast<std::uint64_t>(run_.seed);
+  StepResult result{.step = info.position.step + 1, .samples = batch.samples()};
+  Stopwatch watch;
+  set_blas_threads(static_cast<int>(run_.train.threads));
+
+  // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
+  for (std::size_t shard = owned.begin; shard < owned.end; ++shard) {
+    const std::size_t rows = batch.rows(shard);
+    reserve_rows(rows);
+    batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
+    result.times.gather += watch.lap();
+
+    const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
+    const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_);
+    shard_losses_[shard] =
+        loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
+    result.times.forward += watch.lap();
+
+    model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
+                    [this](Range range) { exchange_->gradient_ready(range); });
+    result.times.backward += watch.lap();
+    exchange_->shard_done();
+  }
+
+  // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
+  update(shard_losses_, batch.samples(), result);
+  result.times.exchange = watch.lap();
+
+  ++info.position.step;
+  if (!std::isfinite(result.loss)) {
+    throw Error(ErrorKind::diverged, fmt::format("the training diverged: the loss of step {} is {}; try a smaller "
+                                                 "learning rate, or clip_norm", result.step, result.loss))
+        .as_agreed();
+  }
+  return result;
+}
+
+void Engine::update(std::span<double> shard_losses, std::size_t samples, StepResult& result) {
+  UpdateStep step{.lr = *run_.optimizer.lr * schedule_->factor(info.position.step),
+                  .step = result.step,
+                  .divisor = static_cast<float>(samples)};
+  const auto apply_block = [&](std::size_t block, std::span<const float> gradient) { apply(step, block, gradient); };
+  if (run_.optimizer.clip_norm > 0) {
+    exchange_->reduce(shard_losses, [this](std::size_t block, std::span<const float> gradient) {
+      block_norms_[block] = sum_squares(gradient);
+    });
+    exchange_->gather_blocks(block_norms_);
+    const double norm = std::sqrt(tree_sum(block_norms_)) / static_cast<double>(samples);
+    // As torch.nn.utils.clip_grad_norm_.
+    step.clip = static_cast<float>(std::min(1.0, run_.optimizer.clip_norm / (norm + 1e-6)));
+    result.gradient_norm = norm;
+    exchange_->revisit(apply_block);
+  } else {
+    exchange_->reduce(shard_losses, apply_block);
+  }
+  exchange_->publish();
+  result.learning_rate = step.lr;
+  result.loss = tree_sum(shard_losses) / static_cast<double>(samples);
+}
+
+void Engine::apply(const UpdateStep& step, std::size_t block, std::span<const float> gradient) {
+  const auto [range, parameter] = blocks_[block];
+  std::array<std::span<float>, kMaxSlots> slots;
+  const std::size_t count = optimizer_->slots().size();
+  for (std::size_t slot = 0; slot < count; ++slot) {
+    slots[slot] = exchange_->slot(slot).subspan(range.begin, range.size());
+  }
+  optimizer_->update(step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient,
+                     std::span(slots).first(count));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,115 @@
+// The training step and the state it changes.
+//
+// An Engine is a net, its optimizer and an exchange on one communicator. It knows batches, not data sets or epochs:
+// fit.cpp drives it over a data set, trainer.cpp hands it to other programs, bench times it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.hpp"
+#include "comm/communicator.hpp"
+#include "comm/exchange.hpp"
+#include "data/shard_plan.hpp"
+#include "lockstep/trainer.hpp"
+#include "model/loss.hpp"
+#include "model/model.hpp"
+#include "optim/optimizer.hpp"
+#include "optim/schedule.hpp"
+
+namespace lockstep {
+
+/// Rows of samples with their targets, as large as the largest shard or block so far.
+class RowBuffer {
+ public:
+  RowBuffer(std::size_t outputs, TargetKind kind) : outputs_(outputs), kind_(kind) {}
+  /// Makes room for `rows` rows; allocates only when there were fewer.
+  void reserve(std::size_t rows);
+  [[nodiscard]] BatchRows rows(std::size_t rows, std::span<float> x) noexcept;
+  [[nodiscard]] Targets targets(std::size_t rows) const noexcept;
+  [[nodiscard]] std::span<const std::uint32_t> samples(std::size_t rows) const noexcept;
+
+ private:
+  std::size_t outputs_;
+  TargetKind kind_;
+  std::size_t capacity_ = 0;
+  Buffer<float> values_;
+  Buffer<std::int32_t> labels_;
+  Buffer<std::uint32_t> samples_;
+};
+
+/// What a run names: its net, loss, optimizer and schedule. Made locally, so that what is wrong with a run is known
+/// before the ranks do anything together.
+struct EngineParts {
+  /// `run` must be resolved. Errors: config.
+  EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps);
+
+  Model model;
+  std::unique_ptr<Loss> loss;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Schedule> schedule;
+  std::vector<bool> decays;  ///< [parameters] whether weight decay applies
+};
+
+class Engine {
+ public:
+  /// `run` must be resolved (shards and learning rate set). `comm` must outlive the engine.
+  /// Collective. Errors: comm.
+  Engine(const Communicator& comm, const RunConfig& run, EngineParts parts);
+
+  /// One step. Collective. Errors: usage, diverged, comm.
+  StepResult train_step(Batch& batch);
+
+  [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
+  [[nodiscard]] const RunConfig& run() const noexcept { return run_; }
+  [[nodiscard]] const Model& model() const noexcept { return model_; }
+  [[nodiscard]] const Loss& loss() const noexcept { return *loss_; }
+  [[nodiscard]] const Schedule& schedule() const noexcept { return *schedule_; }
+  [[nodiscard]] const ShardPlan& shards() const noexcept { return plan_; }
+  [[nodiscard]] const Exchange& exchange() const noexcept { return *exchange_; }
+  [[nodiscard]] std::span<const float> weights() const noexcept { return exchange_->weights(); }
+  /// Bytes of arenas and activations on this rank.
+  [[nodiscard]] std::size_t bytes() const noexcept { return exchange_->bytes() + workspace_.bytes(); }
+  /// Makes room for shards of `rows` rows, so that no step allocates.
+  void reserve_rows(std::size_t rows);
+
+  /// What a checkpoint keeps besides the arrays. fit.cpp maintains history, sums, best and fingerprints.
+  CheckpointInfo info;
+
+  /// Digest of the state. Collective (a rank may hold a part of it).
+  [[nodiscard]] std::string digest() const;
+  /// Writes a checkpoint from rank 0. Collective. Errors: io, on every rank.
+  void save(const std::string& path) const;
+  /// Takes over a checkpoint that rank 0 has read (`read` is null elsewhere). Checked before anything is changed.
+  /// Collective. Errors: data, on every rank.
+  void load(const Checkpoint* read, const std::string& path);
+
+ private:
+  void update(std::span<double> shard_losses, std::size_t samples, StepResult& result);
+  void apply(const UpdateStep& step, std::size_t block, std::span<const float> gradient);
+  [[nodiscard]] CheckpointArrays arrays() const;
+
+  const Communicator& comm_;
+  RunConfig run_;
+  Model model_;
+  std::unique_ptr<Loss> loss_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Schedule> schedule_;
+  std::vector<bool> decays_;  // [parameters]
+  ShardPlan plan_;
+  std::vector<Block> blocks_;
+  std::unique_ptr<Exchange> exchange_;
+  Workspace workspace_;
+  RowBuffer rows_;
+  std::vector<double> shard_losses_;  // [shards]
+  std::vector<double> block_norms_;   // [blocks] sums of squares
+};
+
+/// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).
+/// Errors: config (more ranks than shards; unknown optimizer).
+[[nodiscard]] RunConfig resolve_run(const RunConfig& run, int ranks);
+
+}  // namespace lockstep

@@ -1,0 +1,111 @@
+// The engine's state to a checkpoint and back.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "config/run_file.hpp"
+#include "core/blas.hpp"
+#include "core/vector_math.hpp"
+#include "io/hdf5.hpp"
+#include "lockstep/version.hpp"
+#include "train/engine.hpp"
+#include "train/resume.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return {text.data(), length};
+}
+
+std::string mpi_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+  const std::string version(text.data(), static_cast<std::size_t>(length));
+  return version.substr(0, version.find_first_of(",\n"));
+}
+
+std::string host_name() {
+  std::array<char, MPI_MAX_PROCESSOR_NAME> text{};
+  int length = 0;
+  check_mpi(MPI_Get_processor_name(text.data(), &length), "MPI_Get_processor_name");
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+std::string hosts_of(const Communicator& comm) {
+  std::vector<std::string> hosts = comm.gather_texts(host_name());
+  std::sort(hosts.begin(), hosts.end());
+  hosts.erase(std::unique(hosts.begin(), hosts.end()), hosts.end());
+  std::string text;
+  for (const std::string& host : hosts) text += (text.empty() ? "" : ",") + host;
+  return text;
+}
+
+}  // namespace
+
+CheckpointArrays Engine::arrays() const {
+  CheckpointArrays arrays{model_.parameters(), exchange_->weights(), optimizer_->slots(), {}};
+  for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) arrays.slots.push_back(exchange_->slot(slot));
+  return arrays;
+}
+
+std::string Engine::digest() const {
+  std::string digest;
+  if (comm_.is_root()) digest = digest_of(arrays(), info.position, run_.seed);
+  return comm_.broadcast_text(digest);
+}
+
+void Engine::save(const std::string& path) const {
+  CheckpointInfo full = info;
+  full.seed = run_.seed;
+  full.shards = static_cast<std::int64_t>(plan_.shards);
+  full.inputs = static_cast<std::int64_t>(model_.inputs());
+  full.outputs = static_cast<std::int64_t>(model_.outputs());
+  full.run = format_run(run_);
+  full.exchange = exchange_->name();
+  if (!exchange_->same_bits_at_any_rank_count()) full.exchange += " (bits depend on the rank count)";
+  full.versions = {{"lockstep", std::string(kVersion)},
+                   {"hdf5", h5::library_version()},
+                   {"blas", blas_version()},
+                   {"mpi", mpi_version()}};
+  full.blas_kernel = blas_kernel();
+  full.blas_threads = run_.train.threads;
+  full.simd_target = simd_target();
+  full.ranks = comm_.size();
+  full.hosts = hosts_of(comm_);
+  full.time = utc_now();
+  comm_.together([&] {
+    if (comm_.is_root()) write_checkpoint(path, std::move(full), arrays());
+  });
+}
+
+void Engine::load(const Checkpoint* read, const std::string& path) {
+  comm_.together([&] {  // all checks before the first change
+    if (read == nullptr) return;
+    check_same_parameters(model_.parameters(), read->table, path);
+    const auto wanted = optimizer_->slots();
+    if (!std::equal(wanted.begin(), wanted.end(), read->slot_names.begin(), read->slot_names.end())) {
+      throw Error(ErrorKind::data, fmt::format("{} holds the state of another optimizer than {}", path, run_.optimizer.type));
+    }
+    if (read->info.position.step > 0xFFFFFFFFU) throw Error(ErrorKind::data, fmt::format("{}: too many steps", path));
+  });
+  if (read != nullptr) {
+    std::ranges::copy(read->weights, exchange_->weights().begin());
+    for (std::size_t slot = 0; slot < read->slots.size(); ++slot) {
+      std::ranges::copy(read->slots[slot], exchange_->slot(slot).begin());
+    }
+  }
+  info = share_info(comm_, read, path).value();
+  comm_.broadcast(exchange_->weights());
+  for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) comm_.broadcast(exchange_->slot(slot));
+}
+
+}  // namespace lockstep

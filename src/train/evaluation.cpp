@@ -1,0 +1,101 @@
+#include "train/evaluation.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/tree.hpp"
+#include "data/shard_plan.hpp"
+#include "train/dataset_batch.hpp"
+#include "train/engine.hpp"
+
+namespace lockstep {
+namespace {
+
+std::size_t blocks_for(std::size_t samples) { return (samples + kEvaluationBlock - 1) / kEvaluationBlock; }
+
+// Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the
+// rows of a block after filling them.
+template <class Rows, class Fill>
+Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUnits& units, std::size_t samples,
+                       std::span<const std::size_t> starts, Rows rows_of, Fill fill) {
+  const Metrics metrics(net.loss.task(), net.model.outputs(), units);
+  const auto rank = static_cast<std::size_t>(comm.rank());
+  const std::size_t columns = metrics.num_sums();
+  std::vector<double> sums(starts.back() * columns);
+  std::vector<std::int64_t> counts(metrics.num_counts());
+  Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
+  RowBuffer buffer(net.model.outputs(), net.loss.targets());
+  buffer.reserve(kEvaluationBlock);
+  for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
+    const std::size_t rows = rows_of(block);
+    fill(block, buffer.rows(rows, workspace.input(rows)));
+    const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
+    const double loss = net.loss.evaluate(net.model.outputs(), outputs, buffer.targets(rows), {});
+    metrics.add_block(loss, outputs, buffer.targets(rows), std::span(sums).subspan(block * columns, columns), counts);
+  }
+  std::vector<std::size_t> value_starts(starts.begin(), starts.end());
+  for (std::size_t& start : value_starts) start *= columns;
+  comm.gather_parts(sums, value_starts);
+  comm.sum(counts);
+  std::vector<double> totals;
+  for (std::size_t column = 0; column < columns; ++column) totals.push_back(tree_sum_column(sums, columns, column));
+  return metrics.finish(samples, totals, counts);
+}
+
+}  // namespace
+
+Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization) {
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  const std::size_t blocks = blocks_for(data.samples());
+  std::vector<std::size_t> starts;
+  for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(blocks, rank, ranks).begin);
+  starts.push_back(blocks);
+  const auto block_range = [&](std::size_t block) {
+    return Range{block * kEvaluationBlock, std::min((block + 1) * kEvaluationBlock, data.samples())};
+  };
+  std::vector<std::uint32_t> chosen(kEvaluationBlock);
+  return evaluate_blocks(
+      comm, net, {normalization.y.shift, normalization.y.scale}, data.samples(), starts,
+      [&](std::size_t block) { return block_range(block).size(); },
+      [&](std::size_t block, const BatchRows& rows) {
+        const Range range = block_range(block);
+        for (std::size_t i = 0; i < range.size(); ++i) chosen[i] = static_cast<std::uint32_t>(range.begin + i);
+        gather_samples(data, normalization, std::span(chosen).first(range.size()), rows);
+      });
+}
+
+Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, const TargetUnits& units,
+                      FunctionRef<void(std::size_t first, const BatchRows& rows)> gather) {
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  const auto rank = static_cast<std::size_t>(comm.rank());
+  std::vector<std::int64_t> blocks(ranks, 0);
+  blocks[rank] = static_cast<std::int64_t>(blocks_for(samples));
+  comm.sum(blocks);
+  std::vector<std::size_t> starts(ranks + 1, 0);
+  for (std::size_t r = 0; r < ranks; ++r) starts[r + 1] = starts[r] + static_cast<std::size_t>(blocks[r]);
+  const auto total = static_cast<std::size_t>(comm.sum(static_cast<std::int64_t>(samples)));
+  if (total == 0) throw Error(ErrorKind::usage, "evaluate: no rank has any samples").as_agreed();
+  const auto first_of = [&](std::size_t block) { return (block - starts[rank]) * kEvaluationBlock; };
+  return evaluate_blocks(
+      comm, net, units, total, starts,
+      [&](std::size_t block) { return std::min(kEvaluationBlock, samples - first_of(block)); },
+      [&](std::size_t block, const BatchRows& rows) { gather(first_of(block), rows); });
+}
+
+void predict(const Net& net, std::span<const float> x, std::span<float> outputs) {
+  const std::size_t in = net.model.inputs();
+  const std::size_t out = net.model.outputs();
+  const std::size_t total = x.size() / in;
+  if (x.size() != total * in || outputs.size() != total * out) {
+    throw Error(ErrorKind::usage, "predict: x must be [n, inputs] and outputs [n, outputs]");
+  }
+  Workspace workspace = net.model.make_workspace(std::min(total, kEvaluationBlock), false);
+  for (std::size_t first = 0; first < total; first += kEvaluationBlock) {
+    const std::size_t rows = std::min(kEvaluationBlock, total - first);
+    std::ranges::copy(x.subspan(first * in, rows * in), workspace.input(rows).begin());
+    const auto answers = net.model.forward(Pass{}, net.weights, rows, workspace);
+    std::ranges::copy(answers, outputs.subspan(first * out).begin());
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,40 @@
+// Exact scores over data: every sample once, in fixed blocks, added in the fixed tree.
+#pragma once
+
+#include <span>
+
+#include "comm/communicator.hpp"
+#include "core/function_ref.hpp"
+#include "data/dataset.hpp"
+#include "data/normalization.hpp"
+#include "lockstep/batch.hpp"
+#include "lockstep/scores.hpp"
+#include "model/loss.hpp"
+#include "model/metrics.hpp"
+#include "model/model.hpp"
+
+namespace lockstep {
+
+/// A net with its weights and its loss, to be looked at only.
+struct Net {
+  const Model& model;
+  const Loss& loss;
+  std::span<const float> weights;  ///< [arena]
+};
+
+/// Scores over all samples of `data`, the same bits at any rank count. Every rank holds all of `data`.
+/// Collective. Allocates.
+[[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
+                              const Normalization& normalization);
+
+/// Scores over samples that lie on the ranks: this rank has `samples` of them, and `gather(first, rows)` fills the rows
+/// from its sample `first` on.
+/// Collective. Allocates. Errors: usage (no samples on any rank).
+[[nodiscard]] Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples,
+                                    const TargetUnits& units,
+                                    FunctionRef<void(std::size_t first, const BatchRows& rows)> gather);
+
+/// Outputs of the net for `rows` rows, in blocks. Shapes: x [rows, inputs], outputs [rows, outputs]. Local.
+void predict(const Net& net, std::span<const float> x, std::span<float> outputs);
+
+}  // namespace lockstep

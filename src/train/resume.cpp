@@ -1,0 +1,73 @@
+#include "train/resume.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "checkpoint/retention.hpp"
+#include "config/run_file.hpp"
+#include "core/blas.hpp"
+#include "core/vector_math.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+
+FoundCheckpoint find_newest_good(const std::string& folder) {
+  FoundCheckpoint found;
+  for (const CheckpointFile& file : list_checkpoints(folder)) {
+    try {
+      found.checkpoint = read_checkpoint(file.path);
+      found.path = file.path;
+      return found;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::io) throw;
+      found.skipped.push_back(fmt::format("skipped a checkpoint: {}", error.what()));
+    }
+  }
+  return found;
+}
+
+std::optional<CheckpointInfo> share_info(const Communicator& comm, const Checkpoint* read, const std::string& name) {
+  std::string encoded;
+  if (read != nullptr) {
+    const std::vector<std::byte> bytes = encode_info(read->info);
+    encoded.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  encoded = comm.broadcast_text(encoded);
+  if (encoded.empty()) return {};
+  return decode_info(std::as_bytes(std::span(encoded)), name);
+}
+
+void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::string& path,
+                     std::vector<std::string>& notices) {
+  const RunConfig before = parse_run(kept.run, path + ":/run");
+  if (!now.train.shards) now.train.shards = before.train.shards;
+  if (!now.optimizer.lr && now.optimizer.type == before.optimizer.type) now.optimizer.lr = before.optimizer.lr;
+  const RunDifference difference = compare_runs(before, now);
+  if (!difference.forbidden.empty()) {
+    std::vector<std::string> texts;
+    for (const KeyValue& entry : difference.forbidden) texts.push_back(fmt::format("{}: {}", entry.key, entry.value));
+    throw Error(ErrorKind::config,
+                fmt::format("{} is the checkpoint of another run; these must not change on resume: {}", path, fmt::join(texts, "; ")));
+  }
+  for (const KeyValue& entry : difference.allowed) {
+    std::string notice = fmt::format("changed on resume: {}: {}", entry.key, entry.value);
+    if (entry.key == "train.threads") notice += " (another thread count gives other bits)";
+    if (entry.key == "train.exchange") notice += " (\"allreduce\" gives bits that depend on the rank count)";
+    notices.push_back(notice);
+  }
+}
+
+std::vector<std::string> machine_differences(const CheckpointInfo& kept) {
+  std::vector<std::string> texts;
+  const auto compare = [&](const char* what, const std::string& then, const std::string& here) {
+    if (then != here) {
+      texts.push_back(fmt::format("the checkpoint was computed with the {} {}, this machine uses {}: the run goes on, "
+                                  "but not to the bits it would have had there", what, then, here));
+    }
+  };
+  compare("BLAS kernel", kept.blas_kernel, blas_kernel());
+  compare("SIMD target", kept.simd_target, simd_target());
+  return texts;
+}
+
+}  // namespace lockstep

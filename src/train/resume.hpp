@@ -1,0 +1,39 @@
+// Finding the checkpoint to go on from, and what a resumed run may change.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.hpp"
+#include "comm/communicator.hpp"
+#include "lockstep/log.hpp"
+#include "lockstep/run_config.hpp"
+
+namespace lockstep {
+
+/// The newest checkpoint of a folder that verifies.
+struct FoundCheckpoint {
+  std::optional<Checkpoint> checkpoint;
+  std::string path;
+  std::vector<std::string> skipped;  ///< one text for each newer one that does not verify, with the reason
+};
+
+/// Local. Errors: io (the folder cannot be read).
+[[nodiscard]] FoundCheckpoint find_newest_good(const std::string& folder);
+
+/// What rank 0 has read, without the arrays, on every rank; unset when `read` is null there. `name` is for messages.
+/// Collective.
+[[nodiscard]] std::optional<CheckpointInfo> share_info(const Communicator& comm, const Checkpoint* read,
+                                                       const std::string& name);
+
+/// Checks that `now` may go on from the checkpoint `kept`, and says what it changes.
+/// An unset run.train.shards of `now` becomes the checkpoint's.
+/// Errors: config, naming every key that differs and must not.
+void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::string& path,
+                     std::vector<std::string>& notices);
+
+/// Warnings about another BLAS kernel or SIMD target than the checkpoint's.
+[[nodiscard]] std::vector<std::string> machine_differences(const CheckpointInfo& kept);
+
+}  // namespace lockstep

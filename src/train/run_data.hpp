@@ -1,0 +1,30 @@
+// The data of a run: read, checked against the net, and with its normalisation.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.hpp"
+#include "data/normalization.hpp"
+#include "lockstep/run_config.hpp"
+#include "model/loss.hpp"
+
+namespace lockstep {
+
+struct RunData {
+  Dataset train;
+  std::optional<Dataset> test;
+  Normalization normalization;
+};
+
+/// Reads both splits and fits the normalisation. Paths must be resolved. Local.
+/// Errors: data, config.
+[[nodiscard]] RunData read_run_data(const DataConfig& config, const Loss& loss);
+
+/// Checks `data` against a net of `outputs` outputs: number and range of the targets.
+/// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets).
+void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
+                   std::optional<std::int64_t> classes);
+
+}  // namespace lockstep

@@ -1,0 +1,124 @@
+#include "train/run_folder.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "io/files.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr const char* kStepsHeader = "step,epoch,learning_rate,loss,gradient_norm,samples_per_second\n";
+
+void write_text(const std::string& path, const std::string& text) {
+  const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
+  write_file_atomically(path, parts);
+}
+
+std::string metrics_row(const History& history, std::size_t row) {
+  std::string text;
+  for (std::size_t c = 0; c < history.columns.size(); ++c) {
+    const double value = history.rows[row * history.columns.size() + c];
+    if (c != 0) text += ',';
+    if (!std::isnan(value)) text += fmt::format("{}", value);
+  }
+  return text + "\n";
+}
+
+// The rows of an earlier start up to `last_step`.
+std::string kept_steps(const std::string& path, std::uint64_t last_step) {
+  std::ifstream file(path);
+  std::string kept = kStepsHeader;
+  std::string line;
+  std::getline(file, line);  // the header
+  while (std::getline(file, line)) {
+    std::uint64_t step = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), step);
+    if (error == std::errc{} && step <= last_step) kept += line + "\n";
+  }
+  return kept;
+}
+
+std::ofstream open_to_append(const std::string& path) {
+  std::ofstream file(path, std::ios::app);
+  if (!file) throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  return file;
+}
+
+void append(std::ofstream& file, const std::string& text, const std::string& path) {
+  file << text << std::flush;
+  if (!file) throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+}
+
+nlohmann::ordered_json to_json(const Scores& scores) {
+  nlohmann::ordered_json json;
+  json["samples"] = scores.samples;
+  for (const auto& [name, value] : scores.named()) json[name] = value;
+  return json;
+}
+
+}  // namespace
+
+void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
+  std::error_code error;
+  std::filesystem::create_directories(checkpoints(), error);
+  if (error) throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", checkpoints(), error.message()));
+  write_text(folder_ + "/run.toml", run_toml);
+  std::string metrics = fmt::format("{}\n", fmt::join(info.history.columns, ","));
+  for (std::size_t row = 0; row < info.history.num_rows(); ++row) metrics += metrics_row(info.history, row);
+  write_text(folder_ + "/metrics.csv", metrics);
+  write_text(folder_ + "/steps.csv",
+             info.position.step == 0 ? kStepsHeader : kept_steps(folder_ + "/steps.csv", info.position.step));
+  std::filesystem::remove(folder_ + "/summary.json", error);  // of an earlier start
+  metrics_ = open_to_append(folder_ + "/metrics.csv");
+  steps_ = open_to_append(folder_ + "/steps.csv");
+}
+
+void RunFolder::add_epoch(const History& history) {
+  append(metrics_, metrics_row(history, history.num_rows() - 1), folder_ + "/metrics.csv");
+}
+
+void RunFolder::add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second) {
+  const std::string norm = step.gradient_norm ? fmt::format("{}", *step.gradient_norm) : "";
+  append(steps_, fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate, step.loss, norm, samples_per_second),
+         folder_ + "/steps.csv");
+}
+
+void RunFolder::write_summary(const FitSummary& summary) const {
+  write_text(folder_ + "/summary.json", format_summary(summary));
+}
+
+std::string format_summary(const FitSummary& summary) {
+  nlohmann::ordered_json json;
+  json["steps"] = summary.steps;
+  json["epochs"] = summary.epochs;
+  json["seconds"] = summary.seconds;
+  json["samples_per_second"] = summary.samples_per_second;
+  json["ranks"] = summary.ranks;
+  json["nodes"] = summary.nodes;
+  json["shards"] = summary.shards;
+  json["parameters"] = summary.parameters;
+  json["exchange"] = summary.exchange;
+  json["same_bits_at_any_rank_count"] = summary.same_bits_at_any_rank_count;
+  json["digest"] = summary.digest;
+  json["train"]["loss"] = summary.train_loss;
+  if (summary.test) json["test"] = to_json(*summary.test);
+  if (summary.best) {
+    json["best"] = {{"monitor", summary.best->monitor}, {"value", summary.best->value},
+                    {"epoch", summary.best->epoch}, {"step", summary.best->step}};
+  }
+  json["checkpoint"] = summary.checkpoint;
+  return json.dump(2) + "\n";
+}
+
+}  // namespace lockstep

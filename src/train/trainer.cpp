@@ -1,0 +1,161 @@
+// The public Trainer: an Engine on a duplicate of the caller's communicator.
+#include "lockstep/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "checkpoint/checkpoint.hpp"
+#include "train/engine.hpp"
+#include "train/evaluation.hpp"
+
+namespace lockstep {
+namespace {
+
+// What a rank brings, cut into its shards.
+class LocalBatch final : public Batch {
+ public:
+  LocalBatch(const LocalSamples& samples, std::size_t inputs, std::size_t outputs, Range owned, std::size_t local,
+             std::size_t first, std::size_t total)
+      : samples_(samples), inputs_(inputs), outputs_(outputs), owned_(owned), local_(local), first_(first), total_(total) {}
+
+  [[nodiscard]] std::size_t samples() const override { return total_; }
+  [[nodiscard]] std::size_t rows(std::size_t shard) const override { return range(shard).size(); }
+  void gather(std::size_t shard, const BatchRows& rows) override {
+    const Range part = range(shard);
+    copy_rows(samples_, part, inputs_, outputs_, rows);
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      rows.samples[i] = static_cast<std::uint32_t>(first_ + part.begin + i);
+    }
+  }
+
+  static void copy_rows(const LocalSamples& from, Range part, std::size_t inputs, std::size_t outputs,
+                        const BatchRows& to) {
+    std::ranges::copy(from.x.subspan(part.begin * inputs, part.size() * inputs), to.x.begin());
+    if (to.labels.empty()) {
+      std::ranges::copy(from.values.subspan(part.begin * outputs, part.size() * outputs), to.values.begin());
+    } else {
+      std::ranges::copy(from.labels.subspan(part.begin, part.size()), to.labels.begin());
+    }
+  }
+
+ private:
+  [[nodiscard]] Range range(std::size_t shard) const { return part_of(local_, shard - owned_.begin, owned_.size()); }
+
+  const LocalSamples& samples_;
+  std::size_t inputs_;
+  std::size_t outputs_;
+  Range owned_;
+  std::size_t local_;  // samples of this rank
+  std::size_t first_;  // place of the first of them in the batch
+  std::size_t total_;
+};
+
+}  // namespace
+
+struct Trainer::Impl {
+  Impl(MPI_Comm parent, const RunConfig& run, std::size_t inputs, TrainerOptions given)
+      : comm(parent), options(std::move(given)) {
+    std::optional<EngineParts> parts;
+    comm.together([&] {
+      resolved = resolve_run(run, comm.size());
+      parts.emplace(resolved, inputs, options.total_steps);
+      if (options.total_steps == 0 && parts->schedule->spans_run()) {
+        throw Error(ErrorKind::config, "optimizer.schedule: it spans the whole run, whose length is unknown; give it a "
+                                       "length of its own, or TrainerOptions::total_steps");
+      }
+    });
+    engine.emplace(comm, resolved, std::move(*parts));
+    if (comm.is_root() && options.log && !engine->exchange().same_bits_at_any_rank_count()) {
+      options.log(LogLevel::notice, "train.exchange = \"allreduce\": the bits of this run depend on the rank count");
+    }
+  }
+
+  // Samples of this rank, checked on every rank before anyone communicates.
+  std::size_t check(const LocalSamples& samples) const {
+    const std::size_t in = engine->model().inputs();
+    const std::size_t out = engine->model().outputs();
+    const std::size_t n = samples.x.size() / in;
+    comm.together([&] {
+      const bool labels = engine->loss().targets() == TargetKind::labels;
+      if (samples.x.size() != n * in) {
+        throw Error(ErrorKind::usage, fmt::format("x holds {} numbers, not a multiple of {} inputs", samples.x.size(), in));
+      }
+      if (samples.labels.size() != (labels ? n : 0) || samples.values.size() != (labels ? 0 : n * out)) {
+        throw Error(ErrorKind::usage,
+                    fmt::format("{} samples of this loss need {} labels and {} target values, found {} and {}", n,
+                                labels ? n : 0, labels ? 0 : n * out, samples.labels.size(), samples.values.size()));
+      }
+      for (const std::int32_t label : samples.labels) {
+        if (label < 0 || static_cast<std::size_t>(label) >= out) {
+          throw Error(ErrorKind::usage, fmt::format("label {} is not in 0 to {}", label, out - 1));
+        }
+      }
+    });
+    return n;
+  }
+
+  [[nodiscard]] Net net() const { return {engine->model(), engine->loss(), engine->weights()}; }
+
+  Communicator comm;
+  TrainerOptions options;
+  RunConfig resolved;
+  std::optional<Engine> engine;
+};
+
+Trainer::Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options)
+    : impl_(std::make_unique<Impl>(comm, run, inputs, std::move(options))) {}
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
+Trainer::~Trainer() = default;
+
+std::size_t Trainer::inputs() const { return impl_->engine->model().inputs(); }
+std::size_t Trainer::outputs() const { return impl_->engine->model().outputs(); }
+std::size_t Trainer::num_parameters() const { return impl_->engine->model().parameters().count(); }
+std::uint64_t Trainer::steps() const { return impl_->engine->info.position.step; }
+
+StepResult Trainer::train_step(Batch& batch) { return impl_->engine->train_step(batch); }
+
+StepResult Trainer::train_step(const LocalSamples& samples) {
+  const Communicator& comm = impl_->comm;
+  const std::size_t local = impl_->check(samples);
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(comm.size()), 0);
+  counts[static_cast<std::size_t>(comm.rank())] = static_cast<std::int64_t>(local);
+  comm.sum(counts);
+  std::size_t first = 0;
+  std::size_t total = 0;
+  for (std::size_t r = 0; r < counts.size(); ++r) {
+    if (r == static_cast<std::size_t>(comm.rank())) first = total;
+    total += static_cast<std::size_t>(counts[r]);
+  }
+  if (total == 0) throw Error(ErrorKind::usage, "train_step: no rank has any samples").as_agreed();
+  const Range owned = impl_->engine->shards().owned(static_cast<std::size_t>(comm.rank()));
+  LocalBatch batch(samples, inputs(), outputs(), owned, local, first, total);
+  return impl_->engine->train_step(batch);
+}
+
+Scores Trainer::evaluate(const LocalSamples& samples) {
+  const std::size_t local = impl_->check(samples);
+  return evaluate_local(impl_->comm, impl_->net(), local, {}, [&](std::size_t first, const BatchRows& rows) {
+    LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), outputs(), rows);
+  });
+}
+
+void Trainer::predict(std::span<const float> x, std::span<float> outputs) const {
+  lockstep::predict(impl_->net(), x, outputs);
+}
+
+void Trainer::save(const std::string& path) const { impl_->engine->save(path); }
+
+void Trainer::load(const std::string& path) {
+  std::optional<Checkpoint> read;
+  impl_->comm.together([&] {
+    if (impl_->comm.is_root()) read = read_checkpoint(path);
+  });
+  impl_->engine->load(read ? &*read : nullptr, path);
+}
+
+std::string Trainer::digest() const { return impl_->engine->digest(); }
+
+}  // namespace lockstep

@@ -1,0 +1,256 @@
+// Losses, layers, training runs and schedules against the numbers that PyTorch gave; make_golden.py wrote them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/buffer.hpp"
+#include "core/sums.hpp"
+#include "layers/layer_table.hpp"
+#include "model/loss.hpp"
+#include "model/model.hpp"
+#include "optim/optimizer.hpp"
+#include "optim/schedule.hpp"
+
+namespace lockstep {
+namespace {
+
+using Json = nlohmann::json;
+
+Json load(const std::string& name) {
+  const auto path = std::filesystem::path(LOCKSTEP_SOURCE_DIR) / "tests" / "golden" / name;
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot open " + path.string());
+  return Json::parse(file);
+}
+
+std::vector<float> floats(const Json& list) {
+  return list.get<std::vector<float>>();
+}
+
+Options options_of(const Json& table) {
+  Options options;
+  for (const auto& [key, value] : table.items()) {
+    if (value.is_boolean()) {
+      options.set(key, value.get<bool>());
+    } else if (value.is_number_integer()) {
+      options.set(key, value.get<std::int64_t>());
+    } else if (value.is_number()) {
+      options.set(key, value.get<double>());
+    } else if (value.is_string()) {
+      options.set(key, value.get<std::string>());
+    } else {
+      options.set(key, value.get<std::vector<double>>());
+    }
+  }
+  return options;
+}
+
+std::string title(const Json& golden) {
+  return golden["type"].get<std::string>() + " " + golden["options"].dump();
+}
+
+void expect_near(std::span<const float> ours, const std::vector<float>& theirs, double tolerance, const char* what) {
+  ASSERT_EQ(ours.size(), theirs.size()) << what;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    EXPECT_NEAR(ours[i], theirs[i], tolerance) << what << " " << i;
+  }
+}
+
+// Values are a few units large and float has 6e-8 of that; exp, tanh and erf add up to 5e-7, sums a few roundings.
+constexpr double kOnePass = 1e-5;
+
+TEST(Golden, LossesAndTheirGradientsAreThoseOfPyTorch) {
+  const Json golden = load("losses.json");
+  const auto rows = golden["rows"].get<std::size_t>();
+  const auto width = golden["width"].get<std::size_t>();
+  const std::vector<float> outputs = floats(golden["outputs"]);
+  const auto labels = golden["labels"].get<std::vector<std::int32_t>>();
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& one : golden["cases"]) {
+    SCOPED_TRACE(title(one));
+    const auto loss = make_loss({one["type"].get<std::string>(), options_of(one["options"])});
+    const auto kind = one["targets"].get<std::string>();
+    const std::vector<float> values = kind == "labels" ? std::vector<float>() : floats(golden[kind]);
+    EXPECT_EQ(loss->targets() == TargetKind::labels, kind == "labels");
+    const Targets targets = kind == "labels" ? Targets{.labels = labels} : Targets{.values = values};
+    std::vector<float> gradient(outputs.size());
+    const double sum = loss->evaluate(width, outputs, targets, gradient);
+    // Ours are sums over the rows; PyTorch took the mean.
+    EXPECT_NEAR(sum / static_cast<double>(rows), one["value"].get<double>(), kOnePass);
+    for (float& value : gradient) value /= static_cast<float>(rows);
+    expect_near(gradient, floats(one["gradient"]), kOnePass, "gradient");
+  }
+}
+
+TEST(Golden, LayersGoForwardAndBackwardAsInPyTorch) {
+  const Json golden = load("layers.json");
+  const auto inputs = golden["inputs"].get<std::size_t>();
+  const auto rows = golden["rows"].get<std::size_t>();
+  const std::vector<float> x = floats(golden["x"]);
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& one : golden["cases"]) {
+    SCOPED_TRACE(title(one));
+    const auto layer = make_layer(one["type"].get<std::string>(), options_of(one["options"]));
+    std::vector<float> weights;
+    std::vector<Range> ranges;
+    const std::vector<ParameterSpec> specs = layer->parameters(inputs);
+    ASSERT_EQ(specs.size(), one["parameters"].size());
+    for (const ParameterSpec& spec : specs) {
+      const std::vector<float> tensor = floats(one["parameters"][spec.name]);
+      ranges.push_back({weights.size(), weights.size() + tensor.size()});
+      weights.insert(weights.end(), tensor.begin(), tensor.end());
+    }
+    std::vector<float> y(rows * layer->outputs(inputs));
+    std::vector<float> dx(x.size());
+    std::vector<float> gradients(weights.size());
+    const std::vector<float> dy = floats(one["dy"]);
+    layer->forward({}, {weights, ranges}, x, y);
+    expect_near(y, floats(one["y"]), kOnePass, "y");
+    layer->backward({}, {weights, ranges}, x, y, dy, dx, {gradients, ranges});
+    expect_near(dx, floats(one["dx"]), kOnePass, "dx");
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      const auto ours = std::span<const float>(gradients).subspan(ranges[i].begin, ranges[i].size());
+      expect_near(ours, floats(one["gradients"][specs[i].name]), kOnePass, specs[i].name.c_str());
+    }
+  }
+}
+
+// A net and an optimizer that take full-batch steps, as the trainer does but in one process.
+class Training {
+ public:
+  Training(const Json& golden, const Json& one)
+      : model_(config(), 6),
+        loss_(make_loss({one["loss"].get<std::string>()})),
+        optimizer_(make_optimizer(one["type"].get<std::string>(), options_of(one["options"]))),
+        lr_(one["lr"].get<double>()),
+        clip_norm_(one["clip_norm"].get<double>()),
+        rows_(golden["rows"].get<std::size_t>()),
+        x_(floats(golden["x"])),
+        labels_(golden["labels"].get<std::vector<std::int32_t>>()),
+        values_(floats(golden["values"])),
+        workspace_(model_.make_workspace(rows_, true)),
+        weights_(model_.parameters().arena_size()),
+        gradient_(model_.parameters().arena_size()) {
+    for (std::size_t s = 0; s < optimizer_->slots().size(); ++s) {
+      slots_.emplace_back(weights_.size());
+      std::ranges::fill(slots_.back().view(), optimizer_->slot_start(s));
+    }
+    for (std::size_t i = 0; i < model_.parameters().entries().size(); ++i) {
+      std::ranges::copy(floats(golden["start"][i / 2][i % 2]), weights(i).begin());
+    }
+  }
+
+  // One step; returns the mean loss before it.
+  double step() {
+    std::ranges::copy(x_, workspace_.input(rows_).begin());
+    const auto outputs = model_.forward({.training = true}, weights_.view(), rows_, workspace_);
+    const Targets targets =
+        loss_->targets() == TargetKind::labels ? Targets{.labels = labels_} : Targets{.values = values_};
+    const double sum = loss_->evaluate(model_.outputs(), outputs, targets, workspace_.doutputs(rows_));
+    model_.backward({.training = true}, weights_.view(), rows_, workspace_, gradient_.view(), [](Range) {});
+
+    UpdateStep update = {.lr = lr_, .step = ++steps_, .divisor = static_cast<float>(rows_)};
+    const double norm = std::sqrt(sum_squares(gradient_.view())) / static_cast<double>(rows_);
+    if (clip_norm_ > 0) {
+      update.clip = static_cast<float>(std::min(1.0, clip_norm_ / (norm + 1e-6)));  // as torch.nn.utils.clip_grad_norm_
+      clipped_ += update.clip < 1 ? 1U : 0U;
+    }
+    for (const Parameter& parameter : model_.parameters().entries()) {
+      const auto part = [&](auto&& arena) {
+        return arena.view().subspan(parameter.range.begin, parameter.range.size());
+      };
+      std::vector<std::span<float>> slots;
+      for (auto& slot : slots_) slots.push_back(part(slot));
+      optimizer_->update(update, true, part(weights_), part(gradient_), slots);
+    }
+    return sum / static_cast<double>(rows_);
+  }
+
+  // Tensor `index`: weight and bias of the dense layers in turn.
+  std::span<float> weights(std::size_t index) {
+    const Range range = model_.parameters().entries()[index].range;
+    return weights_.view().subspan(range.begin, range.size());
+  }
+  [[nodiscard]] std::size_t clipped() const { return clipped_; }
+
+ private:
+  static ModelConfig config() {
+    ModelConfig config;
+    config.layers = {{"dense", {{"units", 8}}}, {"tanh"}, {"dense", {{"units", 7}}}, {"sigmoid"},
+                     {"dense", {{"units", 6}}}, {"relu"}, {"dense", {{"units", 4}}}};
+    return config;
+  }
+
+  Model model_;
+  std::unique_ptr<Loss> loss_;
+  std::unique_ptr<Optimizer> optimizer_;
+  double lr_;
+  double clip_norm_;
+  std::size_t rows_;
+  std::vector<float> x_;
+  std::vector<std::int32_t> labels_;
+  std::vector<float> values_;
+  Workspace workspace_;
+  Buffer<float> weights_;
+  Buffer<float> gradient_;
+  std::vector<Buffer<float>> slots_;
+  std::uint64_t steps_ = 0;
+  std::size_t clipped_ = 0;
+};
+
+// PyTorch in float64 ends within 1e-6 of these float32 numbers, so rounding explains no more than a few 1e-6.
+constexpr double kThirtySteps = 1e-5;
+
+TEST(Golden, ThirtyStepsOfEveryOptimizerEndWherePyTorchEnds) {
+  const Json golden = load("training.json");
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& one : golden["cases"]) {
+    SCOPED_TRACE(title(one) + " " + one["loss"].get<std::string>());
+    Training training(golden, one);
+    const auto losses = one["losses"].get<std::vector<double>>();
+    for (std::size_t step = 0; step < losses.size(); ++step) {
+      EXPECT_NEAR(training.step(), losses[step], kThirtySteps) << "loss of step " << step;
+    }
+    for (std::size_t layer = 0; layer < one["final"].size(); ++layer) {
+      expect_near(training.weights(2 * layer), floats(one["final"][layer][0]), kThirtySteps, "weight");
+      expect_near(training.weights(2 * layer + 1), floats(one["final"][layer][1]), kThirtySteps, "bias");
+    }
+    // The case must show both sides of the clip.
+    if (one["clip_norm"].get<double>() > 0) {
+      EXPECT_GT(training.clipped(), 0U);
+      EXPECT_LT(training.clipped(), losses.size());
+    }
+  }
+}
+
+TEST(Golden, TheTrainingCasesNameEveryOptimizer) {
+  const Json golden = load("training.json");
+  for (const auto& type : optimizer_table()) {
+    EXPECT_TRUE(std::ranges::any_of(golden["cases"], [&](const Json& one) { return one["type"] == type.name; }))
+        << type.name;
+  }
+}
+
+TEST(Golden, SchedulesGiveTheRatesOfPyTorch) {
+  const Json golden = load("schedules.json");
+  const auto lr = golden["lr"].get<double>();
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& one : golden["cases"]) {
+    SCOPED_TRACE(title(one));
+    const auto rates = one["lr"].get<std::vector<double>>();
+    const auto schedule = make_schedule({one["type"].get<std::string>(), options_of(one["options"])}, lr, rates.size());
+    for (std::size_t step = 0; step < rates.size(); ++step) {
+      // PyTorch multiplies step by step, ours are closed forms: both in double.
+      EXPECT_NEAR(lr * schedule->factor(step), rates[step], 1e-9 * rates[step] + 1e-15) << "step " << step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,192 @@
+"""Writes the golden files beside it: what PyTorch makes of the same numbers.
+
+Run by hand with PyTorch 1.13 or later when a case is added; the files are committed, so the tests need no PyTorch.
+float32 values are printed as the doubles they are; every list is row-major.
+"""
+
+import copy
+import json
+import pathlib
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+HERE = pathlib.Path(__file__).parent
+STEPS = 30
+torch.manual_seed(20)
+torch.set_num_threads(1)
+
+
+def flat(tensor):
+    return tensor.detach().flatten().tolist()
+
+
+def write(name, content):
+    """One case a line, so that a change can be read in a diff."""
+    with open(HERE / name, "w", encoding="utf-8") as file:
+        lines = []
+        for key, value in content.items():
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                cases = ",\n".join("  " + json.dumps(case) for case in value)
+                lines.append(f"{json.dumps(key)}: [\n{cases}\n]")
+            else:
+                lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
+        file.write("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def losses():
+    rows, width = 7, 5
+    outputs = 2 * torch.randn(rows, width)
+    values = 2 * torch.randn(rows, width)
+    bits = torch.randint(0, 2, (rows, width)).float()
+    labels = torch.randint(0, width, (rows,))
+    cases = [
+        ("mse", {}, "values", lambda x: F.mse_loss(x, values)),
+        ("mae", {}, "values", lambda x: F.l1_loss(x, values)),
+        ("huber", {}, "values", lambda x: F.huber_loss(x, values, delta=1.0)),
+        ("huber", {"delta": 0.5}, "values", lambda x: F.huber_loss(x, values, delta=0.5)),
+        ("binary_cross_entropy", {}, "bits", lambda x: F.binary_cross_entropy_with_logits(x, bits)),
+        ("softmax_cross_entropy", {}, "labels", lambda x: F.cross_entropy(x, labels)),
+        ("softmax_cross_entropy", {"label_smoothing": 0.1}, "labels",
+         lambda x: F.cross_entropy(x, labels, label_smoothing=0.1)),
+    ]
+    result = []
+    for kind, options, targets, function in cases:
+        x = outputs.clone().requires_grad_()
+        value = function(x)
+        value.backward()
+        result.append({"type": kind, "options": options, "targets": targets, "value": value.item(),
+                       "gradient": flat(x.grad)})
+    write("losses.json", {"rows": rows, "width": width, "outputs": flat(outputs), "values": flat(values),
+                          "bits": flat(bits), "labels": labels.tolist(), "cases": result})
+
+
+def layers():
+    rows, inputs, units = 6, 5, 4
+    x = 2 * torch.randn(rows, inputs)
+    cases = [
+        ("dense", {"units": units}, nn.Linear(inputs, units)),
+        ("dense", {"units": units, "bias": False}, nn.Linear(inputs, units, bias=False)),
+        ("relu", {}, nn.ReLU()),
+        ("leaky_relu", {}, nn.LeakyReLU()),
+        ("leaky_relu", {"negative_slope": 0.2}, nn.LeakyReLU(0.2)),
+        ("gelu", {}, nn.GELU()),
+        ("gelu", {"approximate": "tanh"}, nn.GELU(approximate="tanh")),
+        ("tanh", {}, nn.Tanh()),
+        ("sigmoid", {}, nn.Sigmoid()),
+    ]
+    result = []
+    for kind, options, layer in cases:
+        given = x.clone().requires_grad_()
+        y = layer(given)
+        dy = torch.randn_like(y)
+        y.backward(dy)
+        tensors = {name: flat(p) for name, p in layer.named_parameters()}
+        gradients = {name: flat(p.grad) for name, p in layer.named_parameters()}
+        result.append({"type": kind, "options": options, "parameters": tensors, "y": flat(y), "dy": flat(dy),
+                       "dx": flat(given.grad), "gradients": gradients})
+    write("layers.json", {"rows": rows, "inputs": inputs, "x": flat(x), "cases": result})
+
+
+def net():
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 7), nn.Sigmoid(), nn.Linear(7, 6), nn.ReLU(),
+                         nn.Linear(6, 4))
+
+
+def parameters(model):
+    """[layer][weight, bias] in the order of the layers."""
+    return [[flat(m.weight), flat(m.bias)] for m in model if isinstance(m, nn.Linear)]
+
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
+              "rmsprop": torch.optim.RMSprop, "adagrad": torch.optim.Adagrad}
+
+# optimizer, learning rate, options, loss, clip_norm (0: none)
+RUNS = [
+    ("sgd", 0.1, {"momentum": 0.9}, "softmax_cross_entropy", 0),
+    ("sgd", 0.1, {"momentum": 0.9}, "mse", 0),
+    ("sgd", 0.1, {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}, "softmax_cross_entropy", 0),
+    ("sgd", 0.1, {"momentum": 0.8, "nesterov": True}, "softmax_cross_entropy", 0),
+    ("sgd", 0.2, {"momentum": 0.9}, "softmax_cross_entropy", 0.25),
+    ("adam", 0.01, {}, "softmax_cross_entropy", 0),
+    ("adam", 0.01, {"betas": [0.8, 0.99], "weight_decay": 0.1}, "softmax_cross_entropy", 0),
+    ("adamw", 0.01, {"weight_decay": 0.1}, "softmax_cross_entropy", 0),
+    ("rmsprop", 0.005, {}, "softmax_cross_entropy", 0),
+    ("rmsprop", 0.001, {"centered": True, "momentum": 0.9}, "softmax_cross_entropy", 0),
+    ("adagrad", 0.05, {"lr_decay": 0.01}, "softmax_cross_entropy", 0),
+]
+
+
+def train(start, x, labels, values, run, dtype=torch.float32):
+    kind, lr, options, loss_name, clip_norm = run
+    model = copy.deepcopy(start).to(dtype)
+    optimizer = OPTIMIZERS[kind](model.parameters(), lr=lr, **options)
+    history = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        outputs = model(x.to(dtype))
+        if loss_name == "mse":
+            loss = F.mse_loss(outputs, values.to(dtype))
+        else:
+            loss = F.cross_entropy(outputs, labels)
+        loss.backward()
+        if clip_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        history.append(loss.item())
+    return history, model
+
+
+def training():
+    rows = 32
+    x = torch.randn(rows, 6)
+    labels = torch.randint(0, 4, (rows,))
+    values = torch.randn(rows, 4)
+    start = net()
+    result = []
+    for run in RUNS:
+        history, model = train(start, x, labels, values, run)
+        exact_history, exact = train(start, x, labels, values, run, torch.float64)
+        # A case that amplifies rounding would test luck: float64 must end in the same place, well within the tolerance.
+        apart = max((p - q).abs().max().item() for p, q in zip(model.parameters(), exact.parameters()))
+        apart = max(apart, *(abs(p - q) for p, q in zip(history, exact_history)))
+        print(f"{run}: loss {history[0]:.4f} to {history[-1]:.4f}, float64 is {apart:.1e} away")
+        assert apart < 2e-5
+        kind, lr, options, loss_name, clip_norm = run
+        result.append({"type": kind, "lr": lr, "options": options, "loss": loss_name, "clip_norm": clip_norm,
+                       "losses": history, "final": parameters(model)})
+    write("training.json", {"rows": rows, "x": flat(x), "labels": labels.tolist(), "values": flat(values),
+                            "start": parameters(start), "cases": result})
+
+
+def schedules():
+    lr, count = 0.3, 40
+    s = torch.optim.lr_scheduler
+    cases = [
+        ("step", {"step_size": 7}, s.StepLR),
+        ("step", {"step_size": 10, "gamma": 0.5}, s.StepLR),
+        ("linear", {"total_iters": 12}, s.LinearLR),
+        ("linear", {"start_factor": 1.0, "end_factor": 0.1, "total_iters": 30}, s.LinearLR),
+        ("polynomial", {"total_iters": 25}, s.PolynomialLR),
+        ("polynomial", {"total_iters": 50, "power": 2.5}, s.PolynomialLR),
+        ("cosine", {"T_max": 45}, s.CosineAnnealingLR),
+        ("cosine", {"T_max": 39, "eta_min": 0.02}, s.CosineAnnealingLR),
+    ]
+    result = []
+    for kind, options, scheduler_type in cases:
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+        scheduler = scheduler_type(optimizer, **options)
+        rates = []
+        for _ in range(count):
+            rates.append(scheduler.get_last_lr()[0])
+            optimizer.step()
+            scheduler.step()
+        result.append({"type": kind, "options": options, "lr": rates})
+    write("schedules.json", {"lr": lr, "cases": result})
+
+
+losses()
+layers()
+training()
+schedules()

@@ -1,0 +1,92 @@
+"""Compares README.md with the program: every option of its help and every key of a run file, both ways.
+
+Usage: check_options.py PROGRAM README.md
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SUBCOMMANDS = ("", "train", "evaluate", "inspect", "bench")
+# Options in README.md's commands that belong to other programs.
+OF_OTHERS = {
+    "mpirun": {"--oversubscribe", "--host", "--hostfile", "--map-by", "--bind-to", "--report-bindings", "--mca"},
+    "cmake": {"--build", "--target", "--install", "--prefix", "--parallel"},
+    "ctest": {"--test-dir", "--output-on-failure", "--rerun-failed"},
+    "tests/run.sh": {"--sanitize"},
+    "sbatch and srun": {"--nodes", "--ntasks", "--ntasks-per-node", "--mpi", "--requeue", "--signal"},
+    "apt-get": {"--no-install-recommends"},
+}
+OPTION = re.compile(r"(?<![\w-])--[a-zA-Z][\w-]*")
+
+
+def cells(row):
+    """Texts of a table's row, without code marks; an escaped bar is part of its cell."""
+    parts = re.split(r"(?<!\\)\|", row.strip().strip("|"))
+    return [part.replace("\\|", "|").strip().strip("`").strip() for part in parts]
+
+
+def key_rows(readme):
+    """Rows of all tables whose first column is headed "key", as {key: {column: text}}."""
+    rows, header = {}, None
+    for line in readme.splitlines():
+        if not line.lstrip().startswith("|"):
+            header = None
+            continue
+        found = cells(line)
+        if header is None:
+            header = [name.lower() for name in found]
+        elif header[0] == "key" and not re.fullmatch(r":?-+:?", found[0]):
+            rows[found[0]] = dict(zip(header, found))
+    return rows
+
+
+def compare(readme, helps, keys):
+    """helps: {subcommand: help text}; keys: lines of "key<TAB>type<TAB>default<TAB>what it does". Returns problems."""
+    problems = []
+    written = set(OPTION.findall(readme))
+    offered = {}
+    for subcommand, text in helps.items():
+        for option in OPTION.findall(text):
+            offered.setdefault(option, subcommand)
+    for option in sorted(set(offered) - written):
+        problems.append(f"{option}: in the help of lockstep {offered[option]}, not in README.md")
+    for option in sorted(written - set(offered) - set().union(*OF_OTHERS.values())):
+        problems.append(f"{option}: in README.md, but no subcommand's help has it; "
+                        "if another program takes it, add it to OF_OTHERS")
+
+    rows = key_rows(readme)
+    if not rows:
+        return problems + ["README.md has no table whose first column is headed \"key\""]
+    known = set()
+    for line in keys.splitlines():
+        key, kind, default = line.split("\t")[:3]
+        known.add(key)
+        if key not in rows:
+            problems.append(f"{key}: a key of run files, not in README.md's table")
+            continue
+        for column, value in (("type", kind), ("default", default.strip())):
+            told = rows[key].get(column)
+            if told is not None and told != value:
+                problems.append(f"{key}: README.md says {column} `{told}`, the program `{value}`")
+    return problems + [f"{key}: in README.md's table, but no key of run files" for key in sorted(set(rows) - known)]
+
+
+def ask(program, *arguments):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0 or not done.stdout:
+        sys.exit(f"lockstep {' '.join(arguments)}: expected text on stdout and exit code 0, found {done.returncode}: "
+                 f"{done.stderr.strip()}")
+    return done.stdout
+
+
+def main(program, readme):
+    helps = {name: ask(program, *name.split(), "--help") for name in SUBCOMMANDS}
+    problems = compare(Path(readme).read_text(encoding="utf-8"), helps, ask(program, "train", "--keys"))
+    print("\n".join(problems) if problems else "README.md agrees with the program")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))

@@ -1,0 +1,202 @@
+"""Checks the tree against its own rules: who includes whom, who may use which library, file lengths, and so on.
+
+Usage: check_rules.py RULE --root FOLDER [--commands compile_commands.json]
+Prints one line a violation, "file:line: what is wrong", and exits 1 when there is any.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+# Folder of src -> the folders of src that it may include besides itself.
+MAY_INCLUDE = {
+    "core": set(),
+    "config": {"core"},
+    "io": {"core"},
+    "layers": {"core"},
+    "model": {"core", "config", "layers"},
+    "optim": {"core", "config"},
+    "data": {"core", "config", "io"},
+    "comm": {"core"},
+    "checkpoint": {"core", "config", "io"},
+    "train": {"core", "config", "io", "layers", "model", "optim", "data", "comm", "checkpoint"},
+}
+MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train"}
+IN_TESTS = MAY_INCLUDE["train"] | {"train"}  # all but cli, which is in no library
+
+# What is used in a few places only: pattern, those places, and what to do elsewhere.
+CONFINED = [
+    (r"#\s*include\s*[<\"]mpi\.h[>\"]",
+     ("include/lockstep/trainer.hpp", "src/comm/", "src/train/", "src/cli/", "tests/"),
+     "<mpi.h> belongs to comm, train and cli; hand in a Communicator"),
+    (r"#\s*include\s*[<\"]cblas\.h[>\"]", ("src/core/blas.cpp",),
+     "<cblas.h> belongs to src/core/blas.cpp; call core/blas.hpp"),
+    (r"#\s*include\s*[<\"](hdf5|H5[A-Z]\w*)\.h[>\"]", ("src/io/", "tests/"),
+     "<hdf5.h> belongs to src/io; call io/hdf5.hpp"),
+    (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
+]
+# Spelled with brackets so that this file does not hold the words.
+BANNED_WORDS = r"GTEST_S[K]IP|\bDISABLE[D]_|\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b"
+TOP_LEVEL = {"src", "include", "launch", "data", "tests", "CMakeLists.txt", "README.md", "LICENSE"}
+CODE = ("*.hpp", "*.cpp", "*.py", "*.sh", "*.cmake", "CMakeLists.txt")
+MAX_LINES = 400
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+
+
+def files(root, *patterns):
+    """Files of the tree that match, as (path relative to root, path); build folders are not part of the tree."""
+    found = {}
+    for folder in ("include", "src", "tests", "launch", "data", ".ci", "."):
+        for pattern in patterns:
+            walk = (root / folder).glob(pattern) if folder == "." else (root / folder).rglob(pattern)
+            found.update({path.relative_to(root).as_posix(): path for path in walk if path.is_file()})
+    return sorted(found.items())
+
+
+def lines(path):
+    return enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+
+
+def check_includes(root, _):
+    """Includes point down only."""
+    for name, path in files(root, "*.hpp", "*.cpp"):
+        parts = name.split("/")
+        for number, line in lines(path):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            target = match.group(1)
+            module = target.split("/")[0] if "/" in target else ""
+            if module == "lockstep" or (parts[0] == "tests" and module not in MAY_INCLUDE):
+                continue
+            if parts[0] == "include":
+                yield f"{name}:{number}: a public header includes \"{target}\"; it may include lockstep/*.hpp only"
+            elif parts[0] == "tests":
+                if module not in IN_TESTS:
+                    yield f"{name}:{number}: a test includes \"{target}\"; nothing includes cli"
+            elif parts[0] == "src" and module not in MAY_INCLUDE:
+                yield f"{name}:{number}: \"{target}\" is no path from src/ or include/"
+            elif parts[0] == "src" and len(parts) < 3:
+                yield f"{name}:{number}: code lies in a folder of src"
+            elif parts[0] == "src" and parts[1] not in MAY_INCLUDE:
+                yield f"{name}:{number}: src/{parts[1]} is unknown here; add it to MAY_INCLUDE and to src/README.md"
+            elif parts[0] == "src" and module != parts[1] and module not in MAY_INCLUDE[parts[1]]:
+                allowed = ", ".join(sorted(MAY_INCLUDE[parts[1]])) or "nothing but itself"
+                yield f"{name}:{number}: {parts[1]} includes \"{target}\"; it may include {allowed}"
+
+
+def check_libraries(root, _):
+    """Libraries and MPI_COMM_WORLD stay where they belong."""
+    for name, path in files(root, "*.hpp", "*.cpp"):
+        for number, line in lines(path):
+            for pattern, places, advice in CONFINED:
+                if re.search(pattern, line.split("//")[0]) and not name.startswith(places):
+                    yield f"{name}:{number}: {advice}"
+
+
+def check_length(root, _):
+    """No file is too long to be read in one go."""
+    for name, path in files(root, *CODE, "*.sbatch"):
+        count = sum(1 for _ in lines(path))
+        if count > MAX_LINES:
+            yield f"{name}:{count}: {count} lines; split it by reason to change (at most {MAX_LINES})"
+
+
+def check_words(root, _):
+    """Nothing is left to do, and no test is skipped."""
+    for name, path in files(root, *CODE, "*.toml", "*.sbatch"):
+        for number, line in lines(path):
+            for word in re.findall(BANNED_WORDS, line):
+                yield f"{name}:{number}: {word}: finish it or leave it out; a test that cannot run fails"
+
+
+def check_assertions(root, _):
+    """A test asserts something."""
+    for name, path in files(root, "*_test.cpp", "*_test.py"):
+        if not re.search(r"\b(EXPECT|ASSERT)_|\bself\.assert|\bself\.fail\b", path.read_text(encoding="utf-8")):
+            yield f"{name}:1: a test without an assertion cannot fail"
+
+
+def check_toplevel(root, _):
+    """The top level holds what the design names. Without git, what .gitignore names is left out by hand."""
+    git = subprocess.run(["git", "-C", str(root), "ls-files"], capture_output=True, text=True, check=False) \
+        if (root / ".git").exists() else None
+    if git is not None and git.returncode == 0:
+        names = {line.split("/")[0] for line in git.stdout.splitlines()}
+    else:
+        names = {name for name in os.listdir(root) if not re.fullmatch(r"build.*|runs|__pycache__", name)}
+    for name in sorted(names - TOP_LEVEL):
+        if not name.startswith("."):
+            yield f"{name}:1: the top level holds {', '.join(sorted(TOP_LEVEL))} and dotfiles"
+
+
+def compile_flags(commands, folder):
+    """The flags that the build compiles files of `folder` with, from compile_commands.json."""
+    for entry in json.loads(Path(commands).read_text(encoding="utf-8")):
+        if f"/{folder}/" in entry["file"]:
+            words = entry["arguments"] if "arguments" in entry else shlex.split(entry["command"])
+            if Path(words[0]).name == "ccache":
+                words = words[1:]
+            kept, skip = [], False
+            for word in words:
+                if skip or word in ("-c", entry["file"]):
+                    skip = False
+                elif word in ("-o", "-MF", "-MT", "-MQ"):
+                    skip = True
+                elif not word.startswith(("-M", "-O", "-g")):
+                    kept.append(word)
+            return kept
+    raise SystemExit(f"{commands}: no command for a file of {folder}; configure the build first")
+
+
+def check_headers(root, commands):
+    """Each header compiles alone, with the flags of the build."""
+    if commands is None:
+        raise SystemExit("rule headers needs --commands")
+    flags = compile_flags(commands, "src/core")
+
+    def compiles(item):
+        # As a source that includes it: "#pragma once in main file" would be a warning.
+        name, path = item
+        done = subprocess.run([*flags, "-fsyntax-only", "-x", "c++", "-"], input=f'#include "{path}"\n',
+                              capture_output=True, text=True, check=False)
+        return None if done.returncode == 0 else f"{name}:1: does not compile alone:\n{done.stderr.strip()}"
+
+    headers = [item for item in files(root, "*.hpp") if item[0].startswith(("include/", "src/"))]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        yield from filter(None, pool.map(compiles, headers))
+
+
+RULES = {
+    "includes": check_includes,
+    "libraries": check_libraries,
+    "length": check_length,
+    "words": check_words,
+    "assertions": check_assertions,
+    "toplevel": check_toplevel,
+    "headers": check_headers,
+}
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rule", choices=RULES)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--commands", help="compile_commands.json, for the rule headers")
+    options = parser.parse_args(arguments)
+    root = options.root.resolve()
+    if not (root / "src").is_dir():
+        parser.error(f"{root} holds no src/")
+    violations = list(RULES[options.rule](root, options.commands))
+    print("\n".join(violations) if violations else f"{options.rule}: kept")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,157 @@
+"""The rule checker itself: a clean tree passes, and one violation of each rule fails, naming the file.
+
+Usage: check_rules_test.py COMPILER
+"""
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import check_options
+import check_rules
+
+COMPILER = "g++"
+CLEAN = {
+    "README.md": "text\n",
+    "CMakeLists.txt": "project(x)\n",
+    "include/lockstep/a.hpp": "#pragma once\n#include <vector>\n#include \"lockstep/b.hpp\"\n",
+    "include/lockstep/b.hpp": "#pragma once\n",
+    "include/lockstep/trainer.hpp": "#pragma once\n#include <mpi.h>\n// Never MPI_COMM_WORLD.\n",
+    "src/core/blas.cpp": "#include <cblas.h>\n",
+    "src/core/sum.hpp": "#pragma once\n",
+    "src/io/file.cpp": "#include <hdf5.h>\n#include \"core/sum.hpp\"\n",
+    "src/comm/ring.cpp": "#include <mpi.h>\n#include \"lockstep/a.hpp\"\n",
+    "src/train/step.cpp": "#include \"model/net.hpp\"\n#include \"comm/ring.hpp\"\n",
+    "src/cli/main.cpp": "#include \"train/step.hpp\"\nauto world = MPI_COMM_WORLD;\n",
+    "tests/single/core/sum_test.cpp": "#include \"core/sum.hpp\"\nTEST(Sum, Adds) { EXPECT_EQ(1, 1); }\n",
+}
+# Rule -> files, each of which alone breaks it.
+BROKEN = {
+    "includes": {
+        "src/core/up.cpp": "#include \"io/file.hpp\"\n",
+        "src/config/up.cpp": "#include \"model/net.hpp\"\n",
+        "src/io/up.cpp": "#include \"data/dataset.hpp\"\n",
+        "src/layers/up.cpp": "#include \"model/net.hpp\"\n",
+        "src/model/up.cpp": "#include \"comm/ring.hpp\"\n",
+        "src/optim/up.cpp": "#include \"layers/layer.hpp\"\n",
+        "src/data/up.cpp": "#include \"model/net.hpp\"\n",
+        "src/comm/up.cpp": "  #  include \"layers/layer.hpp\"\n",
+        "src/checkpoint/up.cpp": "#include \"layers/layer.hpp\"\n",
+        "src/train/up.cpp": "#include \"cli/main.hpp\"\n",
+        "src/core/near.cpp": "#include \"sum.hpp\"\n",
+        "src/misc/up.cpp": "#include \"core/sum.hpp\"\n",
+        "src/loose.cpp": "#include \"core/sum.hpp\"\n",
+        "include/lockstep/up.hpp": "#include \"core/sum.hpp\"\n",
+        "tests/single/core/up_test.cpp": "#include \"cli/main.hpp\"\nEXPECT_TRUE\n",
+    },
+    "libraries": {
+        "src/data/a.cpp": "#include <mpi.h>\n",
+        "include/lockstep/a2.hpp": "#include <mpi.h>\n",
+        "src/core/b.cpp": "#include <cblas.h>\n",
+        "src/checkpoint/c.cpp": "#include <hdf5.h>\n",
+        "src/train/d.cpp": "auto world = MPI_COMM_WORLD;\n",
+    },
+    "length": {
+        "src/core/long.cpp": "\n" * 401,
+        "tests/long.py": "\n" * 401,
+        "launch/long.sh": "\n" * 401,
+        "src/core/CMakeLists.txt": "\n" * 401,
+    },
+    "words": {
+        "src/core/later.cpp": "// TO" + "DO: later\n",
+        "launch/later.sh": "# FIX" + "ME\n",
+        "tests/single/core/skip_test.cpp": "GTEST_" + "SKIP();\n",
+        "tests/single/core/off_test.cpp": "TEST(Sum, DISABLED" + "_Adds)\n",
+    },
+    "assertions": {"tests/single/core/void_test.cpp": "TEST(Sum, Runs) { sum(); }\n"},
+    "toplevel": {"notes.txt": "x\n", "docs/index.md": "x\n"},
+    "headers": {
+        "src/core/half.hpp": "#pragma once\nstd::vector<int> missing_include();\n",
+        "include/lockstep/half.hpp": "#pragma once\nstd::string missing_include();\n",
+    },
+}
+
+
+def check(rule, root, commands):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = check_rules.main([rule, "--root", str(root), "--commands", str(commands)])
+    return status, output.getvalue()
+
+
+class CheckRules(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        for name, text in CLEAN.items():
+            self.write(name, text)
+        self.commands = self.root / "build" / "compile_commands.json"
+        source = self.root / "src/core/blas.cpp"
+        self.write("build/mpi.h", "")
+        folders = " ".join(f"-I{self.root}/{folder}" for folder in ("include", "src", "build"))
+        self.write("build/compile_commands.json", json.dumps([{
+            "directory": str(self.root), "file": str(source),
+            "command": f"{COMPILER} -std=c++20 {folders} -o x.o -c {source}"}]))
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def test_a_clean_tree_passes(self):
+        for rule in check_rules.RULES:
+            with self.subTest(rule):
+                status, output = check(rule, self.root, self.commands)
+                self.assertEqual(status, 0, output)
+
+    def test_every_violation_is_found_and_named(self):
+        self.assertEqual(set(BROKEN), set(check_rules.RULES))
+        for rule, violations in BROKEN.items():
+            for name, text in violations.items():
+                with self.subTest(rule=rule, file=name):
+                    self.write(name, text)
+                    status, output = check(rule, self.root, self.commands)
+                    (self.root / name).unlink()
+                    self.assertEqual(status, 1)
+                    self.assertIn(name.split("/")[0] if rule == "toplevel" else name, output)
+                    if rule == "toplevel" and "/" in name:
+                        (self.root / name).parent.rmdir()
+
+
+class CheckOptions(unittest.TestCase):
+    HELP = {"train": "  -s, --seed N  a seed\n      --quiet   hush (default: off)\n"}
+    KEYS = "seed\tinteger\t1\tsteers\ntrain.batch\tinteger\t32\tglobal batch\n"
+    README = ("Run `lockstep train --seed 1 --quiet` under `mpirun --oversubscribe`.\n\n"
+              "| key | type | default | what it does |\n|---|---|---|---|\n| `seed` | integer | `1` | steers |\n"
+              "| `train.batch` | integer | `32` | batch |\n\n"
+              "| field | meaning |\n|---|---|\n| `steps` | not a key |\n")
+
+    def problems(self, readme):
+        return check_options.compare(readme, self.HELP, self.KEYS)
+
+    def test_a_true_readme_passes(self):
+        self.assertEqual(self.problems(self.README), [])
+
+    def test_every_difference_is_found(self):
+        for what, readme in {
+                "--quiet": self.README.replace("--quiet", ""),
+                "--loud": self.README + "also `--loud`\n",
+                "train.epochs": self.README.replace("| `seed`", "| `train.epochs` | integer | `1` | x |\n| `seed`"),
+                "train.batch": self.README.replace("| `train.batch` | integer | `32` | batch |\n", ""),
+                "`64`": self.README.replace("`32`", "`64`"),
+                "number": self.README.replace("`seed` | integer", "`seed` | number"),
+                "no table": self.README.replace("| key |", "| thing |")}.items():
+            with self.subTest(what):
+                problems = self.problems(readme)
+                self.assertEqual(len([line for line in problems if what in line]), 1, problems)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        COMPILER = sys.argv.pop(1)
+    unittest.main()

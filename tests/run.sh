@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds the tests in build/ and runs them. Usage: tests/run.sh [--sanitize] [CTEST ARGUMENT...]
+# --sanitize: the same with AddressSanitizer and UBSan, in build-asan/.
+# The last line is "N passed, N failed"; a build that fails and a run without a test are failures.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source launch/packages.sh
+
+folder=build
+settings=(-DCMAKE_BUILD_TYPE=Release -DLOCKSTEP_BUILD_TESTS=ON)
+if [[ ${1:-} == --sanitize ]]; then
+  shift
+  folder=build-asan
+  settings=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" "-DLOCKSTEP_SANITIZE=address,undefined"
+    -DLOCKSTEP_BUILD_TESTS=ON)
+  # Open MPI and HDF5 keep memory until the process ends, so leaks are not looked for: the reports would be theirs.
+  export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+fi
+if command -v ccache >/dev/null; then settings+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+install_packages "${packages_run[@]}" "${packages_test[@]}"
+mpi_environment 4
+if ! { cmake -S . -B "$folder" "${settings[@]}" && cmake --build "$folder" -j "$(build_jobs)"; }; then
+  echo "The build failed. To see it again: cmake --build $folder" >&2
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+status=0
+ctest --test-dir "$folder" --output-on-failure --no-tests=error -j 2 "$@" | tee "$report" || status=$?
+read -r failed total < <(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+).*/\1 \2/p' "$report") ||
+  { failed=0 total=0; }
+if ((total == 0)); then
+  echo "No test ran." >&2
+  status=$((status ? status : 1))
+elif ((status != 0)); then
+  echo "To run the failed ones again: ctest --test-dir $folder --rerun-failed --output-on-failure" >&2
+fi
+echo "$((total - failed)) passed, $failed failed"
+exit "$status"

@@ -1,0 +1,98 @@
+// Reading whole files, and writing that leaves the old file when it fails.
+#include "io/files.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "support/expect_error.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace lockstep {
+namespace {
+
+std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+void write(const std::filesystem::path& path, std::string_view text) {
+  const std::array parts = {bytes(text)};
+  write_file_atomically(path, parts);
+}
+
+std::string read(const std::filesystem::path& path) {
+  const std::vector<std::byte> all = read_file(path);
+  return {reinterpret_cast<const char*>(all.data()), all.size()};
+}
+
+std::size_t entries(const std::filesystem::path& folder) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
+  return count;
+}
+
+TEST(WriteFileAtomically, WritesThePartsOneBehindTheOther) {
+  const TemporaryFolder folder;
+  const std::array parts = {bytes("first "), bytes(""), bytes("second")};
+  write_file_atomically(folder.path() / "file", parts);
+  EXPECT_EQ(read(folder.path() / "file"), "first second");
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(WriteFileAtomically, ReplacesAFile) {
+  const TemporaryFolder folder;
+  write(folder.path() / "file", "a longer old text");
+  write(folder.path() / "file", "new");
+  EXPECT_EQ(read(folder.path() / "file"), "new");
+}
+
+TEST(WriteFileAtomically, FailsInAMissingFolder) {
+  const TemporaryFolder folder;
+  expect_error(ErrorKind::io, {}, [&] { write(folder.path() / "missing" / "file", "text"); });
+  EXPECT_EQ(entries(folder.path()), 0U);
+}
+
+TEST(WriteFileAtomically, LeavesAFolderInItsPlaceAndNoTemporaryFile) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "target");
+  expect_error(ErrorKind::io, {}, [&] { write(folder.path() / "target", "text"); });
+  EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "target"));
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(WriteFileAtomically, KeepsTheOldFileWhenTheTemporaryOneCannotBeMade) {
+  const TemporaryFolder folder;
+  // The temporary name is longer than the name itself: 250 characters fit, with a suffix they do not.
+  const std::filesystem::path path = folder.path() / std::string(250, 'a');
+  write(folder.path() / "old", "old");
+  std::filesystem::rename(folder.path() / "old", path);
+  expect_error(ErrorKind::io, {}, [&] { write(path, "new"); });
+  EXPECT_EQ(read(path), "old");
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(WriteFileAtomically, NamesFileAndReason) {
+  expect_error(ErrorKind::io, {"/proc/no-such-folder/file", "No such file or directory"},
+               [] { write("/proc/no-such-folder/file", "text"); });
+}
+
+TEST(ReadFile, RefusesWhatIsNoRegularFile) {
+  const TemporaryFolder folder;
+  const std::filesystem::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(ErrorKind::data, {}, [&] { (void)read_file(folder.path() / "missing"); });
+  expect_error(ErrorKind::data, {}, [&] { (void)read_file(folder.path()); });
+  expect_error(ErrorKind::data, {}, [&] { (void)read_file(pipe); });
+}
+
+TEST(ReadFile, ReadsAnEmptyFile) {
+  const TemporaryFolder folder;
+  write(folder.path() / "empty", "");
+  EXPECT_TRUE(read_file(folder.path() / "empty").empty());
+}
+
+}  // namespace
+}  // namespace lockstep

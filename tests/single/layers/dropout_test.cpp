@@ -1,0 +1,110 @@
+// dropout: its mask is a pure function of seed, layer, step, sample and column.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "layers/layer_table.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kWidth = 1001;  // not a multiple of four
+
+std::vector<float> forward(const Layer& layer, const PassContext& pass, const std::vector<float>& x) {
+  std::vector<float> y(x.size());
+  layer.forward(pass, {{}, {}}, x, y);
+  return y;
+}
+
+TEST(Dropout, KeepsColumnJWhenWordJIsAtLeastTheRate) {
+  const auto layer = make_dropout({{"rate", 0.25}});
+  const std::vector<std::uint32_t> samples{17, 4000000000U};
+  const std::vector<float> x(2 * kWidth, 3.0F);
+  const auto y = forward(*layer, {true, 9, 5, 2, samples}, x);
+  for (std::size_t row = 0; row < 2; ++row) {
+    std::vector<std::uint32_t> words(kWidth);
+    random_fill({9, RandomPurpose::dropout, 2, 5, samples[row]}, words);
+    for (std::size_t j = 0; j < kWidth; ++j) {
+      const float expected = words[j] >= 0x40000000U ? 4.0F : 0.0F;  // 3 / (1 - 0.25)
+      ASSERT_EQ(y[row * kWidth + j], expected) << row << ' ' << j;
+    }
+  }
+}
+
+TEST(Dropout, DropsAboutItsRate) {
+  const auto layer = make_dropout({{"rate", 0.3}});
+  std::vector<std::uint32_t> samples(100);
+  for (std::uint32_t i = 0; i < 100; ++i) samples[i] = i;
+  const std::vector<float> x(100 * kWidth, 1.0F);
+  const auto y = forward(*layer, {true, 1, 0, 0, samples}, x);
+  const auto dropped = static_cast<double>(std::count(y.begin(), y.end(), 0.0F));
+  // 100100 draws: the deviation of the share is 0.00145; five of them.
+  EXPECT_NEAR(dropped / static_cast<double>(y.size()), 0.3, 0.0075);
+}
+
+TEST(Dropout, ASamplesMaskDoesNotDependOnItsRow) {
+  const auto layer = make_dropout({});
+  const std::vector<std::uint32_t> both{3, 8};
+  const std::vector<std::uint32_t> alone{8};
+  const auto two = forward(*layer, {true, 1, 7, 0, both}, std::vector<float>(2 * kWidth, 1.0F));
+  const auto one = forward(*layer, {true, 1, 7, 0, alone}, std::vector<float>(kWidth, 1.0F));
+  EXPECT_TRUE(std::equal(one.begin(), one.end(), two.begin() + kWidth));
+}
+
+TEST(Dropout, MasksDifferBySeedStepLayerAndSample) {
+  const auto layer = make_dropout({});
+  const std::vector<float> x(kWidth, 1.0F);
+  const std::vector<std::uint32_t> sample{8};
+  const std::vector<std::uint32_t> other{9};
+  const auto y = forward(*layer, {true, 1, 7, 0, sample}, x);
+  EXPECT_NE(y, forward(*layer, {true, 2, 7, 0, sample}, x));
+  EXPECT_NE(y, forward(*layer, {true, 1, 8, 0, sample}, x));
+  EXPECT_NE(y, forward(*layer, {true, 1, 7, 1, sample}, x));
+  EXPECT_NE(y, forward(*layer, {true, 1, 7, 0, other}, x));
+}
+
+TEST(Dropout, BackwardDropsWhatForwardDropped) {
+  const auto layer = make_dropout({});
+  const std::vector<std::uint32_t> samples{3, 8};
+  const PassContext pass{true, 1, 7, 0, samples};
+  const std::vector<float> ones(2 * kWidth, 1.0F);
+  const std::vector<float> zeros(2 * kWidth, 0.0F);  // a zero input must not look dropped
+  std::vector<float> dx(2 * kWidth);
+  layer->backward(pass, {{}, {}}, zeros, forward(*layer, pass, zeros), ones, dx, {{}, {}});
+  EXPECT_EQ(dx, forward(*layer, pass, ones));
+}
+
+TEST(Dropout, CopiesOutsideTraining) {
+  const std::vector<float> x{1, -2, 3};
+  EXPECT_EQ(forward(*make_dropout({{"rate", 0.9}}), {}, x), x);
+}
+
+TEST(Dropout, ARateOfZeroCopies) {
+  const std::vector<std::uint32_t> samples{0};
+  const std::vector<float> x{1, -2, 3};
+  EXPECT_EQ(forward(*make_dropout({{"rate", 0}}), {true, 1, 0, 0, samples}, x), x);
+}
+
+TEST(Dropout, ADroppedInfinityIsZero) {
+  const std::vector<std::uint32_t> samples{0};
+  const std::vector<float> x(kWidth, std::numeric_limits<float>::infinity());
+  const auto y = forward(*make_dropout({}), {true, 1, 0, 0, samples}, x);
+  EXPECT_GT(std::count(y.begin(), y.end(), 0.0F), 0);
+}
+
+TEST(Dropout, RefusesRatesOutsideZeroToOne) {
+  EXPECT_THROW((void)make_dropout({{"rate", 1.0}}), Error);
+  EXPECT_THROW((void)make_dropout({{"rate", -0.1}}), Error);
+}
+
+TEST(Dropout, RefusesTrainingWithoutSampleIndices) {
+  std::vector<float> y(3);
+  const std::vector<float> x(3);
+  EXPECT_THROW(make_dropout({})->forward({true}, {{}, {}}, x, y), Error);
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,199 @@
+// Losses: gradients of every loss by central differences, numbers of PyTorch, and extremes.
+#include "model/loss.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/random.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+// Answers of both kinds; a loss takes its own.
+struct Answers {
+  std::vector<std::int32_t> labels;
+  std::vector<float> values;
+
+  [[nodiscard]] Targets for_loss(const Loss& loss) const {
+    if (loss.targets() == TargetKind::labels) return {labels, {}};
+    return {{}, values};
+  }
+};
+
+std::vector<Component> all_cases() {
+  std::vector<Component> cases;
+  for (const std::string_view name : loss_names()) cases.push_back({std::string(name), {}});
+  cases.push_back({"huber", {{"delta", 0.4}}});
+  cases.push_back({"softmax_cross_entropy", {{"label_smoothing", 0.2}}});
+  return cases;
+}
+
+struct Result {
+  double sum = 0;
+  std::vector<float> slope;
+};
+
+Result evaluate(const Component& config, std::size_t width, const std::vector<float>& outputs, const Answers& answers) {
+  const auto loss = make_loss(config);
+  Result result;
+  result.slope.resize(outputs.size());
+  result.sum = loss->evaluate(width, outputs, answers.for_loss(*loss), result.slope);
+  return result;
+}
+
+TEST(Losses, GradientsMatchCentralDifferences) {
+  constexpr std::size_t width = 4;
+  constexpr float epsilon = 1e-2F;
+  std::vector<float> outputs(6 * width);
+  Answers answers{{0, 1, 2, 3, 0, 2}, std::vector<float>(6 * width)};
+  fill_uniform({5, RandomPurpose::bench, 0}, -2.0F, 2.0F, outputs);
+  fill_uniform({5, RandomPurpose::bench, 1}, 0.0F, 1.0F, answers.values);
+  for (const Component& config : all_cases()) {
+    SCOPED_TRACE(config.type);
+    const auto loss = make_loss(config);
+    const auto slope = evaluate(config, width, outputs, answers).slope;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      auto moved = outputs;
+      moved[i] = outputs[i] + epsilon;
+      const double high = moved[i];
+      const double above = loss->evaluate(width, moved, answers.for_loss(*loss), {});
+      moved[i] = outputs[i] - epsilon;
+      const double below = loss->evaluate(width, moved, answers.for_loss(*loss), {});
+      // The sums are doubles, but softmax's exponentials are floats: 1e-7 / (2 epsilon) = 5e-6; third derivatives below
+      // 1 add epsilon^2/6 = 2e-5; a kink of huber within epsilon adds up to epsilon/4/width = 6e-4.
+      EXPECT_NEAR(slope[i], (above - below) / (high - double{moved[i]}), config.type == "huber" ? 1e-3 : 1e-4) << i;
+    }
+  }
+}
+
+TEST(Losses, AreTheSameWithAndWithoutAGradient) {
+  constexpr std::size_t width = 300;  // longer than softmax's chunk
+  std::vector<float> outputs(3 * width);
+  Answers answers{{299, 0, 7}, std::vector<float>(3 * width, 0.5F)};
+  fill_uniform({5, RandomPurpose::bench, 0}, -2.0F, 2.0F, outputs);
+  for (const Component& config : all_cases()) {
+    SCOPED_TRACE(config.type);
+    const auto loss = make_loss(config);
+    EXPECT_EQ(evaluate(config, width, outputs, answers).sum,
+              loss->evaluate(width, outputs, answers.for_loss(*loss), {}));
+  }
+}
+
+TEST(Losses, AreSumsOverRows) {
+  constexpr std::size_t width = 3;
+  const std::vector<float> outputs{0.5F, -1.5F, 2.0F, 3.0F, 0.25F, -0.75F};
+  const Answers answers{{2, 1}, {0.0F, 1.0F, 1.5F, -2.0F, 0.25F, 0.75F}};
+  const std::vector<float> first(outputs.begin(), outputs.begin() + 3);
+  const std::vector<float> second(outputs.begin() + 3, outputs.end());
+  const Answers first_answers{{2}, {0.0F, 1.0F, 1.5F}};
+  const Answers second_answers{{1}, {-2.0F, 0.25F, 0.75F}};
+  for (const Component& config : all_cases()) {
+    SCOPED_TRACE(config.type);
+    EXPECT_EQ(evaluate(config, width, outputs, answers).sum,
+              evaluate(config, width, first, first_answers).sum + evaluate(config, width, second, second_answers).sum);
+  }
+}
+
+TEST(Losses, OfNoRowsAreZero) {
+  for (const Component& config : all_cases()) EXPECT_EQ(evaluate(config, 3, {}, {}).sum, 0.0);
+}
+
+TEST(Losses, OfNanAreNan) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const Component& config : all_cases()) {
+    for (const std::vector<float>& outputs :
+         {std::vector<float>{nan, 1.0F, 2.0F}, std::vector<float>{1.0F, 2.0F, nan}}) {
+      SCOPED_TRACE(config.type);
+      EXPECT_TRUE(std::isnan(evaluate(config, 3, outputs, {{1}, {0.0F, 1.0F, 0.5F}}).sum));
+    }
+  }
+}
+
+// Twice PyTorch 1.13's value (its mean over two rows) and its gradient times two, both in float32: hence 1e-6.
+void expect_pytorch(const Component& config, const Answers& answers, double sum, const std::vector<float>& slope) {
+  SCOPED_TRACE(config.type);
+  const auto result = evaluate(config, 3, {0.5F, -1.5F, 2.0F, 3.0F, 0.25F, -0.75F}, answers);
+  EXPECT_NEAR(result.sum, sum, 1e-6 * sum);
+  for (std::size_t i = 0; i < slope.size(); ++i) EXPECT_NEAR(result.slope[i], slope[i], 1e-6) << i;
+}
+
+TEST(Losses, MatchPyTorch) {
+  const Answers values{{}, {0.0F, 1.0F, 1.5F, -2.0F, 0.25F, 0.75F}};
+  const Answers shares{{}, {0.0F, 1.0F, 1.0F, 1.0F, 0.0F, 0.25F}};
+  const Answers labels{{2, 1}, {}};
+  expect_pytorch({"mse"}, values, 34.0 / 3, {0.333333343F, -1.666666746F, 0.333333343F, 3.333333492F, 0.0F, -1.0F});
+  expect_pytorch({"mae"}, values, 10.0 / 3,
+                 {0.333333343F, -0.333333343F, 0.333333343F, 0.333333343F, 0.0F, -0.333333343F});
+  expect_pytorch({"huber"}, values, 2.583333333,
+                 {0.166666672F, -0.333333343F, 0.166666672F, 0.333333343F, 0.0F, -0.333333343F});
+  expect_pytorch({"huber", {{"delta", 0.6}}}, values, 1.703333333,
+                 {0.166666672F, -0.2F, 0.166666672F, 0.2F, 0.0F, -0.2F});
+  expect_pytorch({"binary_cross_entropy"}, shares, 1.417105317,
+                 {0.207486451F, -0.272524834F, -0.039734323F, -0.015808621F, 0.187392175F, 0.023607096F});
+  expect_pytorch({"softmax_cross_entropy"}, labels, 3.059633732,
+                 {0.178030193F, 0.024093766F, -0.202124F, 0.919586241F, -0.941212833F, 0.021626594F});
+  expect_pytorch({"softmax_cross_entropy", {{"label_smoothing", 0.1}}}, labels, 3.167966843,
+                 {0.144696862F, -0.009239569F, -0.135457337F, 0.88625288F, -0.87454617F, -0.011706742F});
+}
+
+TEST(SoftmaxCrossEntropy, TakesLogitsOfAnySize) {
+  const auto right = evaluate({"softmax_cross_entropy"}, 3, {1e4F, -1e4F, 0.0F}, {{0}, {}});
+  EXPECT_EQ(right.sum, 0.0);
+  EXPECT_EQ(right.slope, (std::vector<float>{0, 0, 0}));
+  const auto wrong = evaluate({"softmax_cross_entropy"}, 3, {1e4F, -1e4F, 0.0F}, {{1}, {}});
+  EXPECT_EQ(wrong.sum, 2e4);
+  EXPECT_EQ(wrong.slope, (std::vector<float>{1, -1, 0}));
+}
+
+TEST(BinaryCrossEntropy, TakesLogitsOfAnySize) {
+  const auto result = evaluate({"binary_cross_entropy"}, 2, {1e4F, -1e4F, 1e4F, -1e4F}, {{}, {1, 0, 0, 1}});
+  EXPECT_EQ(result.sum, 1e4);
+  EXPECT_EQ(result.slope, (std::vector<float>{0, 0, 0.5F, -0.5F}));
+}
+
+TEST(BinaryCrossEntropy, KeepsSmallLosses) {
+  // log(1 + exp(-30)) is lost in a float sum 1 + exp(-30).
+  EXPECT_NEAR(evaluate({"binary_cross_entropy"}, 1, {30.0F}, {{}, {1.0F}}).sum, std::exp(-30.0), 1e-25);
+}
+
+TEST(Losses, SayWhichScoresMeanSomething) {
+  EXPECT_EQ(make_loss({"mse"})->task(), Task::regression);
+  EXPECT_EQ(make_loss({"mae"})->task(), Task::regression);
+  EXPECT_EQ(make_loss({"huber"})->task(), Task::regression);
+  EXPECT_EQ(make_loss({"binary_cross_entropy"})->task(), Task::binary);
+  EXPECT_EQ(make_loss({"softmax_cross_entropy"})->task(), Task::classification);
+}
+
+TEST(Losses, RefuseAnUnknownNameListingTheKnownOnes) {
+  try {
+    (void)make_loss({"msee"});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::config);
+    const std::string message = error.what();
+    EXPECT_NE(message.find("msee"), std::string::npos);
+    for (const std::string_view name : loss_names()) EXPECT_NE(message.find(name), std::string::npos) << name;
+  }
+}
+
+TEST(Losses, RefuseBadOptions) {
+  for (const Component& config : all_cases()) EXPECT_THROW((void)make_loss({config.type, {{"colour", 1}}}), Error);
+  EXPECT_THROW((void)make_loss({"huber", {{"delta", 0}}}), Error);
+  EXPECT_THROW((void)make_loss({"softmax_cross_entropy", {{"label_smoothing", 1.5}}}), Error);
+}
+
+TEST(Losses, RefuseSizesThatDoNotMatch) {
+  const std::vector<float> outputs(6);
+  const std::vector<float> values(4);
+  const std::vector<std::int32_t> labels(3);
+  EXPECT_THROW((void)make_loss({"mse"})->evaluate(3, outputs, {{}, values}, {}), Error);
+  EXPECT_THROW((void)make_loss({"softmax_cross_entropy"})->evaluate(3, outputs, {labels, {}}, {}), Error);
+}
+
+}  // namespace
+}  // namespace lockstep
