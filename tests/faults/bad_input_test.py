@@ -201,10 +201,10 @@ CASES = {
     "nan_in_x": in_run("bad.h5", "/nan_x/x", re.compile(r"row 5\b"), "nan", data__train='"bad.h5:/nan_x"'),
     "inf_in_y": in_run("bad.h5", "/inf_y/y", re.compile(r"row 9\b"), "inf", data__train='"bad.h5:/inf_y"',
                        data__test=None, **{key.replace(".", "__"): value for key, value in VALUES.items()}),
-    "label_out_of_range": in_run("bad.h5", "/high/y", re.compile(r"row 11\b"), re.compile(r"\b7\b"),
+    "label_out_of_range": in_run("bad.h5", "/high", re.compile(r"row 11\b"), re.compile(r"\b7\b"),
                                  data__train='"bad.h5:/high"'),
-    "negative_label": in_run("bad.h5", "/negative/y", re.compile(r"row 13\b"), "-1", data__train='"bad.h5:/negative"'),
-    "float_labels": in_run("bad.h5", "/float_y/y", "integer", data__train='"bad.h5:/float_y"'),
+    "negative_label": in_run("bad.h5", "/negative", re.compile(r"row 13\b"), "-1", data__train='"bad.h5:/negative"'),
+    "float_labels": in_run("bad.h5", "/float_y", "integer", data__train='"bad.h5:/float_y"'),
     "bad_test_data": in_run("bad.h5", "/nan_x/x", re.compile(r"row 5\b"), data__test='"bad.h5:/nan_x"'),
     "test_of_another_width": in_run("wide.h5", str(INPUTS), str(INPUTS + 2), data__test='"wide.h5:/test"'),
     "output_unlike_classes": in_run(re.compile(r"\b2\b"), re.compile(r"\b3\b"), model__layers=layers(

@@ -1,0 +1,153 @@
+"""The commands' contract: what they print, write and return."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import h5py
+
+import program
+
+RUN = program.ROOT / "launch/runs/digits.toml"
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.folder = Path(cls.scratch.name)
+        cls.trained = cls.folder / "digits"
+        cls.done = program.run("train", RUN, "--output", cls.trained, "--set", "train.epochs=6", ranks=3)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def test_train_leaves_the_run_folder(self):
+        for name in ("metrics.csv", "steps.csv", "summary.json", "run.toml", "checkpoints/step-00000072.h5"):
+            self.assertTrue((self.trained / name).exists(), name)
+        summary = program.summary(self.trained)
+        for key in ("steps", "epochs", "seconds", "samples_per_second", "ranks", "nodes", "shards", "parameters", "digest",
+                    "train", "test", "checkpoint"):
+            self.assertIn(key, summary)
+        self.assertEqual((summary["ranks"], summary["shards"], summary["steps"], summary["epochs"]), (3, 8, 72, 6))
+        self.assertEqual(summary["digest"], program.digest(summary["checkpoint"]))
+        self.assertEqual(summary["test"]["samples"], 359)
+        self.assertGreater(summary["test"]["accuracy"], 0.8)
+
+    def test_train_reports_progress_and_result(self):
+        self.assertIn("epoch 6/6  loss", self.done.stderr)
+        self.assertIn("samples/s", self.done.stderr)
+        self.assertIn("left", self.done.stderr)
+        self.assertIn("test accuracy", self.done.stdout)
+        self.assertEqual(self.done.stdout.count("digest"), 1)  # one rank speaks
+
+    def test_a_live_line_renews_itself(self):
+        done = program.run("train", RUN, "--output", self.folder / "live", "--set", "train.epochs=2",
+                           environment={"LOCKSTEP_PROGRESS": "live"}, ranks=2)
+        self.assertIn("\repoch 1/2".replace("\repoch", "\r\x1b[Kepoch"), done.stderr.replace("\r\n", "\n"))
+
+    def test_quiet_holds_back_progress(self):
+        done = program.run("train", RUN, "--output", self.folder / "quiet", "--set", "train.epochs=1", "--quiet")
+        self.assertEqual(done.stderr, "")
+
+    def test_the_resolved_run_trains_to_the_same_bits(self):
+        again = self.folder / "again"
+        program.run("train", self.trained / "run.toml", "--output", again, "--quiet", ranks=2)
+        self.assertEqual(program.digest(again), program.digest(self.trained))
+
+    def test_dry_run_writes_nothing(self):
+        folder = self.folder / "dry"
+        done = program.run("train", RUN, "--output", folder, "--dry-run", ranks=2)
+        for word in ("17226 parameters", "480 steps", "MB a rank", "MB a host"):
+            self.assertIn(word, done.stderr)
+        self.assertFalse(folder.exists())
+
+    def test_overwrite_starts_afresh(self):
+        folder = self.folder / "over"
+        program.run("train", RUN, "--output", folder, "--quiet", "--set", "train.epochs=3")
+        program.run("train", RUN, "--output", folder, "--quiet", "--set", "train.epochs=1", expect=2)
+        program.run("train", RUN, "--output", folder, "--quiet", "--set", "train.epochs=1", "--overwrite")
+        self.assertEqual(program.checkpoints(folder), ["step-00000000.h5", "step-00000012.h5"])
+        self.assertEqual(len(program.metrics(folder)), 1)
+
+    def test_evaluate_agrees_with_training_at_any_rank_count(self):
+        expected = program.summary(self.trained)["test"]
+        for ranks in (1, 3, 9):  # more ranks than shards, and than blocks, too
+            scores = json.loads(program.run("evaluate", self.trained, "--json", ranks=ranks).stdout)
+            for key, value in expected.items():
+                self.assertEqual(scores[key], value, key)
+            self.assertEqual(sum(scores["confusion"]), 359)
+
+    def test_evaluate_takes_other_data_and_splits(self):
+        data = program.ROOT / "data/digits.h5"
+        by_file = json.loads(program.run("evaluate", self.trained, "--json", "--data", data, "--split", "train").stdout)
+        by_split = json.loads(program.run("evaluate", self.trained, "--json", "--split", "train", cwd="/").stdout)
+        self.assertEqual(by_file["samples"], 1438)
+        self.assertEqual(by_file["loss"], by_split["loss"])
+        text = program.run("evaluate", self.trained).stdout
+        self.assertIn("confusion matrix", text)
+
+    def test_inspect_tells_of_a_checkpoint(self):
+        info = json.loads(program.run("inspect", self.trained, "--json", mpi=False).stdout)
+        self.assertEqual((info["step"], info["epoch"], info["position"], info["shards"]), (72, 6, 0, 8))
+        self.assertEqual(info["parameters"]["dense1/weight"], [128, 64])
+        self.assertEqual(len(info["history"]), 6)
+        self.assertIn("good", program.run("inspect", self.trained, "--verify", mpi=False).stdout)
+        self.assertIn("dense1/weight", program.run("inspect", self.trained, mpi=False).stdout)
+
+    def test_inspect_verify_finds_damage(self):
+        damaged = self.folder / "damaged.h5"
+        data = bytearray((self.trained / "checkpoints/step-00000072.h5").read_bytes())
+        data[len(data) // 3] ^= 16
+        damaged.write_bytes(data)
+        for option in ("--verify", "--digest", "--json"):
+            done = program.run("inspect", damaged, option, mpi=False, expect=2)
+            self.assertIn("damaged.h5", done.stderr)
+
+    def test_inspect_tells_of_data(self):
+        done = program.run("inspect", program.ROOT / "data/digits.h5", "--json", mpi=False)
+        self.assertEqual(json.loads(done.stdout)["data"]["/train/x"], {"type": "uint8", "shape": [1438, 8, 8]})
+
+    def test_other_programs_read_a_checkpoint(self):
+        with h5py.File(self.trained / "checkpoints/step-00000072.h5") as file:
+            self.assertEqual(file.attrs["format"], "lockstep-checkpoint")
+            self.assertEqual(file["parameters/dense1/weight"].shape, (128, 64))
+            self.assertEqual(file["optimizer/exp_avg/dense3/bias"].shape, (10,))
+            self.assertEqual(len(file["history/train_loss"]), 6)
+            self.assertEqual(file["normalization/x_shift"].shape, (64,))
+            self.assertIn("adamw", file["run"][()].decode())
+
+    def test_bench_prints_the_contract(self):
+        done = program.run("bench", "--layers", "16,32,10", "--batch", "8", "--steps", "3", "--json", ranks=2)
+        result = json.loads(done.stdout)
+        for key in ("ranks", "layers", "batch_per_rank", "shards", "optimizer", "samples_per_second",
+                    "floor_samples_per_second", "of_floor", "step_us", "compute_us", "sync_update_us"):
+            self.assertIn(key, result)
+        self.assertEqual((result["ranks"], result["layers"], result["batch_per_rank"]), (2, [16, 32, 10], 8))
+        self.assertGreater(result["samples_per_second"], 0)
+
+    def test_help_and_version_need_no_mpi(self):
+        self.assertIn("train", program.run("--help", mpi=False).stdout)
+        self.assertRegex(program.run("--version", mpi=False).stdout, r"^lockstep \d+\.\d+\.\d+\n$")
+        for command in ("train", "evaluate", "inspect", "bench"):
+            text = program.run(command, "--help", mpi=False).stdout
+            self.assertIn("Example:", text)
+            self.assertLess(len(text.splitlines()), 24)
+
+    def test_usage_errors_are_exit_2_once_for_the_job(self):
+        for words in (["fly"], [], ["train"], ["train", RUN, "--fast"], ["train", RUN, "more"], ["bench", "--layers", "4"],
+                      ["bench", "--batch", "x"], ["inspect"], ["evaluate"]):
+            done = program.run(*words, ranks=2, expect=2)
+            self.assertEqual(done.stderr.count("lockstep: error:"), 1, words)
+
+    def test_divergence_is_exit_3(self):
+        done = program.run("train", RUN, "--output", self.folder / "diverged", "--quiet", "--set", "optimizer.type=sgd",
+                           "--set", "optimizer.lr=1e30", "--set", "optimizer.clip_norm=0", ranks=2, expect=3)
+        self.assertEqual(done.stderr.count("lockstep: error:"), 1)
+        self.assertIn("diverged", done.stderr)
+
+
+if __name__ == "__main__":
+    program.main()

@@ -1,0 +1,163 @@
+// The training step: equal bits at any rank count, nothing allocated, errors on all ranks.
+#include "train/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <limits>
+#include <new>
+
+#include "parallel/training.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace {
+// Allocations of this process through C++.
+std::size_t allocations = 0;
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  ++allocations;
+  const auto align = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace lockstep {
+namespace {
+
+using test::make_dataset;
+using test::make_engine;
+using test::make_run;
+using test::train;
+
+class EngineTest : public testing::Test {
+ protected:
+  Communicator world{MPI_COMM_WORLD};
+  Communicator self{MPI_COMM_SELF};
+};
+
+TEST_F(EngineTest, AllRanksTogetherMakeTheBitsOfOneRank) {
+  const Dataset data = make_dataset(70);  // batches of 32, 32 and 6: with 8 shards two of the last are empty
+  for (const std::int64_t shards : {4, 5, 8, 11}) {
+    const auto together = make_engine(world, make_run(shards, "tree"));
+    const auto alone = make_engine(self, make_run(shards, "tree"));
+    const std::vector<double> losses = train(*together, data, 32, 3);
+    EXPECT_EQ(losses, train(*alone, data, 32, 3)) << shards << " shards";
+    EXPECT_EQ(together->digest(), alone->digest()) << shards << " shards";
+  }
+}
+
+TEST_F(EngineTest, AnotherShardCountGivesOtherBits) {  // or the test above could not fail
+  const Dataset data = make_dataset(70);
+  const auto four = make_engine(world, make_run(4, "tree"));
+  const auto five = make_engine(world, make_run(5, "tree"));
+  train(*four, data, 32, 2);
+  train(*five, data, 32, 2);
+  EXPECT_NE(four->digest(), five->digest());
+}
+
+TEST_F(EngineTest, AllreduceComesCloseToTheTree) {
+  const Dataset data = make_dataset(70);
+  const auto tree = make_engine(world, make_run(8, "tree"));
+  const auto allreduce = make_engine(world, make_run(8, "allreduce"));
+  const std::vector<double> expected = train(*tree, data, 32, 2);
+  const std::vector<double> found = train(*allreduce, data, 32, 2);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4);  // rounding, six Adam steps
+  EXPECT_EQ(allreduce->exchange().same_bits_at_any_rank_count(), world.size() == 1);
+}
+
+TEST_F(EngineTest, AStepAllocatesNothingAfterTheFirst) {
+  const Dataset data = make_dataset(70);
+  const Normalization plain;
+  for (const char* exchange : {"tree", "allreduce"}) {
+    const auto engine = make_engine(world, make_run(8, exchange));
+    DatasetBatch batches(data, plain, {70, 32}, engine->shards(), 5);
+    batches.start_epoch(0);
+    batches.select(0);
+    engine->train_step(batches);
+    const std::size_t before = allocations;
+    for (std::size_t b = 0; b < 3; ++b) {
+      batches.select(b);
+      engine->train_step(batches);
+    }
+    EXPECT_EQ(allocations, before) << exchange;
+  }
+}
+
+TEST_F(EngineTest, ClipsToTheNormAsPyTorchDoes) {
+  RunConfig run = make_run(4, "tree");
+  run.optimizer.type = "sgd";
+  run.optimizer.lr = 1.0;
+  run.optimizer.clip_norm = 1e-3;
+  const Dataset data = make_dataset(32);
+  const auto engine = make_engine(world, run);
+  const std::vector<float> before(engine->weights().begin(), engine->weights().end());
+  train(*engine, data, 32, 1);
+  double moved = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) moved += std::pow(static_cast<double>(engine->weights()[i]) - before[i], 2);
+  EXPECT_NEAR(std::sqrt(moved), 1e-3, 1e-5);  // lr 1: the step is the clipped gradient; weights round to 1e-8
+}
+
+TEST_F(EngineTest, ANonFiniteLossIsThrownOnEveryRank) {
+  RunConfig run = make_run(4, "tree");
+  run.optimizer.type = "sgd";
+  run.optimizer.lr = 1e30;
+  run.optimizer.clip_norm = 0;
+  const auto engine = make_engine(world, run);
+  const Dataset data = make_dataset(32);
+  try {
+    train(*engine, data, 8, 5);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::diverged);
+    EXPECT_TRUE(error.agreed());
+  }
+}
+
+TEST_F(EngineTest, ASavedStateGoesOnToTheSameBits) {
+  const Dataset data = make_dataset(70);
+  const auto straight = make_engine(world, make_run(5, "tree"));
+  train(*straight, data, 32, 1);
+  const TemporaryFolder folder;
+  const std::string path = world.broadcast_text((folder.path() / "half.h5").string());
+  straight->save(path);
+  const auto resumed = make_engine(world, make_run(5, "tree"));
+  std::optional<Checkpoint> read;
+  if (world.is_root()) read = read_checkpoint(path);
+  resumed->load(read ? &*read : nullptr, path);
+  EXPECT_EQ(resumed->digest(), straight->digest());
+  EXPECT_EQ(train(*resumed, data, 32, 2), train(*straight, data, 32, 2));
+  EXPECT_EQ(resumed->digest(), straight->digest());
+}
+
+TEST_F(EngineTest, ACheckpointOfAnotherNetChangesNothing) {
+  const TemporaryFolder folder;
+  const std::string path = world.broadcast_text((folder.path() / "other.h5").string());
+  RunConfig other = make_run(5, "tree");
+  other.model.layers[0].options.set("units", 10);
+  make_engine(world, other)->save(path);
+  const auto engine = make_engine(world, make_run(5, "tree"));
+  const std::string before = engine->digest();
+  std::optional<Checkpoint> read;
+  if (world.is_root()) read = read_checkpoint(path);
+  EXPECT_THROW(engine->load(read ? &*read : nullptr, path), Error);
+  EXPECT_EQ(engine->digest(), before);
+}
+
+TEST_F(EngineTest, MoreRanksThanShardsIsRefused) {
+  RunConfig run = make_run(world.size(), "tree");
+  EXPECT_EQ(*resolve_run(run, world.size()).train.shards, world.size());
+  EXPECT_THROW((void)resolve_run(run, world.size() + 1), Error);
+}
+
+}  // namespace
+}  // namespace lockstep

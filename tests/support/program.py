@@ -1,0 +1,53 @@
+"""Runs the program under test, on its own or on several ranks, and reads what it leaves."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "lockstep"
+ROOT = Path(__file__).resolve().parents[2]
+TIMES = ("seconds", "samples_per_second")  # columns that differ from run to run
+
+
+def run(*arguments, ranks=1, expect=0, environment=None, mpi=True, cwd=None):
+    """The finished process; fails unless it exits with `expect` within two minutes."""
+    launcher = ["mpirun", "-n", str(ranks)] if mpi else []
+    done = subprocess.run(launcher + [PROGRAM] + [str(a) for a in arguments], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **(environment or {})}, cwd=cwd)
+    if done.returncode != expect:
+        raise AssertionError(f"{arguments} on {ranks} ranks: exit {done.returncode}, expected {expect}\n"
+                             f"{done.stdout}\n{done.stderr}")
+    return done
+
+
+def digest(path):
+    return run("inspect", path, "--digest", mpi=False).stdout.strip()
+
+
+def metrics(folder):
+    """The rows of metrics.csv without the times."""
+    with open(Path(folder) / "metrics.csv", encoding="utf-8") as file:
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
+
+
+def steps(folder):
+    """The rows of steps.csv without the times."""
+    with open(Path(folder) / "steps.csv", encoding="utf-8") as file:
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
+
+
+def summary(folder):
+    return json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+
+
+def checkpoints(folder):
+    return sorted(path.name for path in (Path(folder) / "checkpoints").iterdir())
+
+
+def main():
+    """Runs the tests of the calling script; its first argument was the program."""
+    unittest.main(argv=sys.argv[:1], module="__main__", verbosity=1)
