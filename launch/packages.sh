@@ -53,12 +53,12 @@ physical_cores() {
 
 # mpi_environment RANKS: exports what mpirun needs here to start that many ranks.
 mpi_environment() {
-  local ranks=$1
+  local ranks=$1 cores
+  cores=$(physical_cores)
   if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-  if ((ranks > $(physical_cores))); then
-    # Ranks that share a core must give it up while they wait.
-    export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
-  fi
+  # Ranks that wait must give up their core where another rank or another program may need it.
+  if ((ranks >= cores)); then export OMPI_MCA_mpi_yield_when_idle=1; fi
+  if ((ranks > cores)); then export OMPI_MCA_rmaps_base_oversubscribe=1; fi
 }
 
 # build_jobs: a compiler at once for each core, and for each GiB of memory that is left.

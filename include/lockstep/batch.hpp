@@ -9,10 +9,10 @@ namespace lockstep {
 
 /// Rows to be filled. Exactly one of values and labels is not empty, as the loss needs it.
 struct BatchRows {
-  std::span<float> x;                 ///< [rows, inputs]
-  std::span<float> values = {};       ///< [rows, outputs]: targets of regression and binary losses
+  std::span<float> x;                   ///< [rows, inputs]
+  std::span<float> values = {};         ///< [rows, outputs]: targets of regression and binary losses
   std::span<std::int32_t> labels = {};  ///< [rows]: classes, each in [0, outputs)
-  std::span<std::uint32_t> samples;   ///< [rows]: global sample indices, the keys of dropout
+  std::span<std::uint32_t> samples;     ///< [rows]: global sample indices, the keys of dropout
 };
 
 /// The samples of one global batch. A rank asks for the rows of its own shards only.

@@ -22,8 +22,7 @@ enum class ErrorKind {
 /// The message says what was expected, what was found, where, and what to try.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message,
-        std::source_location where = std::source_location::current())
+  Error(ErrorKind kind, const std::string& message, std::source_location where = std::source_location::current())
       : std::runtime_error(message), kind_(kind), where_(where) {}
 
   [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }

@@ -19,13 +19,13 @@ class OptionValue {
  public:
   using Variant = std::variant<bool, std::int64_t, double, std::string, std::vector<double>>;
 
-  OptionValue(bool value) : value_(value) {}                               // NOLINT(*-explicit-*)
-  OptionValue(int value) : value_(std::int64_t{value}) {}                  // NOLINT(*-explicit-*)
-  OptionValue(std::int64_t value) : value_(value) {}                       // NOLINT(*-explicit-*)
-  OptionValue(double value) : value_(value) {}                             // NOLINT(*-explicit-*)
-  OptionValue(const char* value) : value_(std::string(value)) {}           // NOLINT(*-explicit-*)
-  OptionValue(std::string value) : value_(std::move(value)) {}             // NOLINT(*-explicit-*)
-  OptionValue(std::vector<double> value) : value_(std::move(value)) {}     // NOLINT(*-explicit-*)
+  OptionValue(bool value) : value_(value) {}                            // NOLINT(*-explicit-*)
+  OptionValue(int value) : value_(std::int64_t{value}) {}               // NOLINT(*-explicit-*)
+  OptionValue(std::int64_t value) : value_(value) {}                    // NOLINT(*-explicit-*)
+  OptionValue(double value) : value_(value) {}                          // NOLINT(*-explicit-*)
+  OptionValue(const char* value) : value_(std::string(value)) {}        // NOLINT(*-explicit-*)
+  OptionValue(std::string value) : value_(std::move(value)) {}          // NOLINT(*-explicit-*)
+  OptionValue(std::vector<double> value) : value_(std::move(value)) {}  // NOLINT(*-explicit-*)
 
   [[nodiscard]] const Variant& get() const noexcept { return value_; }
   bool operator==(const OptionValue&) const = default;
@@ -38,8 +38,7 @@ class OptionValue {
 class Options {
  public:
   Options() = default;
-  Options(std::initializer_list<std::pair<const std::string, OptionValue>> values)
-      : values_(values) {}
+  Options(std::initializer_list<std::pair<const std::string, OptionValue>> values) : values_(values) {}
 
   void set(std::string key, OptionValue value) { values_.insert_or_assign(std::move(key), std::move(value)); }
   /// Where these options stand in the run file ("model.layers[2]"), for messages.

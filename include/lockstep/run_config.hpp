@@ -50,24 +50,24 @@ struct TrainConfig {
   std::int64_t batch = 32;             ///< global batch [samples]
   std::optional<std::int64_t> shards;  ///< unset: the rank count of the first start
   std::int64_t epochs = 1;
-  std::string exchange = "tree";       ///< tree | allreduce
-  std::int64_t threads = 1;            ///< BLAS threads a rank
+  std::string exchange = "tree";  ///< tree | allreduce
+  std::int64_t threads = 1;       ///< BLAS threads a rank
 };
 
 struct OptimizerConfig {
   std::string type = "sgd";
-  std::optional<double> lr;                  ///< base learning rate; unset: the type's own default
+  std::optional<double> lr;  ///< base learning rate; unset: the type's own default
   Component schedule = {"constant"};
-  double clip_norm = 0;                      ///< 0: no clipping
+  double clip_norm = 0;                         ///< 0: no clipping
   std::vector<std::string> decay_exclude = {};  ///< kinds of parameters without weight decay: "bias"
-  Options options = {};                      ///< the type's own keys
+  Options options = {};                         ///< the type's own keys
 };
 
 struct CheckpointConfig {
   std::int64_t every_epochs = 1;  ///< 0: not by epochs
   std::int64_t every_steps = 0;   ///< 0: not by steps
   std::int64_t keep = 3;          ///< newest ones kept; the best is kept beside them
-  std::string monitor = "auto";   ///< test.loss, test.accuracy, train.loss, ...; auto: accuracy or loss of the test data
+  std::string monitor = "auto";  ///< test.loss, test.accuracy, train.loss, ...; auto: accuracy or loss of the test data
 };
 
 struct LogConfig {

@@ -13,14 +13,14 @@ namespace lockstep {
 /// Scores over all samples of a data set, each sample counted once. What a task has no meaning for is unset.
 struct Scores {
   std::size_t samples = 0;
-  double loss = 0;                     ///< mean over the samples, in the units the net is trained in
-  std::optional<double> accuracy;      ///< classification, binary: share of right answers (binary: of right outputs)
-  std::optional<double> top5;          ///< classification with more than 5 classes: share with the label among the 5 largest
+  double loss = 0;                 ///< mean over the samples, in the units the net is trained in
+  std::optional<double> accuracy;  ///< classification, binary: share of right answers (binary: of right outputs)
+  std::optional<double> top5;  ///< classification with more than 5 classes: share with the label among the 5 largest
   std::optional<double> macro_recall;  ///< classification: mean of the recalls of the classes that occur
-  std::optional<double> r2;            ///< regression: mean over the targets of 1 - SSE/SST; unset if a target is constant
-  std::optional<double> rmse;          ///< regression: in the targets' own units, over all targets
-  std::optional<double> mae;           ///< regression: in the targets' own units, over all targets
-  std::vector<std::int64_t> confusion; ///< classification: [classes, classes], row = label, column = answer
+  std::optional<double> r2;    ///< regression: mean over the targets of 1 - SSE/SST; unset if a target is constant
+  std::optional<double> rmse;  ///< regression: in the targets' own units, over all targets
+  std::optional<double> mae;   ///< regression: in the targets' own units, over all targets
+  std::vector<std::int64_t> confusion;  ///< classification: [classes, classes], row = label, column = answer
 
   /// The set scores by name ("loss", "accuracy", ...), in a fixed order.
   [[nodiscard]] std::vector<std::pair<std::string, double>> named() const;

@@ -36,8 +36,8 @@ struct LocalSamples {
 
 /// Where the time of a step went on this rank [seconds].
 struct StepTimes {
-  double gather = 0;    ///< samples converted and normalised
-  double forward = 0;   ///< with the loss
+  double gather = 0;   ///< samples converted and normalised
+  double forward = 0;  ///< with the loss
   double backward = 0;
   double exchange = 0;  ///< gradients combined, weights updated and published; waiting included
   [[nodiscard]] double total() const noexcept { return gather + forward + backward + exchange; }
@@ -45,9 +45,9 @@ struct StepTimes {
 
 /// What one step did; the same on every rank but for the times.
 struct StepResult {
-  std::uint64_t step = 0;               ///< counts from 1
-  std::size_t samples = 0;              ///< of the global batch
-  double loss = 0;                      ///< mean over the global batch, before the update
+  std::uint64_t step = 0;   ///< counts from 1
+  std::size_t samples = 0;  ///< of the global batch
+  double loss = 0;          ///< mean over the global batch, before the update
   double learning_rate = 0;
   std::optional<double> gradient_norm = {};  ///< before clipping; set when the run clips
   StepTimes times = {};
@@ -55,10 +55,10 @@ struct StepResult {
 
 class Trainer {
  public:
-  /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data` and the intervals of
-  /// `run.checkpoint` are not used here. An unset run.train.shards becomes the number of ranks.
-  /// Collective over `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more.
-  /// Errors: config (the run; more ranks than shards), usage, comm. Config errors are thrown on every rank.
+  /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data` and the intervals
+  /// of `run.checkpoint` are not used here. An unset run.train.shards becomes the number of ranks. Collective over
+  /// `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more. Errors: config (the run;
+  /// more ranks than shards), usage, comm. Config errors are thrown on every rank.
   Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options = {});
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;

@@ -1,7 +1,8 @@
 // What a checkpoint holds, schema v1, and its digest.
 //
 // A checkpoint is a plain HDF5 file followed by a trailer that proves it whole. It sees named arrays, not layers. The
-// digest is over what steers the training on (weights, optimizer state, position), so it is equal wherever the bits are.
+// digest is over what steers the training on (weights, optimizer state, position), so it is equal wherever the bits
+// are.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ struct Position {
 struct EpochSums {
   double loss_sum = 0;
   std::uint64_t samples = 0;
-  double seconds = 0;         ///< of steps, in this epoch
-  double total_seconds = 0;   ///< of steps, in the whole run
+  double seconds = 0;        ///< of steps, in this epoch
+  double total_seconds = 0;  ///< of steps, in the whole run
 };
 
 /// One row an epoch; NaN where a score is not there.
@@ -73,24 +74,25 @@ struct CheckpointInfo {
   EpochSums sums;
   History history;
   std::optional<Best> best;
-  std::map<std::string, std::vector<double>> normalization;  ///< x_shift, x_scale, y_shift, y_scale; absent when not used
+  std::map<std::string, std::vector<double>>
+      normalization;  ///< x_shift, x_scale, y_shift, y_scale; absent when not used
 };
 
 /// Arrays to be written, in the layout of `table`.
 struct CheckpointArrays {
   const ParameterTable& table;
-  std::span<const float> weights;              ///< [arena]
+  std::span<const float> weights;  ///< [arena]
   std::span<const std::string_view> slot_names;
-  std::vector<std::span<const float>> slots;   ///< [slots][arena]
+  std::vector<std::span<const float>> slots;  ///< [slots][arena]
 };
 
 /// A checkpoint read back.
 struct Checkpoint {
   CheckpointInfo info;
   ParameterTable table;
-  std::vector<float> weights;                   ///< [arena]
+  std::vector<float> weights;  ///< [arena]
   std::vector<std::string> slot_names;
-  std::vector<std::vector<float>> slots;        ///< [slots][arena]
+  std::vector<std::vector<float>> slots;  ///< [slots][arena]
 };
 
 /// XXH3-128 over names, shapes and bytes of parameters and optimizer state and over step, epoch, position and seed.

@@ -69,7 +69,8 @@ void read_history(const h5::File& file, CheckpointInfo& info) {
   for (const std::string& name : history.columns) columns.push_back(read_column(file, "/history/" + name));
   const std::size_t rows = columns.empty() ? 0 : columns.front().size();
   for (const auto& column : columns) {
-    if (column.size() != rows) throw Error(ErrorKind::data, fmt::format("{}: /history has columns of unlike length", file.name()));
+    if (column.size() != rows)
+      throw Error(ErrorKind::data, fmt::format("{}: /history has columns of unlike length", file.name()));
   }
   for (std::size_t row = 0; row < rows; ++row) {
     for (const auto& column : columns) history.rows.push_back(column[row]);
@@ -86,7 +87,8 @@ ParameterTable read_table(const h5::File& file) {
   ParameterTable table;
   for (const std::string& line : lines_of(file.text_attribute("/parameters", "order"))) {
     const auto slash = line.find('/');
-    if (slash == std::string::npos) throw Error(ErrorKind::data, fmt::format("{}: bad parameter name \"{}\"", file.name(), line));
+    if (slash == std::string::npos)
+      throw Error(ErrorKind::data, fmt::format("{}: bad parameter name \"{}\"", file.name(), line));
     const std::string name = line.substr(slash + 1);
     const h5::DatasetInfo info = file.info("/parameters/" + line);
     table.add(line.substr(0, slash), name, info.shape, name == "bias" ? ParameterKind::bias : ParameterKind::weight);
@@ -130,7 +132,8 @@ Checkpoint read_checkpoint(const std::string& path) {
   const std::vector<std::byte> bytes = read_file(path);
   const h5::File file = h5::File::open_image(checked_image(bytes, path), path);
   if (!file.has_attribute("/", "format") || file.text_attribute("/", "format") != "lockstep-checkpoint") {
-    throw Error(ErrorKind::data, fmt::format("{} is no lockstep checkpoint: its format attribute says otherwise", path));
+    throw Error(ErrorKind::data,
+                fmt::format("{} is no lockstep checkpoint: its format attribute says otherwise", path));
   }
   const std::int64_t version = file.integer_attribute("/", "version");
   if (version != kCheckpointVersion) {
@@ -146,11 +149,12 @@ Checkpoint read_checkpoint(const std::string& path) {
     checkpoint.slots.push_back(read_arrays(file, "/optimizer/" + slot, checkpoint.table));
   }
   const std::vector<std::string_view> names(checkpoint.slot_names.begin(), checkpoint.slot_names.end());
-  const CheckpointArrays arrays{checkpoint.table, checkpoint.weights, names,
-                                {checkpoint.slots.begin(), checkpoint.slots.end()}};
+  const CheckpointArrays arrays{
+      checkpoint.table, checkpoint.weights, names, {checkpoint.slots.begin(), checkpoint.slots.end()}};
   const std::string digest = digest_of(arrays, checkpoint.info.position, checkpoint.info.seed);
   if (digest != checkpoint.info.digest) {
-    throw Error(ErrorKind::data, fmt::format("{}: its digest says {}, its arrays give {}", path, checkpoint.info.digest, digest));
+    throw Error(ErrorKind::data,
+                fmt::format("{}: its digest says {}, its arrays give {}", path, checkpoint.info.digest, digest));
   }
   return checkpoint;
 }
@@ -165,7 +169,8 @@ void check_same_parameters(const ParameterTable& expected, const ParameterTable&
     const std::string want = i < wanted.size() ? name_of(wanted[i]) : "nothing more";
     const std::string have = i < held.size() ? name_of(held[i]) : "nothing more";
     if (want != have) {
-      throw Error(ErrorKind::data, fmt::format("{} is a checkpoint of another model: expected {}, found {}", file, want, have));
+      throw Error(ErrorKind::data,
+                  fmt::format("{} is a checkpoint of another model: expected {}, found {}", file, want, have));
     }
   }
 }

@@ -18,7 +18,8 @@ std::optional<std::uint64_t> step_of(const std::string& name) {
   const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
   std::uint64_t step = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  if (digits.size() < 8 || error != std::errc{} || end != digits.data() + digits.size()) return {};
+  if (error != std::errc{} || end != digits.data() + digits.size()) return {};
+  if (fmt::format("{:08}", step) != digits) return {};  // not as we write it
   return step;
 }
 
@@ -47,8 +48,10 @@ std::vector<CheckpointFile> list_checkpoints(const std::string& folder) {
   return files;
 }
 
-void prune_checkpoints(const std::string& folder, std::int64_t keep, std::optional<std::uint64_t> best_step) {
-  const std::vector<CheckpointFile> files = list_checkpoints(folder);
+void prune_checkpoints(const std::string& folder, std::int64_t keep, std::uint64_t last_step,
+                       std::optional<std::uint64_t> best_step) {
+  std::vector<CheckpointFile> files = list_checkpoints(folder);
+  std::erase_if(files, [&](const CheckpointFile& file) { return file.step > last_step; });
   const auto newest = static_cast<std::size_t>(std::max<std::int64_t>(keep, 1));
   for (std::size_t i = newest; i < files.size(); ++i) {
     if (files[i].step != best_step) remove_file(files[i].path);

@@ -19,8 +19,11 @@ struct CheckpointFile {
 /// The checkpoints in `folder`, newest first; none when there is no such folder. Errors: io.
 [[nodiscard]] std::vector<CheckpointFile> list_checkpoints(const std::string& folder);
 
-/// Removes all but the `keep` newest and the one of `best_step`. The newest always stays. Errors: io.
-void prune_checkpoints(const std::string& folder, std::int64_t keep, std::optional<std::uint64_t> best_step);
+/// Of the checkpoints up to `last_step`, the one just written, removes all but the `keep` newest and the one of
+/// `best_step`; the newest always stays. Later ones are what a resumed run could not read: they neither count nor go.
+/// Errors: io.
+void prune_checkpoints(const std::string& folder, std::int64_t keep, std::uint64_t last_step,
+                       std::optional<std::uint64_t> best_step);
 
 /// Removes every checkpoint of the folder. Errors: io.
 void remove_checkpoints(const std::string& folder);

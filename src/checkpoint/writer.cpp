@@ -48,7 +48,9 @@ void write_root(h5::File& file, const CheckpointInfo& info) {
   file.set_attribute("/", "ranks", info.ranks);
   file.set_attribute("/", "hosts", std::string_view(info.hosts));
   file.set_attribute("/", "time", std::string_view(info.time));
-  file.write_text("/classes", nlohmann::json(info.class_names).dump());
+  // A class list of a data file may hold bytes that are not UTF-8, which JSON refuses.
+  constexpr auto replace = nlohmann::json::error_handler_t::replace;
+  file.write_text("/classes", nlohmann::json(info.class_names).dump(-1, ' ', false, replace));
   file.write_text("/run", info.run);
 }
 

@@ -12,6 +12,7 @@
 #include "cli/command.hpp"
 #include "comm/communicator.hpp"
 #include "core/blas.hpp"
+#include "core/number_text.hpp"
 #include "core/random.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
@@ -20,8 +21,8 @@ namespace lockstep::cli {
 namespace {
 
 constexpr std::size_t kRounds = 7;
-constexpr double kRoundSeconds = 0.25;     // length of a round when --steps is not given
-constexpr std::size_t kSamples = 8192;     // at least: samples of the made-up data set
+constexpr double kRoundSeconds = 0.25;  // length of a round when --steps is not given
+constexpr std::size_t kSamples = 8192;  // at least: samples of the made-up data set
 
 struct BenchConfig {
   std::vector<std::size_t> widths;
@@ -33,7 +34,7 @@ struct BenchConfig {
 
 std::vector<std::size_t> parse_widths(const std::string& text) {
   std::vector<std::size_t> widths;
-  for (const char* at = text.data(), *end = at + text.size(); at < end;) {
+  for (const char *at = text.data(), *end = at + text.size(); at < end;) {
     std::size_t width = 0;
     const auto [next, error] = std::from_chars(at, end, width);
     if (error != std::errc{} || width == 0 || width > (1U << 24U) || (next != end && *next != ',')) {
@@ -82,7 +83,8 @@ Dataset made_up_data(const BenchConfig& config) {
   const std::size_t samples = std::max(kSamples, static_cast<std::size_t>(config.run.train.batch));
   Dataset data;
   data.source = "made-up data";
-  data.x = {ElementType::f32, samples, config.widths.front(), std::vector<std::byte>(samples * config.widths.front() * 4)};
+  data.x = {ElementType::f32, samples, config.widths.front(),
+            std::vector<std::byte>(samples * config.widths.front() * 4)};
   fill_uniform({1, RandomPurpose::bench, 0, 0, 0}, 0.0F, 1.0F,
                {reinterpret_cast<float*>(data.x.bytes.data()), samples * config.widths.front()});
   std::vector<std::uint32_t> words(samples);
@@ -113,8 +115,8 @@ class Floor {
   void step() {
     for (const std::size_t rows : shard_rows_) {
       for (std::size_t i = 0; i < weights_.size(); ++i) {
-        gemm({rows, widths_[i + 1], widths_[i]}, Transpose::no, part(activations_[i], rows * widths_[i]), Transpose::yes,
-             weights_[i].view(), 0.0F, part(activations_[i + 1], rows * widths_[i + 1]));
+        gemm({rows, widths_[i + 1], widths_[i]}, Transpose::no, part(activations_[i], rows * widths_[i]),
+             Transpose::yes, weights_[i].view(), 0.0F, part(activations_[i + 1], rows * widths_[i + 1]));
       }
       for (std::size_t i = weights_.size(); i-- > 0;) {
         const auto dy = part(gradients_[i + 1], rows * widths_[i + 1]);
@@ -146,7 +148,7 @@ class Floor {
 struct Round {
   double floor = 0;  // seconds a step
   double step = 0;
-  StepTimes times;   // sums over the steps of the round
+  StepTimes times;  // sums over the steps of the round
 };
 
 double median(std::vector<double> values) {
@@ -168,7 +170,8 @@ class Stepper {
  public:
   Stepper(Engine& engine, const Dataset& data, const BenchConfig& config)
       : engine_(engine),
-        plan_{data.samples() / static_cast<std::size_t>(config.run.train.batch) * static_cast<std::size_t>(config.run.train.batch),
+        plan_{data.samples() / static_cast<std::size_t>(config.run.train.batch) *
+                  static_cast<std::size_t>(config.run.train.batch),
               static_cast<std::size_t>(config.run.train.batch)},
         batch_(data, normalization_, plan_, engine.shards(), 1) {
     batch_.start_epoch(0);
@@ -200,10 +203,18 @@ BenchResult measure(const Communicator& comm, Engine& engine, const Dataset& dat
   }
   Floor floor(config.widths, shard_rows);
   Stepper stepper(engine, data, config);
-  const double first = seconds_a_call(comm, 3, [&] { floor.step(); stepper.step(); });
-  const double estimate = comm.max(seconds_a_call(comm, 3, [&] { floor.step(); stepper.step(); }));
+  const double first = seconds_a_call(comm, 3, [&] {
+    floor.step();
+    stepper.step();
+  });
+  const double estimate = comm.max(seconds_a_call(comm, 3, [&] {
+    floor.step();
+    stepper.step();
+  }));
   const auto wanted = static_cast<std::size_t>(kRoundSeconds / std::max(std::min(first, estimate), 1e-7));
-  const std::size_t steps = config.steps != 0 ? config.steps : static_cast<std::size_t>(comm.max(static_cast<double>(std::max<std::size_t>(wanted, 3))));
+  const std::size_t steps =
+      config.steps != 0 ? config.steps
+                        : static_cast<std::size_t>(comm.max(static_cast<double>(std::max<std::size_t>(wanted, 3))));
   std::vector<Round> rounds(kRounds);
   for (Round& round : rounds) {
     round.floor = seconds_a_call(comm, steps, [&] { floor.step(); });
@@ -251,11 +262,13 @@ void print_result(const BenchConfig& config, const BenchResult& result, int rank
     fmt::print("{}\n", json.dump(2));
     return;
   }
-  fmt::print("{} on {} ranks, {} samples a rank, {} shards, {}, exchange {}\n", fmt::join(config.widths, "-"), ranks,
-             config.batch_per_rank, config.shards, config.run.optimizer.type, config.run.train.exchange);
-  fmt::print("  training  {:>12.0f} samples/s  {:>10.1f} us a step\n", batch / result.step_seconds, result.step_seconds * 1e6);
-  fmt::print("  floor     {:>12.0f} samples/s  {:>10.1f} us a step (the matrix products alone)\n", batch / result.floor_seconds,
-             result.floor_seconds * 1e6);
+  fmt::print("{} on {}, {} a rank, {}, {}, exchange {}\n", fmt::join(config.widths, "-"), count_text(ranks, "rank"),
+             count_text(config.batch_per_rank, "sample"), count_text(config.shards, "shard"), config.run.optimizer.type,
+             config.run.train.exchange);
+  fmt::print("  training  {:>12.0f} samples/s  {:>10.1f} us a step\n", batch / result.step_seconds,
+             result.step_seconds * 1e6);
+  fmt::print("  floor     {:>12.0f} samples/s  {:>10.1f} us a step (the matrix products alone)\n",
+             batch / result.floor_seconds, result.floor_seconds * 1e6);
   fmt::print("  of floor  {:>12.2f}\n", of_floor);
   fmt::print("  a step: gather {:.1f}, forward and loss {:.1f}, backward {:.1f}, exchange and update {:.1f} us\n",
              t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.exchange * 1e6);

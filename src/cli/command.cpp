@@ -37,8 +37,16 @@ std::span<const Command> commands() {
   return all;
 }
 
+std::string command_names() {
+  std::string names;
+  for (const Command& command : commands()) names += fmt::format("{}{}", names.empty() ? "" : ", ", command.name);
+  return names;
+}
+
 std::string program_help() {
-  std::string text = "lockstep trains neural networks data-parallel over MPI ranks.\n\nUsage: [mpirun -n RANKS] lockstep COMMAND ...\n\n";
+  std::string text =
+      "lockstep trains neural networks data-parallel over MPI ranks.\n\nUsage: [mpirun -n RANKS] lockstep COMMAND "
+      "...\n\n";
   for (const Command& command : commands()) text += fmt::format("  {:<10}{}\n", command.name, command.what);
   text += "\n  --help     this text; `lockstep COMMAND --help` tells more\n  --version  the version\n";
   text += "\nExample: mpirun -n 2 lockstep train launch/runs/digits.toml\n";
@@ -46,9 +54,9 @@ std::string program_help() {
 }
 
 std::string command_help(const Command& command) {
-  std::string text = fmt::format("{}\n\nUsage: {}lockstep {} {}{}\n\n", command.what,
-                                 command.uses_mpi ? "[mpirun -n RANKS] " : "", command.name, command.arguments,
-                                 command.arguments.empty() ? "[options]" : " [options]");
+  std::string text =
+      fmt::format("{}\n\nUsage: {}lockstep {} {}{}\n\n", command.what, command.uses_mpi ? "[mpirun -n RANKS] " : "",
+                  command.name, command.arguments, command.arguments.empty() ? "[options]" : " [options]");
   for (const OptionSpec& option : command.options) {
     const std::string left = fmt::format("--{}{}{}", option.name, option.argument.empty() ? "" : " ", option.argument);
     const std::string fallback = option.fallback.empty() ? "" : fmt::format(" (default: {})", option.fallback);
@@ -71,12 +79,14 @@ cxxopts::ParseResult parse_options(const Command& command, std::span<const char*
     cxxopts::ParseResult result = options.parse(static_cast<int>(words.size()), words.data());
     if (result.count("arguments") != 0) arguments = result["arguments"].as<std::vector<std::string>>();
     if (arguments.size() > wanted) {
-      throw Error(ErrorKind::usage, fmt::format("{} takes {}, found \"{}\" besides", command.name,
-                                                wanted == 0 ? "options only" : std::string(command.arguments), arguments[wanted]));
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} takes {}, found \"{}\" besides", command.name,
+                              wanted == 0 ? "options only" : std::string(command.arguments), arguments[wanted]));
     }
     return result;
   } catch (const cxxopts::exceptions::exception& error) {
-    throw Error(ErrorKind::usage, fmt::format("{}: {}; see lockstep {} --help", command.name, error.what(), command.name));
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: {}; see lockstep {} --help", command.name, error.what(), command.name));
   }
 }
 

@@ -19,7 +19,7 @@ namespace lockstep::cli {
 enum class OptionKind { flag, text, integer, number, list };
 
 struct OptionSpec {
-  std::string_view name;      ///< "output"
+  std::string_view name;  ///< "output"
   OptionKind kind = OptionKind::flag;
   std::string_view argument;  ///< "DIR"; empty for flags
   std::string_view fallback;  ///< default value as text; empty: none
@@ -51,6 +51,9 @@ struct Command {
 [[nodiscard]] Command bench_command();
 
 [[nodiscard]] std::span<const Command> commands();
+
+/// "train, evaluate, ...".
+[[nodiscard]] std::string command_names();
 
 /// Help of the program, or of one command.
 [[nodiscard]] std::string program_help();

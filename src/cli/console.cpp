@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -34,7 +35,7 @@ LogSink console_log(bool quiet) {
 }
 
 std::string format_seconds(double seconds) {
-  const auto whole = static_cast<long long>(seconds + 0.5);
+  const auto whole = std::llround(seconds);
   if (seconds < 10) return fmt::format("{:.1f} s", seconds);
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
@@ -56,8 +57,8 @@ void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progres
   const auto now = std::chrono::steady_clock::now();
   if (now - last_ < kLiveInterval) return;
   last_ = now;
-  fmt::print(stderr, "\r\033[Kepoch {}/{}  step {}/{}  loss {:.5g}  {:.0f} samples/s  {} left", progress.epoch, progress.epochs,
-             step.step, progress.total_steps, progress.epoch_loss, progress.samples_per_second,
+  fmt::print(stderr, "\r\033[Kepoch {}/{}  step {}/{}  loss {:.5g}  {:.0f} samples/s  {} left", progress.epoch,
+             progress.epochs, step.step, progress.total_steps, progress.epoch_loss, progress.samples_per_second,
              format_seconds(progress.seconds_left));
   std::fflush(stderr);
 }

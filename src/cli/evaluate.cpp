@@ -39,7 +39,8 @@ void print_confusion(const Scores& scores, const std::vector<std::string>& names
   fmt::print("\nconfusion matrix (row: label, column: answer)\n");
   for (std::size_t row = 0; row < classes; ++row) {
     fmt::print("{:>12}", row < names.size() ? names[row] : std::to_string(row));
-    for (std::size_t column = 0; column < classes; ++column) fmt::print("{:>7}", scores.confusion[row * classes + column]);
+    for (std::size_t column = 0; column < classes; ++column)
+      fmt::print("{:>7}", scores.confusion[row * classes + column]);
     fmt::print("\n");
   }
 }
@@ -62,12 +63,14 @@ int run_evaluate(const CommandInput& input) {
   comm.together([&] {
     data = read_dataset(source_of(input, stored.run), {});
     if (data.inputs() != stored.model->inputs()) {
-      throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", data.source, data.inputs(),
-                                               stored.model->inputs()));
+      throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", data.source,
+                                               data.inputs(), stored.model->inputs()));
     }
-    check_targets(data, nullptr, *stored.loss, stored.model->outputs(), static_cast<std::int64_t>(stored.model->outputs()));
+    check_targets(data, nullptr, *stored.loss, stored.model->outputs(),
+                  static_cast<std::int64_t>(stored.model->outputs()));
   });
-  const Scores scores = evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization);
+  const Scores scores =
+      evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization);
   if (!comm.is_root()) return 0;
   if (input.options.count("json") != 0) {
     print_json(scores, stored.path, data.source, stored.info.position.step);

@@ -11,6 +11,7 @@
 #include "checkpoint/retention.hpp"
 #include "cli/command.hpp"
 #include "cli/stored_net.hpp"
+#include "core/number_text.hpp"
 #include "io/files.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
@@ -20,8 +21,8 @@ namespace {
 
 std::string type_name(const std::optional<ElementType>& type) {
   if (!type) return "not a number";
-  constexpr std::string_view names[] = {"float32", "float64", "int8", "uint8", "int16",
-                                        "uint16", "int32", "uint32", "int64", "uint64"};
+  constexpr std::string_view names[] = {"float32", "float64", "int8",   "uint8", "int16",
+                                        "uint16",  "int32",   "uint32", "int64", "uint64"};
   return std::string(names[static_cast<std::size_t>(*type)]);
 }
 
@@ -53,7 +54,10 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
   json["weights"] = checkpoint.table.count();
   json["optimizer_slots"] = checkpoint.slot_names;
   if (info.best) {
-    json["best"] = {{"monitor", info.best->monitor}, {"value", info.best->value}, {"step", info.best->step}, {"epoch", info.best->epoch}};
+    json["best"] = {{"monitor", info.best->monitor},
+                    {"value", info.best->value},
+                    {"step", info.best->step},
+                    {"epoch", info.best->epoch}};
   }
   for (std::size_t row = 0; row < info.history.num_rows(); ++row) {
     nlohmann::ordered_json entry;
@@ -69,20 +73,27 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
 
 void print_text(const Checkpoint& checkpoint, const std::string& path) {
   const CheckpointInfo& info = checkpoint.info;
-  fmt::print("{}\n  step {}, {} epochs done, sample {} of the next\n", path, info.position.step, info.position.epoch, info.position.position);
-  fmt::print("  digest        {}\n  written       {} by {} ranks on {}\n", info.digest, info.time, info.ranks, info.hosts);
-  fmt::print("  computed with {} kernels, {} BLAS thread(s), {} vectors, exchange {}, {} shards\n", info.blas_kernel,
-             info.blas_threads, info.simd_target, info.exchange, info.shards);
-  if (info.best) fmt::print("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value, info.best->step, info.best->epoch);
-  fmt::print("  parameters    {} weights{}\n", checkpoint.table.count(),
-             checkpoint.slot_names.empty() ? "" : fmt::format(", each with {}", fmt::join(checkpoint.slot_names, " and ")));
+  fmt::print("{}\n  step {}, {} done, {} of the next\n", path, info.position.step,
+             count_text(info.position.epoch, "epoch"), count_text(info.position.position, "sample"));
+  fmt::print("  digest        {}\n  written       {} by {} on {}\n", info.digest, info.time,
+             count_text(info.ranks, "rank"), info.hosts);
+  fmt::print("  computed with {} kernels, {}, {} vectors, exchange {}, {}\n", info.blas_kernel,
+             count_text(info.blas_threads, "BLAS thread"), info.simd_target, info.exchange,
+             count_text(info.shards, "shard"));
+  if (info.best)
+    fmt::print("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value,
+               info.best->step, info.best->epoch);
+  fmt::print(
+      "  parameters    {} weights{}\n", checkpoint.table.count(),
+      checkpoint.slot_names.empty() ? "" : fmt::format(", each with {}", fmt::join(checkpoint.slot_names, " and ")));
   for (const Parameter& parameter : checkpoint.table.entries()) {
     fmt::print("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
   }
   if (const std::size_t rows = info.history.num_rows(); rows != 0) {
     fmt::print("  last epoch   ");
     for (std::size_t c = 0; c < info.history.columns.size(); ++c) {
-      fmt::print(" {} {:.6g}", info.history.columns[c], info.history.rows[(rows - 1) * info.history.columns.size() + c]);
+      fmt::print(" {} {:.6g}", info.history.columns[c],
+                 info.history.rows[(rows - 1) * info.history.columns.size() + c]);
     }
     fmt::print("\n");
   }
@@ -132,7 +143,8 @@ bool is_checkpoint(const std::string& path) {
 }
 
 int run_inspect(const CommandInput& input) {
-  if (input.arguments.empty()) throw Error(ErrorKind::usage, "inspect: a file or folder is needed; see lockstep inspect --help");
+  if (input.arguments.empty())
+    throw Error(ErrorKind::usage, "inspect: a file or folder is needed; see lockstep inspect --help");
   const std::string path = checkpoint_file(input.arguments[0]);
   const bool json = input.options.count("json") != 0;
   const bool digest = input.options.count("digest") != 0;

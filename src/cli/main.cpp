@@ -117,7 +117,10 @@ int main(int argc, char** argv) {
     if (launched_as_root()) {
       if (help) fmt::print("{}", lockstep::cli::program_help());
       if (!help && name.empty()) fmt::print(stderr, "{}", lockstep::cli::program_help());
-      if (!help) print_error(name.empty() ? "a command is needed" : fmt::format("unknown command \"{}\"; see lockstep --help", name));
+      if (!help)
+        print_error(name.empty() ? "a command is needed"
+                                 : fmt::format("unknown command \"{}\"; known commands: {}", name,
+                                               lockstep::cli::command_names()));
     }
     return help ? 0 : 2;
   }

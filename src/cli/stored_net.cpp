@@ -8,6 +8,7 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
+#include "core/blas.hpp"
 #include "train/resume.hpp"
 
 namespace lockstep::cli {
@@ -45,6 +46,7 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
     net.normalization.x = {part("x_shift"), part("x_scale")};
     net.normalization.y = {part("y_shift"), part("y_scale")};
   });
+  set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
   net.weights = Buffer<float>(net.model->parameters().arena_size());
   if (read) std::ranges::copy(read->weights, net.weights.view().begin());
   comm.broadcast(net.weights.view());

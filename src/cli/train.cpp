@@ -9,6 +9,7 @@
 #include "cli/console.hpp"
 #include "comm/communicator.hpp"
 #include "config/run_file.hpp"
+#include "core/number_text.hpp"
 #include "io/files.hpp"
 #include "train/fit.hpp"
 
@@ -19,7 +20,8 @@ namespace {
 RunConfig read_run(const Communicator& comm, const CommandInput& input) {
   std::string text;
   comm.together([&] {
-    if (input.arguments.empty()) throw Error(ErrorKind::usage, "train: a run file is needed; see lockstep train --help");
+    if (input.arguments.empty())
+      throw Error(ErrorKind::usage, "train: a run file is needed; see lockstep train --help");
     if (!comm.is_root()) return;
     const std::vector<std::byte> bytes = read_file(input.arguments[0]);
     text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -38,17 +40,18 @@ RunConfig read_run(const Communicator& comm, const CommandInput& input) {
 }
 
 void print_result(const FitSummary& summary) {
-  fmt::print("trained {} steps ({} epochs) in {}, {:.0f} samples/s on {} ranks\n", summary.steps, summary.epochs,
-             format_seconds(summary.seconds), summary.samples_per_second, summary.ranks);
-  fmt::print("train loss     {:.6g}\n", summary.train_loss);
+  fmt::print("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
+             count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
+             count_text(summary.ranks, "rank"));
+  fmt::print("train loss         {:.6g}\n", summary.train_loss);
   if (summary.test) {
-    for (const auto& [name, value] : summary.test->named()) fmt::print("test {:<10}{:.6g}\n", name, value);
+    for (const auto& [name, value] : summary.test->named()) fmt::print("test {:<14}{:.6g}\n", name, value);
   }
   if (summary.best) {
-    fmt::print("best           {} {:.6g} (epoch {}, step {})\n", summary.best->monitor, summary.best->value,
+    fmt::print("best               {} {:.6g} (epoch {}, step {})\n", summary.best->monitor, summary.best->value,
                summary.best->epoch, summary.best->step);
   }
-  fmt::print("checkpoint     {}\ndigest         {}\n", summary.checkpoint, summary.digest);
+  fmt::print("checkpoint         {}\ndigest             {}\n", summary.checkpoint, summary.digest);
 }
 
 int run_train(const CommandInput& input) {

@@ -21,10 +21,12 @@ void require_mpi() {
   int initialized = 0;
   int thread_level = MPI_THREAD_SINGLE;
   check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
-  if (initialized == 0) throw Error(ErrorKind::usage, "MPI is not initialised: call MPI_Init_thread before making a Trainer");
+  if (initialized == 0)
+    throw Error(ErrorKind::usage, "MPI is not initialised: call MPI_Init_thread before making a Trainer");
   check_mpi(MPI_Query_thread(&thread_level), "MPI_Query_thread");
   if (thread_level < MPI_THREAD_FUNNELED) {
-    throw Error(ErrorKind::usage, "MPI was initialised without thread support: pass MPI_THREAD_FUNNELED to MPI_Init_thread");
+    throw Error(ErrorKind::usage,
+                "MPI was initialised without thread support: pass MPI_THREAD_FUNNELED to MPI_Init_thread");
   }
 }
 
@@ -43,7 +45,8 @@ void check_mpi(int code, const char* call) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  throw Error(ErrorKind::comm, fmt::format("{} failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
+  throw Error(ErrorKind::comm,
+              fmt::format("{} failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
 }
 
 Communicator::Communicator(MPI_Comm parent) {
@@ -166,6 +169,8 @@ std::vector<std::string> Communicator::gather_texts(const std::string& text) con
   return texts;
 }
 
-void Communicator::barrier() const { check_mpi(MPI_Barrier(comm_), "MPI_Barrier"); }
+void Communicator::barrier() const {
+  check_mpi(MPI_Barrier(comm_), "MPI_Barrier");
+}
 
 }  // namespace lockstep

@@ -3,10 +3,10 @@
 // An exchange owns the arenas (weights, optimizer slots, gradients), because where they lie is half of how it works.
 // It sees flat arrays, fixed blocks and shards; it knows no layers. A step, on every rank:
 //
-//   for each owned shard: write gradient(); shard_done();      gradient_ready() tells of parts that are complete
-//   reduce(shard_values, visit)                                visit: each owned block with its gradient sum
-//   [gather_blocks(norms); revisit(visit)]                     when the update needs a norm first
-//   publish()                                                  the updated weights are the same on every rank
+//   for each shard of shard_order(): write gradient(); shard_done();   gradient_ready() tells of parts that are
+//   complete reduce(shard_values, visit)                      visit: each owned block with its gradient sum
+//   [gather_blocks(norms); revisit(visit)]           when the update needs a norm first
+//   publish()                                        the updated weights are the same on every rank
 //
 // tree_exchange.cpp is the plain one that is right by reading: keep it so, it is the oracle of the others.
 #pragma once
@@ -27,11 +27,11 @@ namespace lockstep {
 
 /// What an exchange has to hold and move.
 struct ExchangeLayout {
-  std::size_t elements = 0;          ///< floats of one arena
-  std::vector<Block> blocks = {};    ///< fixed blocks, in arena order
-  std::size_t slots = 0;             ///< optimizer state arrays
+  std::size_t elements = 0;        ///< floats of one arena
+  std::vector<Block> blocks = {};  ///< fixed blocks, in arena order
+  std::size_t slots = 0;           ///< optimizer state arrays
   std::size_t shards = 1;
-  Range owned_shards = {};           ///< this rank's
+  Range owned_shards = {};  ///< this rank's
 };
 
 class Exchange {
@@ -53,7 +53,9 @@ class Exchange {
   /// The blocks this rank updates: a run of block indices.
   [[nodiscard]] virtual Range owned_blocks() const noexcept = 0;
 
-  /// Where the next owned shard's gradient is to be written [elements].
+  /// The shards that this rank computes, in this order.
+  [[nodiscard]] virtual std::span<const std::size_t> shard_order() const noexcept = 0;
+  /// Where the gradient of the next of them is to be written [elements].
   [[nodiscard]] virtual std::span<float> gradient() = 0;
   /// Elements `range` of gradient() are complete. May start to move them.
   virtual void gradient_ready(Range /*range*/) {}

@@ -12,6 +12,7 @@ class ReplicatedExchange : public Exchange {
   [[nodiscard]] std::span<float> weights() noexcept override { return weights_.view(); }
   [[nodiscard]] std::span<float> slot(std::size_t slot) noexcept override { return slots_[slot].view(); }
   [[nodiscard]] Range owned_blocks() const noexcept override { return {0, layout_.blocks.size()}; }
+  [[nodiscard]] std::span<const std::size_t> shard_order() const noexcept override { return sums_.order(); }
   [[nodiscard]] std::span<float> gradient() override { return sums_.next(); }
   void shard_done() override { sums_.push(); }
   void reduce(std::span<double> shard_values, BlockVisitor visit) override;
@@ -30,9 +31,9 @@ class ReplicatedExchange : public Exchange {
   std::vector<Buffer<float>> slots_;
   std::vector<Buffer<float>> partials_;
   ShardSums sums_;
-  Buffer<float> total_;                        // [elements]
-  std::vector<std::size_t> shard_starts_;      // [ranks + 1] first owned shard of each rank
-  std::vector<std::size_t> value_starts_;      // the same for shard_values
+  Buffer<float> total_;                    // [elements]
+  std::vector<std::size_t> shard_starts_;  // [ranks + 1] first owned shard of each rank
+  std::vector<std::size_t> value_starts_;  // the same for shard_values
 };
 
 [[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout);

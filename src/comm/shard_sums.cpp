@@ -27,12 +27,17 @@ std::vector<std::size_t> adds_of(std::span<const Range> nodes) {
   return adds;
 }
 
+std::vector<Range> largest_first(std::vector<Range> nodes) {
+  std::stable_sort(nodes.begin(), nodes.end(), [](Range a, Range b) { return a.size() > b.size(); });
+  return nodes;
+}
+
 }  // namespace
 
 std::size_t ShardSums::buffers_needed(std::size_t shards, Range owned) {
   std::size_t height = 0;
   std::size_t most = 0;
-  for (const std::size_t adds : adds_of(tree_cover(shards, owned))) {
+  for (const std::size_t adds : adds_of(largest_first(tree_cover(shards, owned)))) {
     most = std::max(most, ++height);
     height -= adds;
   }
@@ -40,8 +45,16 @@ std::size_t ShardSums::buffers_needed(std::size_t shards, Range owned) {
 }
 
 ShardSums::ShardSums(std::size_t shards, Range owned, std::vector<std::span<float>> buffers)
-    : nodes_(tree_cover(shards, owned)), adds_(adds_of(nodes_)), buffers_(std::move(buffers)) {
+    : nodes_(tree_cover(shards, owned)), buffers_(std::move(buffers)) {
   if (buffers_.size() < buffers_needed(shards, owned)) throw Error(ErrorKind::internal, "shard sums: too few buffers");
+  const std::vector<Range> made = largest_first(nodes_);
+  adds_ = adds_of(made);
+  for (const Range node : made) {
+    for (std::size_t shard = node.begin; shard < node.end; ++shard) order_.push_back(shard);
+  }
+  for (const Range node : nodes_) {
+    buffer_of_.push_back(static_cast<std::size_t>(std::find(made.begin(), made.end(), node) - made.begin()));
+  }
 }
 
 std::span<float> ShardSums::next() {

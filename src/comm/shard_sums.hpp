@@ -1,6 +1,7 @@
 // One rank's part of the tree of gradients: shard gradients go in, the sums of whole nodes come out.
 //
-// Shards are pushed in order; as soon as both halves of a node are there they are added, so few buffers are needed.
+// As soon as both halves of a node are there they are added, and the largest nodes are made first, so that at most
+// log2(shards) + 1 buffers are needed, rounded up.
 #pragma once
 
 #include <cstddef>
@@ -19,20 +20,25 @@ class ShardSums {
   /// `buffers`: at least buffers_needed() arrays of equal length; they must outlive this.
   ShardSums(std::size_t shards, Range owned, std::vector<std::span<float>> buffers);
 
-  /// Where the next shard's gradient is to be written. Valid until push().
+  /// The owned shards in the order in which they are to be computed.
+  [[nodiscard]] std::span<const std::size_t> order() const noexcept { return order_; }
+  /// Where the gradient of the next shard of order() is to be written. Valid until push().
   [[nodiscard]] std::span<float> next();
   /// The gradient in next() is complete: adds it to what it completes.
   void push();
   /// Starts a step.
   void reset() noexcept;
 
-  /// The nodes of the tree that make up `owned`, left to right; node i's sum lies in buffer i after the last push.
+  /// The nodes of the tree that make up `owned`, left to right.
   [[nodiscard]] std::span<const Range> nodes() const noexcept { return nodes_; }
-  [[nodiscard]] std::span<const float> sum(std::size_t node) const { return buffers_[node]; }
+  /// The sum over node `node`, after the last push.
+  [[nodiscard]] std::span<const float> sum(std::size_t node) const { return buffers_[buffer_of_[node]]; }
 
  private:
   std::vector<Range> nodes_;
-  std::vector<std::size_t> adds_;  // [owned]: additions to do after each push
+  std::vector<std::size_t> buffer_of_;  // [nodes]
+  std::vector<std::size_t> order_;      // [owned]
+  std::vector<std::size_t> adds_;       // [owned]: additions to do after each push
   std::vector<std::span<float>> buffers_;
   std::size_t pushed_ = 0;
   std::size_t height_ = 0;  // buffers in use

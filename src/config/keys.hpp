@@ -13,11 +13,11 @@ enum class Bound { any, positive, not_negative };
 
 /// What is known of a key besides its value.
 struct KeyInfo {
-  std::string_view name;                            ///< "train.batch"
-  std::string_view what;                            ///< what it does, for the documentation
+  std::string_view name;  ///< "train.batch"
+  std::string_view what;  ///< what it does, for the documentation
   Bound bound = Bound::any;
-  std::span<const std::string_view> choices = {};   ///< the texts it may be; empty: any
-  bool may_change = false;                          ///< on resume
+  std::span<const std::string_view> choices = {};  ///< the texts it may be; empty: any
+  bool may_change = false;                         ///< on resume
 };
 
 inline constexpr std::string_view kExchangeNames[] = {"tree", "allreduce"};
@@ -81,20 +81,26 @@ void visit_keys(Run& run, Visitor&& visit) {
   visit(KeyInfo{"optimizer.decay_exclude", "kinds of parameters without weight decay: [\"bias\"]"},
         run.optimizer.decay_exclude);
 
-  visit(KeyInfo{"checkpoint.every_epochs", "a checkpoint every so many epochs; 0: none by epochs", not_negative, {}, true},
-        run.checkpoint.every_epochs);
+  visit(
+      KeyInfo{
+          "checkpoint.every_epochs", "a checkpoint every so many epochs; 0: none by epochs", not_negative, {}, true},
+      run.checkpoint.every_epochs);
   visit(KeyInfo{"checkpoint.every_steps", "a checkpoint every so many steps; 0: none by steps", not_negative, {}, true},
         run.checkpoint.every_steps);
-  visit(KeyInfo{"checkpoint.keep", "newest checkpoints kept; the best by monitor is kept beside them", positive, {}, true},
-        run.checkpoint.keep);
+  visit(
+      KeyInfo{
+          "checkpoint.keep", "newest checkpoints kept; the best by monitor is kept beside them", positive, {}, true},
+      run.checkpoint.keep);
   visit(KeyInfo{.name = "checkpoint.monitor",
                 .what = "the score that says which is best, e.g. test.loss, test.accuracy, test.r2, train.loss; auto: "
                         "test accuracy, test loss, or train loss, the first there is",
                 .may_change = true},
         run.checkpoint.monitor);
 
-  visit(KeyInfo{"log.every_steps", "a row of steps.csv every so many steps; 0: about ten an epoch", not_negative, {}, true},
-        run.log.every_steps);
+  visit(
+      KeyInfo{
+          "log.every_steps", "a row of steps.csv every so many steps; 0: about ten an epoch", not_negative, {}, true},
+      run.log.every_steps);
 }
 
 }  // namespace lockstep

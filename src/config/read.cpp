@@ -10,6 +10,7 @@
 
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
+#include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -20,7 +21,7 @@ std::string describe(const toml::node& node) {
   if (node.is_array()) return "a list";
   if (const auto* text = node.as_string()) return fmt::format("\"{}\"", text->get());
   if (const auto* integer = node.as_integer()) return fmt::format("{}", integer->get());
-  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+  if (const auto* number = node.as_floating_point()) return number_text(number->get());
   if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
   return "a date";
 }
@@ -48,7 +49,7 @@ class Reader {
       if (sections.contains(name)) {
         if (!node.is_table()) fail(node, name, "expected a table, found " + describe(node));
         finish_section(name, *node.as_table(), run);
-      } else if (!is_known(name)) {
+      } else if (!is_known(name) || name.find('.') != std::string::npos) {  // "train.batch" in quotes is one odd key
         fail_unknown(node, name, "");
       }
     }
@@ -97,8 +98,10 @@ class Reader {
   }
 
   void check_bound(const KeyInfo& info, const toml::node& node, double value) const {
-    if (info.bound == Bound::positive && !(value > 0)) fail(node, info.name, "expected more than 0, found " + describe(node));
-    if (info.bound == Bound::not_negative && !(value >= 0)) fail(node, info.name, "expected 0 or more, found " + describe(node));
+    if (info.bound == Bound::positive && !(value > 0))
+      fail(node, info.name, "expected more than 0, found " + describe(node));
+    if (info.bound == Bound::not_negative && !(value >= 0))
+      fail(node, info.name, "expected 0 or more, found " + describe(node));
     if (!std::isfinite(value)) fail(node, info.name, "expected a finite number, found " + describe(node));
   }
 
@@ -136,7 +139,8 @@ class Reader {
       out = {node.as_string()->get(), ""};
     } else if (const toml::table* table = node.as_table()) {
       for (const auto& [key, value] : *table) {
-        if (key != "x" && key != "y") fail(value, info.name, fmt::format("unknown key \"{}\"; known keys: x, y", key.str()));
+        if (key != "x" && key != "y")
+          fail(value, info.name, fmt::format("unknown key \"{}\"; known keys: x, y", key.str()));
         if (!value.is_string()) fail(value, info.name, "expected a file name, found " + describe(value));
       }
       out = {table->at_path("x").value_or(std::string{}), table->at_path("y").value_or(std::string{})};
@@ -175,7 +179,8 @@ class Reader {
     for (const auto& [key, value] : *table) {
       const bool is_type = key == "type";
       if (is_type || (key == "name" && name != nullptr)) {
-        if (!value.is_string()) fail(value, fmt::format("{}.{}", where, key.str()), "expected a text, found " + describe(value));
+        if (!value.is_string())
+          fail(value, fmt::format("{}.{}", where, key.str()), "expected a text, found " + describe(value));
         (is_type ? type : *name) = value.as_string()->get();
       } else {
         options.set(std::string(key.str()), option(value, fmt::format("{}.{}", where, key.str())));
@@ -190,7 +195,8 @@ class Reader {
     if (const auto* number = node.as_floating_point()) return {number->get()};
     if (const auto* text = node.as_string()) return {text->get()};
     const toml::array* array = node.as_array();
-    if (array == nullptr) fail(node, where, "expected a number, text, true, false or list of numbers, found " + describe(node));
+    if (array == nullptr)
+      fail(node, where, "expected a number, text, true, false or list of numbers, found " + describe(node));
     std::vector<double> numbers;
     for (const toml::node& entry : *array) {
       if (!entry.is_number()) fail(entry, where, "expected a list of numbers, found " + describe(entry));
@@ -235,7 +241,8 @@ void apply_override(toml::table& root, const std::string& text) {
       std::size_t index = 0;
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
       if (error != std::errc{} || end != key.data() + key.size() || index >= array->size()) {
-        fail_override(text, fmt::format("\"{}\" is no index into a list of {} entries (they count from 0)", key, array->size()));
+        fail_override(
+            text, fmt::format("\"{}\" is no index into a list of {} entries (they count from 0)", key, array->size()));
       }
       if (last) {
         const toml::table value = parse_value(text.substr(equals + 1));

@@ -31,7 +31,7 @@ struct KeyValue {
 
 /// What a resumed run changes against the run of its checkpoint.
 struct RunDifference {
-  std::vector<KeyValue> allowed;    ///< may change; value is "old -> new"
+  std::vector<KeyValue> allowed;  ///< may change; value is "old -> new"
   std::vector<KeyValue> forbidden;
 };
 [[nodiscard]] RunDifference compare_runs(const RunConfig& kept, const RunConfig& now);

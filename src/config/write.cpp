@@ -1,32 +1,46 @@
 // A run as text: for the run folder, the checkpoint, the comparison on resume and the documentation.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <sstream>
 
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
+#include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
 
+// A basic string on one line; toml++ writes texts with line ends in a way that does not always read back.
 std::string quote(const std::string& text) {
-  std::ostringstream out;
-  out << toml::value<std::string>(text);
-  return out.str();
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (code < 0x20U || code == 0x7FU) {
+      quoted += fmt::format("\\u{:04X}", code);
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
 }
 
-std::string to_toml(std::int64_t value) { return fmt::format("{}", value); }
-std::string to_toml(bool value) { return value ? "true" : "false"; }
-std::string to_toml(const std::string& value) { return quote(value); }
-std::string to_toml(double value) {  // shortest text that reads back as the same double, and as a float in TOML
-  std::string text = fmt::format("{}", value);
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return text;
+std::string to_toml(std::int64_t value) {
+  return fmt::format("{}", value);
+}
+std::string to_toml(bool value) {
+  return value ? "true" : "false";
+}
+std::string to_toml(const std::string& value) {
+  return quote(value);
+}
+std::string to_toml(double value) {
+  return number_text(value);
 }
 template <class T>
 std::string to_toml(const std::vector<T>& values);
@@ -44,8 +58,12 @@ std::string typed(const std::string& type, const std::string& name, const Option
   for (const auto& [key, value] : options.values()) text += fmt::format(", {} = {}", key, to_toml(value));
   return text + "}";
 }
-std::string to_toml(const Component& component) { return typed(component.type, "", component.options); }
-std::string to_toml(const LayerConfig& layer) { return typed(layer.type, layer.name, layer.options); }
+std::string to_toml(const Component& component) {
+  return typed(component.type, "", component.options);
+}
+std::string to_toml(const LayerConfig& layer) {
+  return typed(layer.type, layer.name, layer.options);
+}
 template <class T>
 std::string to_toml(const std::vector<T>& values) {
   std::vector<std::string> texts;
@@ -57,13 +75,27 @@ std::string to_toml(const std::optional<T>& value) {
   return value ? to_toml(*value) : "";
 }
 
-std::string type_name(const std::int64_t&) { return "integer"; }
-std::string type_name(const double&) { return "number"; }
-std::string type_name(const std::string&) { return "text"; }
-std::string type_name(const DataSource&) { return "text or table"; }
-std::string type_name(const Component&) { return "text or table"; }
-std::string type_name(const std::vector<std::string>&) { return "list of texts"; }
-std::string type_name(const std::vector<LayerConfig>&) { return "list of tables"; }
+std::string type_name(const std::int64_t&) {
+  return "integer";
+}
+std::string type_name(const double&) {
+  return "number";
+}
+std::string type_name(const std::string&) {
+  return "text";
+}
+std::string type_name(const DataSource&) {
+  return "text or table";
+}
+std::string type_name(const Component&) {
+  return "text or table";
+}
+std::string type_name(const std::vector<std::string>&) {
+  return "list of texts";
+}
+std::string type_name(const std::vector<LayerConfig>&) {
+  return "list of tables";
+}
 template <class T>
 std::string type_name(const std::optional<T>&) {
   return type_name(T{});
@@ -76,7 +108,8 @@ std::string with_name(const std::string& path, std::span<const std::string> fold
   const std::string group = colon == std::string::npos ? "" : path.substr(colon);
   std::vector<std::string> tried;
   for (const std::string& folder : folders) {
-    const std::filesystem::path place = std::filesystem::absolute(std::filesystem::path(folder) / file).lexically_normal();
+    const std::filesystem::path place =
+        std::filesystem::absolute(std::filesystem::path(folder) / file).lexically_normal();
     std::error_code ignored;
     if (std::filesystem::exists(place, ignored)) return place.string() + group;
     if (std::find(tried.begin(), tried.end(), place.string()) == tried.end()) tried.push_back(place.string());
@@ -133,7 +166,8 @@ RunDifference compare_runs(const RunConfig& kept, const RunConfig& now) {
   };
   for (const KeyValue& entry : before) note(entry);
   for (const KeyValue& entry : after) {  // the optimizer's own keys that only the new run has
-    const bool seen = std::any_of(before.begin(), before.end(), [&](const KeyValue& old) { return old.key == entry.key; });
+    const bool seen =
+        std::any_of(before.begin(), before.end(), [&](const KeyValue& old) { return old.key == entry.key; });
     if (!seen) note(entry);
   }
   return difference;

@@ -30,7 +30,9 @@ void set_blas_threads(int threads) {
   if (openblas_get_num_threads() != threads) openblas_set_num_threads(threads);
 }
 
-std::string blas_kernel() { return openblas_get_corename(); }
+std::string blas_kernel() {
+  return openblas_get_corename();
+}
 
 std::string blas_version() {
   // The configuration text starts with name and version: "OpenBLAS 0.3.21 NO_LAPACKE ...".

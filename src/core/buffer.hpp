@@ -7,6 +7,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 namespace lockstep {
 
@@ -20,9 +21,15 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t size)
-      : data_(size == 0 ? nullptr : static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{kCacheLine}))),
+      : data_(size == 0 ? nullptr : static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{kCacheLine}))),
         size_(size) {
     if (size != 0) std::memset(data_.get(), 0, size * sizeof(T));
+  }
+  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
   }
 
   [[nodiscard]] std::span<T> view() noexcept { return {data_.get(), size_}; }
@@ -31,7 +38,7 @@ class Buffer {
 
  private:
   struct Free {
-    void operator()(T* data) const noexcept { ::operator delete(data, std::align_val_t{kCacheLine}); }
+    void operator()(T* data) const noexcept { ::operator delete (data, std::align_val_t{kCacheLine}); }
   };
   std::unique_ptr<T, Free> data_;
   std::size_t size_ = 0;

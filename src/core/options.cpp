@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -16,7 +17,7 @@ std::string describe(const OptionValue& value) {
   struct Visitor {
     std::string operator()(bool v) const { return v ? "true" : "false"; }
     std::string operator()(std::int64_t v) const { return fmt::format("{}", v); }
-    std::string operator()(double v) const { return fmt::format("{}", v); }
+    std::string operator()(double v) const { return number_text(v); }
     std::string operator()(const std::string& v) const { return fmt::format("\"{}\"", v); }
     std::string operator()(const std::vector<double>& v) const { return fmt::format("{}", v); }
   };
@@ -30,8 +31,9 @@ void Options::expect_only(std::initializer_list<std::string_view> known) const {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       std::vector<std::string> keys(known.begin(), known.end());
       keys.insert(keys.end(), neighbours_.begin(), neighbours_.end());
-      throw Error(ErrorKind::config, fmt::format("{}: unknown key \"{}\"; known keys: {}", where_, key,
-                                                 keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "))));
+      throw Error(ErrorKind::config,
+                  fmt::format("{}unknown key \"{}\"; known keys: {}", where_.empty() ? "" : where_ + ": ", key,
+                              keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "))));
     }
   }
 }
@@ -42,7 +44,7 @@ const OptionValue* Options::find(std::string_view key) const {
 }
 
 void Options::fail(std::string_view key, const std::string& what) const {
-  throw Error(ErrorKind::config, fmt::format("{}.{}: {}", where_, key, what));
+  throw Error(ErrorKind::config, fmt::format("{}{}: {}", where_.empty() ? "" : where_ + ".", key, what));
 }
 
 std::int64_t Options::integer(std::string_view key, std::optional<std::int64_t> fallback) const {

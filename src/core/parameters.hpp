@@ -19,11 +19,11 @@ enum class ParameterKind { weight, bias };
 
 /// One named tensor in the arenas.
 struct Parameter {
-  std::string layer;                ///< "dense1"
-  std::string name;                 ///< "weight"
-  std::vector<std::size_t> shape;   ///< a dense weight is [out, in]
+  std::string layer;               ///< "dense1"
+  std::string name;                ///< "weight"
+  std::vector<std::size_t> shape;  ///< a dense weight is [out, in]
   ParameterKind kind = ParameterKind::weight;
-  Range range;                      ///< elements in the arena
+  Range range;  ///< elements in the arena
 };
 
 /// The table. Offsets are multiples of 16 floats (64 bytes).

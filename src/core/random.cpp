@@ -26,7 +26,9 @@ Philox::key_type philox_key(std::uint64_t seed) {
 }
 
 // Uniform in (0, 1], so that its logarithm is finite.
-double positive_unit(std::uint32_t word) { return (static_cast<double>(word) + 1.0) * 0x1p-32; }
+double positive_unit(std::uint32_t word) {
+  return (static_cast<double>(word) + 1.0) * 0x1p-32;
+}
 
 }  // namespace
 

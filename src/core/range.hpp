@@ -12,9 +12,7 @@ struct Range {
 
   [[nodiscard]] constexpr std::size_t size() const noexcept { return end - begin; }
   [[nodiscard]] constexpr bool empty() const noexcept { return end == begin; }
-  [[nodiscard]] constexpr bool contains(std::size_t index) const noexcept {
-    return begin <= index && index < end;
-  }
+  [[nodiscard]] constexpr bool contains(std::size_t index) const noexcept { return begin <= index && index < end; }
   constexpr bool operator==(const Range&) const = default;
 };
 

@@ -29,7 +29,9 @@ double strided_sum(std::span<const double> values, std::size_t stride, std::size
 
 }  // namespace
 
-std::size_t tree_split(Range range) noexcept { return range.begin + std::bit_floor(range.size() - 1); }
+std::size_t tree_split(Range range) noexcept {
+  return range.begin + std::bit_floor(range.size() - 1);
+}
 
 std::vector<Range> tree_cover(std::size_t leaves, Range owned) {
   std::vector<Range> nodes;
@@ -37,7 +39,9 @@ std::vector<Range> tree_cover(std::size_t leaves, Range owned) {
   return nodes;
 }
 
-double tree_sum(std::span<const double> values) { return tree_sum_column(values, 1, 0); }
+double tree_sum(std::span<const double> values) {
+  return tree_sum_column(values, 1, 0);
+}
 
 double tree_sum_column(std::span<const double> values, std::size_t columns, std::size_t column) {
   if (values.empty()) return 0;

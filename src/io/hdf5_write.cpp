@@ -20,7 +20,7 @@ Handle with_groups(const std::string& name) {
   return list;
 }
 
-/// A fixed-length UTF-8 type; variable-length strings would sit in a heap of their own.
+/// A fixed-length UTF-8 type.
 Handle text_type(std::string_view text, const std::string& name) {
   Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, name, "HDF5 string type");
   if (H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)) < 0 ||
@@ -147,7 +147,14 @@ void File::write_text(const std::string& path, std::string_view text) {
 
 void File::set_attribute(const std::string& path, const std::string& name, std::string_view value) {
   const Lock lock;
-  write_attribute({file_.get(), name_, absolute(path)}, name, text_type(value, name_).get(), text_bytes(value));
+  // Of variable length, because h5py gives such texts as str, those of fixed length as bytes.
+  const Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, name_, "HDF5 string type");
+  if (H5Tset_size(type.get(), H5T_VARIABLE) < 0 || H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0) {
+    fail(ErrorKind::internal, name_, "HDF5 string type");
+  }
+  const std::string ended(value);
+  const char* text = ended.c_str();
+  write_attribute({file_.get(), name_, absolute(path)}, name, type.get(), &text);
 }
 
 void File::set_attribute(const std::string& path, const std::string& name, std::int64_t value) {

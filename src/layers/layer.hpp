@@ -23,19 +23,19 @@ namespace lockstep {
 /// A tensor a layer wants in the arenas, and the numbers it starts from.
 struct ParameterSpec {
   enum class Start { constant, uniform, normal };
-  std::string name;                 ///< "weight", "bias"
+  std::string name;  ///< "weight", "bias"
   std::vector<std::size_t> shape;
   ParameterKind kind = ParameterKind::weight;
   Start start = Start::constant;
-  double scale = 0;                 ///< the constant, the half width of uniform, or the deviation of normal
+  double scale = 0;  ///< the constant, the half width of uniform, or the deviation of normal
 };
 
 /// What a pass over some rows knows besides the numbers.
 struct PassContext {
-  bool training = false;                      ///< dropout drops only when training
-  std::uint64_t seed = 0;                     ///< the run's seed
-  std::uint32_t step = 0;                     ///< steps done before this one
-  std::uint32_t layer = 0;                    ///< index of the layer in the model
+  bool training = false;                        ///< dropout drops only when training
+  std::uint64_t seed = 0;                       ///< the run's seed
+  std::uint32_t step = 0;                       ///< steps done before this one
+  std::uint32_t layer = 0;                      ///< index of the layer in the model
   std::span<const std::uint32_t> samples = {};  ///< [n] global sample indices, for random keys
 };
 

@@ -2,7 +2,8 @@
 //
 // Formulas and defaults are PyTorch's. A loss is the mean over the samples of the global batch; what is computed here
 // is the SUM over the rows of one shard, and its gradient is that of the sum; the division by the global batch is done
-// once, at the update. Losses over several outputs take the mean over the outputs of a sample, as PyTorch's "mean" does.
+// once, at the update. Losses over several outputs take the mean over the outputs of a sample, as PyTorch's "mean"
+// does.
 #pragma once
 
 #include <cstddef>

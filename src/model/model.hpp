@@ -33,9 +33,9 @@ class Workspace {
  private:
   friend class Model;
   std::size_t max_rows_ = 0;
-  std::vector<std::size_t> widths_;                    // [layers + 1]
-  std::vector<Buffer<float>> activations_;             // [layers + 1], each [max_rows, width]
-  std::vector<Buffer<float>> gradients_;               // two of [max_rows, widest], used in turn
+  std::vector<std::size_t> widths_;         // [layers + 1]
+  std::vector<Buffer<float>> activations_;  // [layers + 1], each [max_rows, width]
+  std::vector<Buffer<float>> gradients_;    // two of [max_rows, widest], used in turn
 };
 
 /// Seed, step and samples of a pass; see PassContext.
@@ -48,7 +48,8 @@ struct Pass {
 
 class Model {
  public:
-  /// Infers all widths. Errors: config (unknown layer, bad options, two layers of one name, no layer), naming the layer.
+  /// Infers all widths. Errors: config (unknown layer, bad options, two layers of one name, no layer), naming the
+  /// layer.
   Model(const ModelConfig& config, std::size_t inputs);
 
   [[nodiscard]] std::size_t inputs() const noexcept { return inputs_; }

@@ -81,7 +81,8 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
   const auto types = optimizer_table();
   // An unknown type is told by make_optimizer; any rate does until then.
   if (!resolved.optimizer.lr) resolved.optimizer.lr = 1e-2;
-  const auto type = std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.name == run.optimizer.type; });
+  const auto type =
+      std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.name == run.optimizer.type; });
   if (type != types.end() && !run.optimizer.lr) resolved.optimizer.lr = type->default_lr;
   return resolved;
 }
@@ -128,14 +129,13 @@ void Engine::reserve_rows(std::size_t rows) {
 
 // The whole of a training step.
 StepResult Engine::train_step(Batch& batch) {
-  const Range owned = plan_.owned(static_cast<std::size_t>(comm_.rank()));
   const auto seed = static_cast<std::uint64_t>(run_.seed);
   StepResult result{.step = info.position.step + 1, .samples = batch.samples()};
   Stopwatch watch;
   set_blas_threads(static_cast<int>(run_.train.threads));
 
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
-  for (std::size_t shard = owned.begin; shard < owned.end; ++shard) {
+  for (const std::size_t shard : exchange_->shard_order()) {
     const std::size_t rows = batch.rows(shard);
     reserve_rows(rows);
     batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
@@ -143,8 +143,7 @@ StepResult Engine::train_step(Batch& batch) {
 
     const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
     const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_);
-    shard_losses_[shard] =
-        loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
+    shard_losses_[shard] = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
     result.times.forward += watch.lap();
 
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
@@ -160,7 +159,8 @@ StepResult Engine::train_step(Batch& batch) {
   ++info.position.step;
   if (!std::isfinite(result.loss)) {
     throw Error(ErrorKind::diverged, fmt::format("the training diverged: the loss of step {} is {}; try a smaller "
-                                                 "learning rate, or clip_norm", result.step, result.loss))
+                                                 "learning rate, or clip_norm",
+                                                 result.step, result.loss))
         .as_agreed();
   }
   return result;

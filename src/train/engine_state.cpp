@@ -93,7 +93,8 @@ void Engine::load(const Checkpoint* read, const std::string& path) {
     check_same_parameters(model_.parameters(), read->table, path);
     const auto wanted = optimizer_->slots();
     if (!std::equal(wanted.begin(), wanted.end(), read->slot_names.begin(), read->slot_names.end())) {
-      throw Error(ErrorKind::data, fmt::format("{} holds the state of another optimizer than {}", path, run_.optimizer.type));
+      throw Error(ErrorKind::data,
+                  fmt::format("{} holds the state of another optimizer than {}", path, run_.optimizer.type));
     }
     if (read->info.position.step > 0xFFFFFFFFU) throw Error(ErrorKind::data, fmt::format("{}: too many steps", path));
   });

@@ -11,7 +11,9 @@
 namespace lockstep {
 namespace {
 
-std::size_t blocks_for(std::size_t samples) { return (samples + kEvaluationBlock - 1) / kEvaluationBlock; }
+std::size_t blocks_for(std::size_t samples) {
+  return (samples + kEvaluationBlock - 1) / kEvaluationBlock;
+}
 
 // Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the
 // rows of a block after filling them.

@@ -12,6 +12,7 @@
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "core/convert.hpp"
+#include "core/number_text.hpp"
 #include "core/vector_math.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
@@ -50,9 +51,10 @@ class Fit {
       if (options_.resume) {
         found_ = find_newest_good(folder_.checkpoints());
       } else if (any && !options_.overwrite) {
-        throw Error(ErrorKind::config, fmt::format("{} already holds checkpoints: go on with --resume, start afresh with "
-                                                   "--overwrite, or choose another folder with --output",
-                                                   options_.output));
+        throw Error(ErrorKind::config,
+                    fmt::format("{} already holds checkpoints: go on with --resume, start afresh with "
+                                "--overwrite, or choose another folder with --output",
+                                options_.output));
       }
     });
     for (const std::string& text : found_.skipped) log(LogLevel::warning, text);
@@ -89,23 +91,27 @@ class Fit {
   }
 
   void check_fingerprints() const {
-    const auto check = [&](const char* key, const std::string& kept, const std::string& now) {
+    const auto check = [&](const char* key, const std::string& kept, const Dataset* data) {
+      const std::string now = data != nullptr ? data->fingerprint : "";
       if (kept != now) {
-        throw Error(ErrorKind::data, fmt::format("{}: the data is not what the run was started on (fingerprint {}, now {})",
-                                                 key, kept.empty() ? "none" : kept, now.empty() ? "none" : now));
+        throw Error(ErrorKind::data,
+                    fmt::format("{}: {} is not the data that the run was started on (fingerprint {}, now {})", key,
+                                data != nullptr ? data->source : "no data", kept.empty() ? "none" : kept,
+                                now.empty() ? "none" : now));
       }
     };
-    check("data.train", kept_->train_fingerprint, data_.train.fingerprint);
-    check("data.test", kept_->test_fingerprint, data_.test ? data_.test->fingerprint : "");
+    check("data.train", kept_->train_fingerprint, &data_.train);
+    check("data.test", kept_->test_fingerprint, data_.test ? &*data_.test : nullptr);
   }
 
   void warn_of_unlike_ranks() {
     std::vector<std::string> texts = comm_.gather_texts(blas_kernel() + " kernels and " + simd_target() + " vectors");
     const std::set<std::string> kinds(texts.begin(), texts.end());
     if (kinds.size() > 1) {
-      log(LogLevel::warning, fmt::format("the ranks compute with unlike machine code ({}): the bits of the run depend on "
-                                         "which rank does what; set OPENBLAS_CORETYPE alike on all hosts",
-                                         fmt::join(kinds, "; ")));
+      log(LogLevel::warning,
+          fmt::format("the ranks compute with unlike machine code ({}): the bits of the run depend on "
+                      "which rank does what; set OPENBLAS_CORETYPE alike on all hosts",
+                      fmt::join(kinds, "; ")));
     }
   }
 
@@ -144,23 +150,25 @@ class Fit {
 
   void describe() {
     const Model& model = engine_->model();
-    log(LogLevel::info, fmt::format("{}: {} inputs, {} outputs, {} parameters; {} training and {} test samples", run_.name,
-                                    model.inputs(), model.outputs(), model.parameters().count(), data_.train.samples(),
-                                    data_.test ? data_.test->samples() : 0));
-    log(LogLevel::info, fmt::format("{} shards on {} ranks on {} {}; batches of {} samples, {} an epoch, {} steps; exchange {}",
-                                    engine_->shards().shards, comm_.size(), comm_.nodes(),
-                                    comm_.nodes() == 1 ? "host" : "hosts", epoch_.batch, epoch_.batches(), total_steps_,
-                                    run_.train.exchange));
+    log(LogLevel::info,
+        fmt::format("{}: {}, {}, {}; {} training and {} test samples", run_.name, count_text(model.inputs(), "input"),
+                    count_text(model.outputs(), "output"), count_text(model.parameters().count(), "parameter"),
+                    data_.train.samples(), data_.test ? data_.test->samples() : 0));
+    log(LogLevel::info, fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
+                                    count_text(engine_->shards().shards, "shard"), count_text(comm_.size(), "rank"),
+                                    count_text(comm_.nodes(), "host"), count_text(epoch_.batch, "sample"),
+                                    epoch_.batches(), count_text(total_steps_, "step"), run_.train.exchange));
     if (!engine_->exchange().same_bits_at_any_rank_count()) {
       log(LogLevel::notice, "train.exchange = \"allreduce\": the bits of this run depend on the rank count");
     }
     if (kept_) {
-      log(LogLevel::info, fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path, info().position.step,
-                                      info().position.epoch + 1, info().position.position));
+      log(LogLevel::info, fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path,
+                                      info().position.step, info().position.epoch + 1, info().position.position));
     }
     if (kept_ && finished()) log(LogLevel::notice, "the run is finished: there is nothing left to do");
-    const double data_bytes = static_cast<double>(data_.train.x.bytes.size() + data_.train.y.bytes.size() +
-                                                  (data_.test ? data_.test->x.bytes.size() + data_.test->y.bytes.size() : 0));
+    const double data_bytes =
+        static_cast<double>(data_.train.x.bytes.size() + data_.train.y.bytes.size() +
+                            (data_.test ? data_.test->x.bytes.size() + data_.test->y.bytes.size() : 0));
     const double rank_mb = (static_cast<double>(engine_->bytes()) + data_bytes) / 1e6;
     const auto a_node = static_cast<double>((comm_.size() + comm_.nodes() - 1) / comm_.nodes());
     if (options_.dry_run) {
@@ -175,7 +183,8 @@ class Fit {
       if (!kept_ && options_.overwrite) remove_checkpoints(folder_.checkpoints());
       folder_.open(format_run(run_), info());
     });
-    batches_.emplace(data_.train, data_.normalization, epoch_, engine_->shards(), static_cast<std::uint64_t>(run_.seed));
+    batches_.emplace(data_.train, data_.normalization, epoch_, engine_->shards(),
+                     static_cast<std::uint64_t>(run_.seed));
     const auto a_tenth = std::max<std::uint64_t>(1, epoch_.batches() / 10);
     log_every_ = run_.log.every_steps > 0 ? static_cast<std::uint64_t>(run_.log.every_steps) : a_tenth;
     if (!kept_) save();
@@ -229,12 +238,13 @@ class Fit {
   }
 
   void add_history(const StepResult& last) {
-    std::map<std::string, double> row{{"epoch", static_cast<double>(info().position.epoch)},
-                                      {"step", static_cast<double>(last.step)},
-                                      {"learning_rate", last.learning_rate},
-                                      {"train_loss", train_loss_},
-                                      {"seconds", info().sums.total_seconds},
-                                      {"samples_per_second", static_cast<double>(info().sums.samples) / info().sums.seconds}};
+    std::map<std::string, double> row{
+        {"epoch", static_cast<double>(info().position.epoch)},
+        {"step", static_cast<double>(last.step)},
+        {"learning_rate", last.learning_rate},
+        {"train_loss", train_loss_},
+        {"seconds", info().sums.total_seconds},
+        {"samples_per_second", static_cast<double>(info().sums.samples) / info().sums.seconds}};
     if (test_) {
       for (const auto& [name, value] : test_->named()) row["test_" + name] = value;
     }
@@ -249,7 +259,7 @@ class Fit {
     last_checkpoint_ = checkpoint_path(folder_.checkpoints(), info().position.step);
     engine_->save(last_checkpoint_);
     on_root([&] {
-      prune_checkpoints(folder_.checkpoints(), run_.checkpoint.keep,
+      prune_checkpoints(folder_.checkpoints(), run_.checkpoint.keep, info().position.step,
                         info().best ? std::optional(info().best->step) : std::nullopt);
     });
   }
@@ -278,13 +288,11 @@ class Fit {
   FitProgress progress() {
     const double left = static_cast<double>(total_steps_ - info().position.step) * static_cast<double>(epoch_.samples) /
                         static_cast<double>(epoch_.batches());
-    return {total_steps_, info().position.epoch + 1, static_cast<std::uint64_t>(run_.train.epochs), epoch_loss(), rate(),
-            rate() > 0 ? left / rate() : 0};
+    return {total_steps_, info().position.epoch + 1,     static_cast<std::uint64_t>(run_.train.epochs), epoch_loss(),
+            rate(),       rate() > 0 ? left / rate() : 0};
   }
 
-  [[nodiscard]] bool finished() {
-    return info().position.epoch >= static_cast<std::uint64_t>(run_.train.epochs);
-  }
+  [[nodiscard]] bool finished() { return info().position.epoch >= static_cast<std::uint64_t>(run_.train.epochs); }
   [[nodiscard]] static bool due(std::int64_t every, std::uint64_t count) {
     return every > 0 && count % static_cast<std::uint64_t>(every) == 0;
   }
@@ -307,8 +315,8 @@ class Fit {
   RunConfig run_;
   const FitOptions& options_;
   RunFolder folder_;
-  FoundCheckpoint found_;                // rank 0
-  std::optional<CheckpointInfo> kept_;   // of the checkpoint to go on from, on every rank
+  FoundCheckpoint found_;               // rank 0
+  std::optional<CheckpointInfo> kept_;  // of the checkpoint to go on from, on every rank
   RunData data_;
   EpochPlan epoch_;
   std::uint64_t total_steps_ = 0;

@@ -17,11 +17,11 @@ namespace lockstep {
 /// How far a run is, for a progress line.
 struct FitProgress {
   std::uint64_t total_steps = 0;
-  std::uint64_t epoch = 0;         ///< under way, counts from 1
+  std::uint64_t epoch = 0;  ///< under way, counts from 1
   std::uint64_t epochs = 0;
-  double epoch_loss = 0;           ///< mean over the epoch so far
-  double samples_per_second = 0;   ///< of this start
-  double seconds_left = 0;         ///< at that speed, of steps alone
+  double epoch_loss = 0;          ///< mean over the epoch so far
+  double samples_per_second = 0;  ///< of this start
+  double seconds_left = 0;        ///< at that speed, of steps alone
 };
 
 /// Told what happens; on rank 0 only.
@@ -29,14 +29,15 @@ class FitObserver {
  public:
   virtual ~FitObserver() = default;
   virtual void on_step(const StepResult& /*step*/, const FitProgress& /*progress*/) {}
-  virtual void on_epoch(const FitProgress& /*progress*/, double /*train_loss*/, const std::optional<Scores>& /*test*/) {}
+  virtual void on_epoch(const FitProgress& /*progress*/, double /*train_loss*/, const std::optional<Scores>& /*test*/) {
+  }
 };
 
 struct FitOptions {
-  std::string output;        ///< the run folder
-  bool resume = false;       ///< go on from the newest good checkpoint, or start afresh
-  bool overwrite = false;    ///< a fresh start may remove the checkpoints in the folder
-  bool dry_run = false;      ///< check everything, say what would be done, write nothing
+  std::string output;      ///< the run folder
+  bool resume = false;     ///< go on from the newest good checkpoint, or start afresh
+  bool overwrite = false;  ///< a fresh start may remove the checkpoints in the folder
+  bool dry_run = false;    ///< check everything, say what would be done, write nothing
   LogSink log = {};
   FitObserver* observer = nullptr;
 };
@@ -54,11 +55,11 @@ struct FitSummary {
   std::string exchange;
   bool same_bits_at_any_rank_count = true;
   std::string digest;
-  double train_loss = 0;          ///< of the last epoch
+  double train_loss = 0;  ///< of the last epoch
   std::optional<Scores> test;
   std::optional<Best> best;
-  std::string checkpoint;         ///< of the last step
-  bool trained = false;           ///< false: a dry run, or there was nothing left to do
+  std::string checkpoint;  ///< of the last step
+  bool trained = false;    ///< false: a dry run, or there was nothing left to do
 };
 
 /// Trains `run` to its end. Data paths must be resolved.

@@ -47,7 +47,8 @@ void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::stri
     std::vector<std::string> texts;
     for (const KeyValue& entry : difference.forbidden) texts.push_back(fmt::format("{}: {}", entry.key, entry.value));
     throw Error(ErrorKind::config,
-                fmt::format("{} is the checkpoint of another run; these must not change on resume: {}", path, fmt::join(texts, "; ")));
+                fmt::format("{} is the checkpoint of another run; these must not change on resume: {}", path,
+                            fmt::join(texts, "; ")));
   }
   for (const KeyValue& entry : difference.allowed) {
     std::string notice = fmt::format("changed on resume: {}: {}", entry.key, entry.value);
@@ -61,8 +62,10 @@ std::vector<std::string> machine_differences(const CheckpointInfo& kept) {
   std::vector<std::string> texts;
   const auto compare = [&](const char* what, const std::string& then, const std::string& here) {
     if (then != here) {
-      texts.push_back(fmt::format("the checkpoint was computed with the {} {}, this machine uses {}: the run goes on, "
-                                  "but not to the bits it would have had there", what, then, here));
+      texts.push_back(
+          fmt::format("the checkpoint was computed with the {} {}, this machine uses {}: the run goes on, "
+                      "but not to the bits it would have had there",
+                      what, then, here));
     }
   };
   compare("BLAS kernel", kept.blas_kernel, blas_kernel());

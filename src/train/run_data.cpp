@@ -13,8 +13,9 @@ void check_unit_interval(const Dataset& data) {
     data.y.row(i, row);
     for (const double value : row) {
       if (value < 0 || value > 1) {
-        throw Error(ErrorKind::data, fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}",
-                                                 data.source, i, value));
+        throw Error(ErrorKind::data,
+                    fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}", data.source,
+                                i, value));
       }
     }
   }
@@ -53,8 +54,9 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
   for (const Dataset* data : {&train, test}) {
     if (data == nullptr) continue;
     if (data->y.columns != outputs) {
-      throw Error(ErrorKind::config, fmt::format("model.layers: the last layer has {} outputs, but y of {} has {} columns",
-                                                 outputs, data->source, data->y.columns));
+      throw Error(ErrorKind::config,
+                  fmt::format("model.layers: the last layer has {} outputs, but y of {} has {} columns", outputs,
+                              data->source, data->y.columns));
     }
     if (loss.task() == Task::binary) check_unit_interval(*data);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
@@ -18,7 +20,8 @@
 namespace lockstep {
 namespace {
 
-constexpr const char* kStepsHeader = "step,epoch,learning_rate,loss,gradient_norm,samples_per_second\n";
+constexpr std::string_view kStepsHeader = "step,epoch,learning_rate,loss,gradient_norm,samples_per_second\n";
+constexpr auto kStepsCommas = std::ranges::count(kStepsHeader, ',');
 
 void write_text(const std::string& path, const std::string& text) {
   const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
@@ -35,16 +38,17 @@ std::string metrics_row(const History& history, std::size_t row) {
   return text + "\n";
 }
 
-// The rows of an earlier start up to `last_step`.
+// The whole rows of an earlier start up to `last_step`; a crash may have torn one.
 std::string kept_steps(const std::string& path, std::uint64_t last_step) {
   std::ifstream file(path);
-  std::string kept = kStepsHeader;
+  std::string kept(kStepsHeader);
   std::string line;
   std::getline(file, line);  // the header
   while (std::getline(file, line)) {
     std::uint64_t step = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), step);
-    if (error == std::errc{} && step <= last_step) kept += line + "\n";
+    const bool whole = !file.eof() && std::ranges::count(line, ',') == kStepsCommas;
+    if (whole && error == std::errc{} && *end == ',' && step <= last_step) kept += line + "\n";
   }
   return kept;
 }
@@ -77,8 +81,8 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
   std::string metrics = fmt::format("{}\n", fmt::join(info.history.columns, ","));
   for (std::size_t row = 0; row < info.history.num_rows(); ++row) metrics += metrics_row(info.history, row);
   write_text(folder_ + "/metrics.csv", metrics);
-  write_text(folder_ + "/steps.csv",
-             info.position.step == 0 ? kStepsHeader : kept_steps(folder_ + "/steps.csv", info.position.step));
+  write_text(folder_ + "/steps.csv", info.position.step == 0 ? std::string(kStepsHeader)
+                                                             : kept_steps(folder_ + "/steps.csv", info.position.step));
   std::filesystem::remove(folder_ + "/summary.json", error);  // of an earlier start
   metrics_ = open_to_append(folder_ + "/metrics.csv");
   steps_ = open_to_append(folder_ + "/steps.csv");
@@ -90,8 +94,10 @@ void RunFolder::add_epoch(const History& history) {
 
 void RunFolder::add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second) {
   const std::string norm = step.gradient_norm ? fmt::format("{}", *step.gradient_norm) : "";
-  append(steps_, fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate, step.loss, norm, samples_per_second),
-         folder_ + "/steps.csv");
+  append(
+      steps_,
+      fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate, step.loss, norm, samples_per_second),
+      folder_ + "/steps.csv");
 }
 
 void RunFolder::write_summary(const FitSummary& summary) const {
@@ -114,11 +120,14 @@ std::string format_summary(const FitSummary& summary) {
   json["train"]["loss"] = summary.train_loss;
   if (summary.test) json["test"] = to_json(*summary.test);
   if (summary.best) {
-    json["best"] = {{"monitor", summary.best->monitor}, {"value", summary.best->value},
-                    {"epoch", summary.best->epoch}, {"step", summary.best->step}};
+    json["best"] = {{"monitor", summary.best->monitor},
+                    {"value", summary.best->value},
+                    {"epoch", summary.best->epoch},
+                    {"step", summary.best->step}};
   }
   json["checkpoint"] = summary.checkpoint;
-  return json.dump(2) + "\n";
+  // A folder's name may hold bytes that are not UTF-8, which JSON refuses.
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace lockstep

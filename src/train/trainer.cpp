@@ -18,7 +18,13 @@ class LocalBatch final : public Batch {
  public:
   LocalBatch(const LocalSamples& samples, std::size_t inputs, std::size_t outputs, Range owned, std::size_t local,
              std::size_t first, std::size_t total)
-      : samples_(samples), inputs_(inputs), outputs_(outputs), owned_(owned), local_(local), first_(first), total_(total) {}
+      : samples_(samples),
+        inputs_(inputs),
+        outputs_(outputs),
+        owned_(owned),
+        local_(local),
+        first_(first),
+        total_(total) {}
 
   [[nodiscard]] std::size_t samples() const override { return total_; }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return range(shard).size(); }
@@ -62,8 +68,9 @@ struct Trainer::Impl {
       resolved = resolve_run(run, comm.size());
       parts.emplace(resolved, inputs, options.total_steps);
       if (options.total_steps == 0 && parts->schedule->spans_run()) {
-        throw Error(ErrorKind::config, "optimizer.schedule: it spans the whole run, whose length is unknown; give it a "
-                                       "length of its own, or TrainerOptions::total_steps");
+        throw Error(ErrorKind::config,
+                    "optimizer.schedule: it spans the whole run, whose length is unknown; give it a "
+                    "length of its own, or TrainerOptions::total_steps");
       }
     });
     engine.emplace(comm, resolved, std::move(*parts));
@@ -80,7 +87,8 @@ struct Trainer::Impl {
     comm.together([&] {
       const bool labels = engine->loss().targets() == TargetKind::labels;
       if (samples.x.size() != n * in) {
-        throw Error(ErrorKind::usage, fmt::format("x holds {} numbers, not a multiple of {} inputs", samples.x.size(), in));
+        throw Error(ErrorKind::usage,
+                    fmt::format("x holds {} numbers, not a multiple of {} inputs", samples.x.size(), in));
       }
       if (samples.labels.size() != (labels ? n : 0) || samples.values.size() != (labels ? 0 : n * out)) {
         throw Error(ErrorKind::usage,
@@ -110,12 +118,22 @@ Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
-std::size_t Trainer::inputs() const { return impl_->engine->model().inputs(); }
-std::size_t Trainer::outputs() const { return impl_->engine->model().outputs(); }
-std::size_t Trainer::num_parameters() const { return impl_->engine->model().parameters().count(); }
-std::uint64_t Trainer::steps() const { return impl_->engine->info.position.step; }
+std::size_t Trainer::inputs() const {
+  return impl_->engine->model().inputs();
+}
+std::size_t Trainer::outputs() const {
+  return impl_->engine->model().outputs();
+}
+std::size_t Trainer::num_parameters() const {
+  return impl_->engine->model().parameters().count();
+}
+std::uint64_t Trainer::steps() const {
+  return impl_->engine->info.position.step;
+}
 
-StepResult Trainer::train_step(Batch& batch) { return impl_->engine->train_step(batch); }
+StepResult Trainer::train_step(Batch& batch) {
+  return impl_->engine->train_step(batch);
+}
 
 StepResult Trainer::train_step(const LocalSamples& samples) {
   const Communicator& comm = impl_->comm;
@@ -146,7 +164,9 @@ void Trainer::predict(std::span<const float> x, std::span<float> outputs) const 
   lockstep::predict(impl_->net(), x, outputs);
 }
 
-void Trainer::save(const std::string& path) const { impl_->engine->save(path); }
+void Trainer::save(const std::string& path) const {
+  impl_->engine->save(path);
+}
 
 void Trainer::load(const std::string& path) {
   std::optional<Checkpoint> read;
@@ -156,6 +176,8 @@ void Trainer::load(const std::string& path) {
   impl_->engine->load(read ? &*read : nullptr, path);
 }
 
-std::string Trainer::digest() const { return impl_->engine->digest(); }
+std::string Trainer::digest() const {
+  return impl_->engine->digest();
+}
 
 }  // namespace lockstep

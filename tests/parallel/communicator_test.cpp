@@ -44,7 +44,8 @@ TEST_F(CommunicatorTest, TogetherThrowsTheErrorOfTheLowestFailingRankOnAllRanks)
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::data);
     EXPECT_TRUE(error.agreed());
-    const std::string expected = comm.size() == 1 ? "a file is missing" : "rank " + std::to_string(culprit) + ": a file is missing";
+    const std::string expected =
+        comm.size() == 1 ? "a file is missing" : "rank " + std::to_string(culprit) + ": a file is missing";
     EXPECT_EQ(error.what(), expected);
   }
 }
@@ -73,7 +74,8 @@ TEST_F(CommunicatorTest, BroadcastTextTakesRootsLength) {
 TEST_F(CommunicatorTest, GatherPartsJoinsUnevenParts) {
   // Rank r owns r + 1 values, but rank 1 none.
   std::vector<std::size_t> starts{0};
-  for (int r = 0; r < comm.size(); ++r) starts.push_back(starts.back() + (r == 1 ? 0U : static_cast<std::size_t>(r) + 1));
+  for (int r = 0; r < comm.size(); ++r)
+    starts.push_back(starts.back() + (r == 1 ? 0U : static_cast<std::size_t>(r) + 1));
   std::vector<double> values(starts.back(), -1);
   const auto rank = static_cast<std::size_t>(comm.rank());
   for (std::size_t i = starts[rank]; i < starts[rank + 1]; ++i) values[i] = static_cast<double>(i) * 0.5;

@@ -3,33 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <limits>
-#include <new>
+#include <cmath>
 
+#include "parallel/allocations.hpp"
 #include "parallel/training.hpp"
 #include "support/temporary_folder.hpp"
-
-namespace {
-// Allocations of this process through C++.
-std::size_t allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto align = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace lockstep {
 namespace {
@@ -71,7 +49,8 @@ TEST_F(EngineTest, AllreduceComesCloseToTheTree) {
   const auto allreduce = make_engine(world, make_run(8, "allreduce"));
   const std::vector<double> expected = train(*tree, data, 32, 2);
   const std::vector<double> found = train(*allreduce, data, 32, 2);
-  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4);  // rounding, six Adam steps
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], 1e-4);  // rounding, six Adam steps
   EXPECT_EQ(allreduce->exchange().same_bits_at_any_rank_count(), world.size() == 1);
 }
 
@@ -84,12 +63,12 @@ TEST_F(EngineTest, AStepAllocatesNothingAfterTheFirst) {
     batches.start_epoch(0);
     batches.select(0);
     engine->train_step(batches);
-    const std::size_t before = allocations;
+    const std::size_t before = test::allocations();
     for (std::size_t b = 0; b < 3; ++b) {
       batches.select(b);
       engine->train_step(batches);
     }
-    EXPECT_EQ(allocations, before) << exchange;
+    EXPECT_EQ(test::allocations(), before) << exchange;
   }
 }
 
@@ -103,7 +82,8 @@ TEST_F(EngineTest, ClipsToTheNormAsPyTorchDoes) {
   const std::vector<float> before(engine->weights().begin(), engine->weights().end());
   train(*engine, data, 32, 1);
   double moved = 0;
-  for (std::size_t i = 0; i < before.size(); ++i) moved += std::pow(static_cast<double>(engine->weights()[i]) - before[i], 2);
+  for (std::size_t i = 0; i < before.size(); ++i)
+    moved += std::pow(static_cast<double>(engine->weights()[i]) - before[i], 2);
   EXPECT_NEAR(std::sqrt(moved), 1e-3, 1e-5);  // lr 1: the step is the clipped gradient; weights round to 1e-8
 }
 

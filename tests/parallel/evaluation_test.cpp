@@ -16,7 +16,9 @@ class EvaluationTest : public testing::Test {
   Communicator self{MPI_COMM_SELF};
 };
 
-Net net_of(const Engine& engine) { return {engine.model(), engine.loss(), engine.weights()}; }
+Net net_of(const Engine& engine) {
+  return {engine.model(), engine.loss(), engine.weights()};
+}
 
 TEST_F(EvaluationTest, ScoresAreTheSameBitsAtAnyRankCount) {
   // 1 block, a full and a short block, and many blocks; fewer blocks than ranks too.

@@ -32,8 +32,8 @@ inline RunConfig make_run(std::int64_t shards, const std::string& exchange) {
   RunConfig run;
   run.seed = 5;
   run.model.loss = {"softmax_cross_entropy"};
-  run.model.layers = {{"dense", {{"units", 9}}}, {"tanh"}, {"dropout", {{"rate", 0.2}}}, {"dense", {{"units", 7}}},
-                      {"gelu"},                  {"dense", {{"units", 3}}}};
+  run.model.layers = {{"dense", {{"units", 9}}}, {"tanh"}, {"dropout", {{"rate", 0.2}}},
+                      {"dense", {{"units", 7}}}, {"gelu"}, {"dense", {{"units", 3}}}};
   run.train.shards = shards;
   run.train.exchange = exchange;
   run.optimizer.type = "adam";

@@ -12,7 +12,9 @@ namespace lockstep {
 namespace {
 
 // One number a gradient: large and small ones, so that the order of additions shows.
-float leaf(std::size_t shard) { return (shard % 3 == 0 ? 1e6F : 0.1F) + static_cast<float>(shard) * 0.3F; }
+float leaf(std::size_t shard) {
+  return (shard % 3 == 0 ? 1e6F : 0.1F) + static_cast<float>(shard) * 0.3F;
+}
 
 float tree_of(Range range) {
   if (range.size() == 1) return leaf(range.begin);
@@ -30,12 +32,15 @@ TEST(ShardSums, EachNodeIsTheSumOfItsTree) {
         for (float& value : memory) buffers.emplace_back(&value, 1);
         ShardSums sums(shards, owned, buffers);
         for (int step = 0; step < 2; ++step) {
-          for (std::size_t s = owned.begin; s < owned.end; ++s) {
+          ASSERT_EQ(sums.order().size(), owned.size());
+          for (const std::size_t s : sums.order()) {
+            ASSERT_TRUE(owned.contains(s));
             sums.next()[0] = leaf(s);
             sums.push();
           }
           for (std::size_t node = 0; node < sums.nodes().size(); ++node) {
-            ASSERT_EQ(sums.sum(node)[0], tree_of(sums.nodes()[node])) << shards << " shards, rank " << rank << " of " << ranks;
+            ASSERT_EQ(sums.sum(node)[0], tree_of(sums.nodes()[node]))
+                << shards << " shards, rank " << rank << " of " << ranks;
           }
           sums.reset();
         }

@@ -1,0 +1,111 @@
+// The monitored score: its names by task, its direction, and what counts as better.
+#include "train/monitor.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "model/metrics.hpp"
+#include "support/expect_error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+Monitor of(const std::string& name, Task task, bool has_test = true, std::size_t outputs = 10) {
+  return {name, task, outputs, has_test};
+}
+
+TEST(Monitor, AutoIsAccuracyOrLossOfTheTestDataOrTrainLoss) {
+  EXPECT_EQ(of("auto", Task::classification).name(), "test.accuracy");
+  EXPECT_EQ(of("auto", Task::binary).name(), "test.accuracy");
+  EXPECT_EQ(of("auto", Task::regression).name(), "test.loss");
+  for (const Task task : {Task::classification, Task::binary, Task::regression}) {
+    EXPECT_EQ(of("auto", task, false).name(), "train.loss");
+  }
+}
+
+TEST(Monitor, TakesEveryScoreOfItsTask) {
+  for (const Task task : {Task::classification, Task::binary, Task::regression}) {
+    EXPECT_NO_THROW((void)of("train.loss", task));
+    for (const std::string& score : score_names(task, 10)) EXPECT_EQ(of("test." + score, task).name(), "test." + score);
+  }
+}
+
+TEST(Monitor, RefusesOtherNamesAndListsTheKnownOnes) {
+  expect_error(
+      ErrorKind::config,
+      {"checkpoint.monitor", "auto", "train.loss, test.loss, test.r2, test.rmse, test.mae", "\"test.accuracy\""},
+      [] { (void)of("test.accuracy", Task::regression); });
+  expect_error(ErrorKind::config, {"\"accuracy\""}, [] { (void)of("accuracy", Task::classification); });
+  expect_error(ErrorKind::config, {"\"\""}, [] { (void)of("", Task::classification); });
+  expect_error(ErrorKind::config, {"\"test.top5\""}, [] { (void)of("test.top5", Task::classification, true, 5); });
+  expect_error(ErrorKind::config, {"one of train.loss, found \"test.loss\""},
+               [] { (void)of("test.loss", Task::classification, false); });
+}
+
+TEST(Monitor, KnowsWhichDirectionIsBetter) {
+  for (const char* name : {"train.loss", "test.loss", "test.rmse", "test.mae"}) {
+    const Monitor monitor = of(name, Task::regression);
+    EXPECT_TRUE(monitor.better(1, 2)) << name;
+    EXPECT_FALSE(monitor.better(2, 1)) << name;
+  }
+  EXPECT_TRUE(of("test.r2", Task::regression).better(2, 1));
+  EXPECT_FALSE(of("test.r2", Task::regression).better(1, 2));
+  for (const char* name : {"test.accuracy", "test.top5", "test.macro_recall"}) {
+    EXPECT_TRUE(of(name, Task::classification).better(2, 1)) << name;
+    EXPECT_FALSE(of(name, Task::classification).better(1, 2)) << name;
+  }
+}
+
+TEST(Monitor, TheFirstValueIsBestTiesAndNansAreNot) {
+  for (const char* name : {"test.loss", "test.accuracy"}) {
+    const Monitor monitor = of(name, Task::classification);
+    EXPECT_TRUE(monitor.better(-5, {}));
+    EXPECT_FALSE(monitor.better(1, 1));
+    EXPECT_FALSE(monitor.better(kNan, {}));
+    EXPECT_FALSE(monitor.better(kNan, 1));
+  }
+}
+
+TEST(Monitor, TakesItsValueFromTheScores) {
+  Scores scores;
+  scores.loss = 0.5;
+  scores.r2 = 0.25;
+  EXPECT_EQ(of("train.loss", Task::regression).value(3, scores), 3);
+  EXPECT_EQ(of("test.loss", Task::regression).value(3, scores), 0.5);
+  EXPECT_EQ(of("test.r2", Task::regression).value(3, scores), 0.25);
+  EXPECT_TRUE(std::isnan(of("test.rmse", Task::regression).value(3, scores)));  // not set
+  EXPECT_TRUE(std::isnan(of("test.loss", Task::regression).value(3, {})));
+}
+
+// An evaluation of one block, so that the names are those that an evaluation really gives.
+std::vector<std::string> names_given(Task task, std::size_t width) {
+  const std::vector<float> outputs(2 * width, 0.25F);
+  std::vector<float> values(2 * width, 0.0F);
+  for (std::size_t i = 0; i < width; ++i) values[i] = 1;
+  const std::vector<std::int32_t> labels = {0, 1};
+  Targets targets;
+  if (task == Task::classification) {
+    targets.labels = labels;
+  } else {
+    targets.values = values;
+  }
+  const Metrics metrics(task, width);
+  std::vector<double> sums(metrics.num_sums());
+  std::vector<std::int64_t> counts(metrics.num_counts());
+  metrics.add_block(1.0, outputs, targets, sums, counts);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : metrics.finish(2, sums, counts).named()) names.push_back(name);
+  return names;
+}
+
+TEST(ScoreNames, AreThoseThatAnEvaluationGives) {
+  EXPECT_EQ(score_names(Task::classification, 5), names_given(Task::classification, 5));
+  EXPECT_EQ(score_names(Task::classification, 6), names_given(Task::classification, 6));
+  EXPECT_EQ(score_names(Task::binary, 1), names_given(Task::binary, 1));
+  EXPECT_EQ(score_names(Task::regression, 3), names_given(Task::regression, 3));
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,122 @@
+// Data against the net: the number and range of targets, and the splits against each other.
+#include "train/run_data.hpp"
+
+#include "single/data/sample_files.hpp"
+#include "support/expect_error.hpp"
+
+namespace lockstep {
+namespace {
+
+Dataset with_targets(Table y, const std::string& source = "train.h5:/a") {
+  Dataset data;
+  data.source = source;
+  data.y = std::move(y);
+  return data;
+}
+
+Dataset labels(const std::vector<std::int64_t>& values, const std::string& source = "train.h5:/a") {
+  return with_targets(table_of(ElementType::i64, 1, values), source);
+}
+
+Dataset values(std::size_t columns, const std::vector<float>& numbers, const std::string& source = "train.h5:/a") {
+  return with_targets(table_of(ElementType::f32, columns, numbers), source);
+}
+
+std::unique_ptr<Loss> loss_of(const std::string& type) {
+  return make_loss({type, {}});
+}
+
+TEST(CheckTargets, TakesClassesThatTheLastLayerHas) {
+  const auto loss = loss_of("softmax_cross_entropy");
+  const Dataset test = labels({3, 0}, "test.h5:/a");
+  EXPECT_NO_THROW(check_targets(labels({0, 1, 2}), nullptr, *loss, 3, {}));
+  EXPECT_NO_THROW(check_targets(labels({0, 1, 2}), &test, *loss, 4, {}));
+  EXPECT_NO_THROW(check_targets(labels({0, 1, 2}), nullptr, *loss, 10, 10));
+}
+
+TEST(CheckTargets, RefusesAnotherNumberOfClasses) {
+  const auto loss = loss_of("softmax_cross_entropy");
+  expect_error(ErrorKind::config, {"model.layers", "10 outputs", "train.h5:/a has 3 classes", "data.classes"}, [&] {
+    check_targets(labels({0, 1, 2}), nullptr, *loss, 10, {});
+  });
+  expect_error(ErrorKind::data, {"train.h5:/a", "row 2"}, [&] {
+    check_targets(labels({0, 1, 2}), nullptr, *loss, 2, 2);
+  });
+  expect_error(ErrorKind::data, {"floating-point"}, [&] { check_targets(values(1, {0, 1}), nullptr, *loss, 2, {}); });
+}
+
+TEST(CheckTargets, RefusesAnotherNumberOfTargetColumns) {
+  const auto loss = loss_of("mse");
+  const Dataset train = values(2, {1, 2, 3, 4});
+  const Dataset test = values(3, {1, 2, 3}, "test.h5:/b");
+  EXPECT_NO_THROW(check_targets(train, &train, *loss, 2, {}));
+  expect_error(ErrorKind::config, {"model.layers", "3 outputs", "train.h5:/a has 2 columns"},
+               [&] { check_targets(train, nullptr, *loss, 3, {}); });
+  expect_error(ErrorKind::config, {"2 outputs", "test.h5:/b has 3 columns"},
+               [&] { check_targets(train, &test, *loss, 2, {}); });
+}
+
+TEST(CheckTargets, BinaryTargetsLieBetweenZeroAndOne) {
+  const auto loss = loss_of("binary_cross_entropy");
+  const Dataset good = values(2, {0, 1, 0.5F, 1});
+  const Dataset large = values(2, {0, 1, 0.5F, 1.5F}, "test.h5:/b");
+  const Dataset negative = values(2, {0, 1, -0.5F, 1});
+  EXPECT_NO_THROW(check_targets(good, nullptr, *loss, 2, {}));
+  expect_error(ErrorKind::data, {"test.h5:/b: y, row 1", "0 to 1", "1.5"},
+               [&] { check_targets(good, &large, *loss, 2, {}); });
+  expect_error(ErrorKind::data, {"train.h5:/a: y, row 1", "-0.5"},
+               [&] { check_targets(negative, nullptr, *loss, 2, {}); });
+  EXPECT_NO_THROW(check_targets(large, nullptr, *loss_of("mse"), 2, {}));  // a regression takes any
+}
+
+class ReadRunData : public testing::Test {
+ protected:
+  // A file with train (3 samples) and test (2) of 2 columns, and wide of 3.
+  void SetUp() override {
+    SampleFile(path_)
+        .add<float>("/train/x", {3, 2}, {0, 10, 2, 10, 4, 10})
+        .add<float>("/train/y", {3, 1}, {1, 2, 3})
+        .add<float>("/test/x", {2, 2}, {9, 9, 9, 9})
+        .add<float>("/test/y", {2, 1}, {7, 7})
+        .add<float>("/wide/x", {1, 3}, {1, 2, 3})
+        .add<float>("/wide/y", {1, 1}, {1})
+        .add<std::int64_t>("/labels/x", {2, 2}, {1, 2, 3, 4})
+        .add<std::int64_t>("/labels/y", {2}, {0, 1});
+  }
+  [[nodiscard]] DataConfig config(const std::string& train, const std::string& test, const std::string& method) const {
+    DataConfig data;
+    if (!train.empty()) data.train.x = path_ + ":/" + train;
+    if (!test.empty()) data.test.x = path_ + ":/" + test;
+    data.normalize = method;
+    return data;
+  }
+  TemporaryFolder folder_;
+  std::string path_ = (folder_.path() / "a.h5").string();
+};
+
+TEST_F(ReadRunData, NormalisesByTheTrainingDataAlone) {
+  const RunData data = read_run_data(config("train", "test", "standard"), *loss_of("mse"));
+  EXPECT_EQ(data.train.samples(), 3U);
+  ASSERT_TRUE(data.test.has_value());
+  EXPECT_EQ(data.test->samples(), 2U);
+  EXPECT_EQ(data.normalization.x.shift, (std::vector<double>{2, 10}));
+  EXPECT_EQ(data.normalization.y.shift, std::vector<double>{2});  // targets of a regression too
+}
+
+TEST_F(ReadRunData, LeavesLabelsAsTheyAre) {
+  const RunData data = read_run_data(config("labels", "", "standard"), *loss_of("softmax_cross_entropy"));
+  EXPECT_FALSE(data.test.has_value());
+  EXPECT_FALSE(data.normalization.x.empty());
+  EXPECT_TRUE(data.normalization.y.empty());
+  EXPECT_TRUE(read_run_data(config("train", "", "none"), *loss_of("mse")).normalization.x.empty());
+}
+
+TEST_F(ReadRunData, RefusesARunWithoutDataAndSplitsOfUnlikeWidth) {
+  expect_error(ErrorKind::config, {"data.train"},
+               [&] { (void)read_run_data(config("", "test", "none"), *loss_of("mse")); });
+  expect_error(ErrorKind::data, {"/wide has 3 columns", "/train has 2"},
+               [&] { (void)read_run_data(config("train", "wide", "none"), *loss_of("mse")); });
+}
+
+}  // namespace
+}  // namespace lockstep
