@@ -50,7 +50,7 @@ struct TrainConfig {
   std::int64_t batch = 32;             ///< global batch [samples]
   std::optional<std::int64_t> shards;  ///< unset: the rank count of the first start
   std::int64_t epochs = 1;
-  std::string exchange = "tree";  ///< tree | allreduce
+  std::string exchange = "node";  ///< node | tree | allreduce
   std::int64_t threads = 1;       ///< BLAS threads a rank
 };
 

@@ -43,19 +43,24 @@ std::array<std::byte, kTrailerBytes> make_trailer(std::span<const std::byte> ima
   return trailer;
 }
 
+bool has_trailer(std::span<const std::byte> bytes) noexcept {
+  return bytes.size() >= kTrailerBytes &&
+         std::memcmp(bytes.last(kTrailerBytes).data(), kMagic.data(), kMagic.size()) == 0;
+}
+
 std::span<const std::byte> checked_image(std::span<const std::byte> bytes, const std::string& file) {
   const auto fail = [&](const std::string& reason) {
     throw Error(ErrorKind::data, fmt::format("{} is not a whole checkpoint: {}", file, reason));
   };
   if (bytes.empty()) fail("it is empty");
   if (bytes.size() < kTrailerBytes) fail(fmt::format("it is cut short, {} bytes", bytes.size()));
-  const std::span<const std::byte> trailer = bytes.last(kTrailerBytes);
-  if (std::memcmp(trailer.data(), kMagic.data(), kMagic.size()) != 0) {
+  if (!has_trailer(bytes)) {
     constexpr std::array<unsigned char, 8> hdf5 = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     const bool is_hdf5 = std::memcmp(bytes.data(), hdf5.data(), hdf5.size()) == 0;
     fail(is_hdf5 ? "its end is missing (cut short, damaged, or an HDF5 file of another program)"
                  : "it is neither HDF5 nor does it end as a checkpoint does");
   }
+  const std::span<const std::byte> trailer = bytes.last(kTrailerBytes);
   std::uint64_t length = 0;
   std::memcpy(&length, trailer.data() + kMagic.size(), sizeof(length));
   if (length != bytes.size() - kTrailerBytes) {

@@ -13,6 +13,9 @@ inline constexpr std::size_t kTrailerBytes = 32;
 
 [[nodiscard]] std::array<std::byte, kTrailerBytes> make_trailer(std::span<const std::byte> image);
 
+/// Whether `bytes` end as a checkpoint does; says nothing of the rest.
+[[nodiscard]] bool has_trailer(std::span<const std::byte> bytes) noexcept;
+
 /// The HDF5 file within the bytes of a checkpoint.
 /// Errors: data, naming `file` and the reason.
 [[nodiscard]] std::span<const std::byte> checked_image(std::span<const std::byte> bytes, const std::string& file);

@@ -282,6 +282,7 @@ int run_bench(const CommandInput& input) {
   comm.together([&] {
     config = read_config(input, comm.size());
     config.run = resolve_run(config.run, comm.size());
+    (void)choose_exchange(config.run, comm.nodes());  // the result names the exchange
     parts.emplace(config.run, config.widths.front(), 1);
     data = made_up_data(config);
   });
@@ -306,7 +307,7 @@ Command bench_command() {
            {"batch", OptionKind::integer, "N", "64", "samples a rank"},
            {"shards", OptionKind::integer, "S", "", "shards in all (default: the ranks)"},
            {"optimizer", OptionKind::text, "NAME", "sgd", "sgd runs with momentum 0.9"},
-           {"exchange", OptionKind::text, "NAME", "tree", "tree or allreduce"},
+           {"exchange", OptionKind::text, "NAME", "node", "node, tree or allreduce"},
            {"steps", OptionKind::integer, "N", "", "steps a round (default: a quarter of a second of them)"},
            {"json", OptionKind::flag, "", "", "the result as JSON"}},
           run_bench};

@@ -69,6 +69,7 @@ int run_evaluate(const CommandInput& input) {
     check_targets(data, nullptr, *stored.loss, stored.model->outputs(),
                   static_cast<std::int64_t>(stored.model->outputs()));
   });
+  check_same_data(comm, data);
   const Scores scores =
       evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization);
   if (!comm.is_root()) return 0;

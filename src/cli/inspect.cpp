@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/retention.hpp"
+#include "checkpoint/trailer.hpp"
 #include "cli/command.hpp"
 #include "cli/stored_net.hpp"
 #include "core/number_text.hpp"
@@ -133,7 +133,7 @@ int inspect_data(const std::string& path, bool json_wanted) {
 }
 
 bool is_checkpoint(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path);
+  if (has_trailer(read_file(path))) return true;  // to be verified before HDF5 sees it
   try {
     const h5::File file = h5::File::open(path);
     return file.has_attribute("/", "format") && file.text_attribute("/", "format") == "lockstep-checkpoint";

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <mpi.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -63,11 +65,20 @@ class MpiSession {
   std::_Exit(code);
 }
 
+// A command's exit code, once all it printed is out: a result that is lost is no success.
+int run_and_flush(const lockstep::cli::Command& command, const lockstep::cli::CommandInput& input) {
+  const int code = command.run(input);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw Error(ErrorKind::io, fmt::format("the result cannot be written to stdout: {}", std::strerror(errno)));
+  }
+  return code;
+}
+
 int run_without_mpi(const lockstep::cli::Command& command, std::span<const char* const> words) {
   try {
     std::vector<std::string> arguments;
     const auto options = lockstep::cli::parse_options(command, words, arguments);
-    return command.run({options, arguments, nullptr});
+    return run_and_flush(command, {options, arguments, nullptr});
   } catch (const Error& error) {
     if (launched_as_root()) print_error(error.what());
     return exit_code(error.kind());
@@ -83,7 +94,7 @@ int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* co
     std::vector<std::string> arguments;
     std::optional<cxxopts::ParseResult> options;
     comm.together([&] { options = lockstep::cli::parse_options(command, words, arguments); });
-    return command.run({*options, arguments, &comm});
+    return run_and_flush(command, {*options, arguments, &comm});
   } catch (const Error& error) {
     if (!error.agreed()) abort_job(comm, error.what(), exit_code(error.kind()));
     if (comm.is_root()) print_error(error.what());

@@ -39,6 +39,21 @@ RunConfig read_run(const Communicator& comm, const CommandInput& input) {
   return run;
 }
 
+// The run folder; by default the one that the run's name gives.
+std::string output_of(const CommandInput& input, const RunConfig& run) {
+  if (input.options.count("output") != 0) {
+    const auto output = input.options["output"].as<std::string>();
+    if (output.empty()) throw Error(ErrorKind::usage, "--output: expected a folder, found nothing");
+    return output;
+  }
+  if (run.name.empty() || run.name == "." || run.name == ".." || run.name.find('/') != std::string::npos) {
+    throw Error(
+        ErrorKind::config,
+        fmt::format("name: expected a name for the folder runs/NAME, found \"{}\"; or give --output", run.name));
+  }
+  return "runs/" + run.name;
+}
+
 void print_result(const FitSummary& summary) {
   fmt::print("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
              count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
@@ -64,7 +79,7 @@ int run_train(const CommandInput& input) {
   const bool quiet = input.options.count("quiet") != 0;
   ConsoleProgress progress(quiet);
   FitOptions options;
-  options.output = input.options.count("output") != 0 ? input.options["output"].as<std::string>() : "runs/" + run.name;
+  comm.together([&] { options.output = output_of(input, run); });
   options.resume = input.options.count("resume") != 0;
   options.overwrite = input.options.count("overwrite") != 0;
   options.dry_run = input.options.count("dry-run") != 0;

@@ -55,20 +55,26 @@ Communicator::Communicator(MPI_Comm parent) {
   check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-  int node_rank = 0;
-  check_mpi(MPI_Comm_rank(node, &node_rank), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
-  nodes_ = static_cast<int>(sum(std::int64_t{node_rank == 0 ? 1 : 0}));
+  check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_), "MPI_Comm_split_type");
+  check_mpi(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_rank(node_, &node_rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
+  nodes_ = static_cast<int>(sum(std::int64_t{node_rank_ == 0 ? 1 : 0}));
 }
 
 Communicator::Communicator(Communicator&& other) noexcept
-    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_), nodes_(other.nodes_) {}
+    : comm_(std::exchange(other.comm_, MPI_COMM_NULL)),
+      node_(std::exchange(other.node_, MPI_COMM_NULL)),
+      rank_(other.rank_),
+      size_(other.size_),
+      nodes_(other.nodes_),
+      node_rank_(other.node_rank_),
+      node_size_(other.node_size_) {}
 
 Communicator::~Communicator() {
   int finalized = 0;
   if (comm_ == MPI_COMM_NULL || MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  MPI_Comm_free(&node_);
   MPI_Comm_free(&comm_);
 }
 

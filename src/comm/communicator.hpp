@@ -38,6 +38,10 @@ class Communicator {
   /// Hosts (shared-memory domains) that hold the ranks.
   [[nodiscard]] int nodes() const noexcept { return nodes_; }
   [[nodiscard]] MPI_Comm get() const noexcept { return comm_; }
+  /// The ranks of this host, in the order of their ranks, and this rank's place among them.
+  [[nodiscard]] MPI_Comm node() const noexcept { return node_; }
+  [[nodiscard]] int node_rank() const noexcept { return node_rank_; }
+  [[nodiscard]] int node_size() const noexcept { return node_size_; }
 
   /// Runs `local` on every rank, then agrees: if it threw on any rank, every rank throws the error of the lowest such
   /// rank, marked agreed. What can fail on one rank alone goes through here before the next collective.
@@ -66,9 +70,12 @@ class Communicator {
 
  private:
   MPI_Comm comm_ = MPI_COMM_NULL;
+  MPI_Comm node_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
   int nodes_ = 1;
+  int node_rank_ = 0;
+  int node_size_ = 1;
 };
 
 }  // namespace lockstep

@@ -32,6 +32,7 @@ struct ExchangeLayout {
   std::size_t slots = 0;           ///< optimizer state arrays
   std::size_t shards = 1;
   Range owned_shards = {};  ///< this rank's
+  bool revisits = false;    ///< whether revisit() will be called
 };
 
 class Exchange {
@@ -50,6 +51,8 @@ class Exchange {
   [[nodiscard]] virtual std::span<float> weights() noexcept = 0;
   /// Optimizer state array `slot` [elements]; a rank may count on the parts of its own blocks only.
   [[nodiscard]] virtual std::span<float> slot(std::size_t slot) noexcept = 0;
+  /// Rank 0 has filled weights() and all slots: makes them those of every rank. Collective.
+  virtual void spread_from_root() = 0;
   /// The blocks this rank updates: a run of block indices.
   [[nodiscard]] virtual Range owned_blocks() const noexcept = 0;
 
@@ -63,10 +66,10 @@ class Exchange {
   virtual void shard_done() = 0;
 
   /// Adds the gradients of all shards and calls `visit` for each owned block.
-  /// `shard_values` [shards * k]: this rank has filled those of its shards; afterwards every rank has all.
+  /// `shard_values` [shards]: this rank has filled those of its shards; afterwards every rank has all.
   /// Collective. Every owned shard must be done.
   virtual void reduce(std::span<double> shard_values, BlockVisitor visit) = 0;
-  /// Calls `visit` again for each owned block of the last reduce(). Local.
+  /// Calls `visit` again for each owned block of the last reduce(). Local; only where the layout announces it.
   virtual void revisit(BlockVisitor visit) = 0;
   /// `values` [blocks]: this rank has filled those of its blocks; afterwards every rank has all. Collective.
   virtual void gather_blocks(std::span<double> values) = 0;
@@ -78,8 +81,16 @@ class Exchange {
 };
 
 /// Makes the exchange that the run file names. `comm` must outlive it.
-/// Collective. Errors: config (unknown name), comm.
+/// Collective. Errors: config (unknown name; what the exchange cannot do here), comm.
 [[nodiscard]] std::unique_ptr<Exchange> make_exchange(std::string_view name, const Communicator& comm,
                                                       const ExchangeLayout& layout);
+
+// One a file.
+[[nodiscard]] std::unique_ptr<Exchange> make_node_exchange(const Communicator& comm, const ExchangeLayout& layout);
+[[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout);
+[[nodiscard]] std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout);
+
+/// The first shard of every rank, and the number of shards behind them: [ranks + 1]. Collective.
+[[nodiscard]] std::vector<std::size_t> shard_starts(const Communicator& comm, const ExchangeLayout& layout);
 
 }  // namespace lockstep

@@ -11,6 +11,7 @@ class ReplicatedExchange : public Exchange {
 
   [[nodiscard]] std::span<float> weights() noexcept override { return weights_.view(); }
   [[nodiscard]] std::span<float> slot(std::size_t slot) noexcept override { return slots_[slot].view(); }
+  void spread_from_root() override;
   [[nodiscard]] Range owned_blocks() const noexcept override { return {0, layout_.blocks.size()}; }
   [[nodiscard]] std::span<const std::size_t> shard_order() const noexcept override { return sums_.order(); }
   [[nodiscard]] std::span<float> gradient() override { return sums_.next(); }
@@ -33,10 +34,6 @@ class ReplicatedExchange : public Exchange {
   ShardSums sums_;
   Buffer<float> total_;                    // [elements]
   std::vector<std::size_t> shard_starts_;  // [ranks + 1] first owned shard of each rank
-  std::vector<std::size_t> value_starts_;  // the same for shard_values
 };
-
-[[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout);
-[[nodiscard]] std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout);
 
 }  // namespace lockstep

@@ -20,7 +20,7 @@ struct KeyInfo {
   bool may_change = false;                         ///< on resume
 };
 
-inline constexpr std::string_view kExchangeNames[] = {"tree", "allreduce"};
+inline constexpr std::string_view kExchangeNames[] = {"node", "tree", "allreduce"};
 inline constexpr std::string_view kNormalizeNames[] = {"none", "standard", "minmax"};
 
 /// Calls visit(KeyInfo, member) for every key, in the order of the documentation. Run: RunConfig or const RunConfig.
@@ -59,7 +59,9 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.train.shards);
   visit(KeyInfo{"train.epochs", "passes over the training data", positive, {}, true}, run.train.epochs);
   visit(KeyInfo{"train.exchange",
-                "tree (same bits at any rank count) or allreduce (one MPI_Allreduce; bits depend on the rank count)",
+                "node (one set of weights a host), tree (plain and slow, the same bits) or allreduce (one "
+                "MPI_Allreduce; bits "
+                "depend on the rank count)",
                 Bound::any, kExchangeNames, true},
         run.train.exchange);
   visit(KeyInfo{"train.threads", "BLAS threads a rank; another count gives other bits", positive, {}, true},

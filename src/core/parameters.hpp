@@ -29,7 +29,7 @@ struct Parameter {
 /// The table. Offsets are multiples of 16 floats (64 bytes).
 class ParameterTable {
  public:
-  /// Appends a tensor behind the last one; returns its index.
+  /// Appends a tensor behind the last one; returns its index. Errors: config (more than kMaxElements in all).
   std::size_t add(std::string layer, std::string name, std::vector<std::size_t> shape, ParameterKind kind);
 
   [[nodiscard]] std::span<const Parameter> entries() const noexcept { return entries_; }
@@ -52,6 +52,8 @@ struct Block {
 };
 
 inline constexpr std::size_t kBlockElements = 2048;
+/// The most floats that an arena takes: far above any net for CPUs, far below where sizes in bytes overflow.
+inline constexpr std::size_t kMaxElements = std::size_t{1} << 36U;
 
 /// All blocks of a table in the order of the arena.
 [[nodiscard]] std::vector<Block> blocks_of(const ParameterTable& table);

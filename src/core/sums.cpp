@@ -3,9 +3,11 @@
 
 #include <array>
 
+#include "core/vector_clones.hpp"
+
 namespace lockstep {
 
-double sum_squares(std::span<const float> values) {
+LOCKSTEP_VECTOR_CLONES double sum_squares(std::span<const float> values) {
   std::array<double, 8> lanes{};
   const std::size_t whole = values.size() / 8 * 8;
   for (std::size_t i = 0; i < whole; i += 8) {
@@ -22,7 +24,11 @@ double sum_squares(std::span<const float> values) {
 }
 
 void add_to(std::span<float> sum, std::span<const float> part) {
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
+  add(sum, part, sum);
+}
+
+LOCKSTEP_VECTOR_CLONES void add(std::span<const float> left, std::span<const float> right, std::span<float> sum) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = left[i] + right[i];
 }
 
 }  // namespace lockstep

@@ -12,4 +12,7 @@ namespace lockstep {
 /// sum[i] += part[i].
 void add_to(std::span<float> sum, std::span<const float> part);
 
+/// sum[i] = left[i] + right[i]; `sum` may be either of them.
+void add(std::span<const float> left, std::span<const float> right, std::span<float> sum);
+
 }  // namespace lockstep

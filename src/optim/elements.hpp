@@ -1,22 +1,11 @@
-// What the optimizers share: checked coefficients, and how an element-wise loop is compiled.
-//
-// The loops have no branches and the same bits on every CPU: each operation is rounded by itself (contraction is off),
-// and square root and division are exact to the last bit on every instruction set.
+// What the optimizers share: checked coefficients and sizes.
 #pragma once
 
 #include <span>
 #include <string_view>
 
+#include "core/vector_clones.hpp"
 #include "lockstep/options.hpp"
-
-// Compiles a function for wider vectors too; the CPU chooses at load time. ThreadSanitizer cannot start with such
-// functions.
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_THREAD__)
-#define LOCKSTEP_VECTOR_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define LOCKSTEP_VECTOR_CLONES
-#endif
 
 namespace lockstep {
 

@@ -87,6 +87,15 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
   return resolved;
 }
 
+std::string choose_exchange(RunConfig& run, int hosts) {
+  if (hosts == 1 || run.train.exchange != "node") return "";
+  run.train.exchange = "tree";
+  return fmt::format(
+      "train.exchange = \"node\" works within one host; on {} hosts this job uses \"tree\": the same bits, "
+      "slower",
+      hosts);
+}
+
 EngineParts::EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps)
     : model(run.model, inputs),
       loss(make_loss(run.model.loss)),
@@ -106,19 +115,22 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       blocks_(blocks_of(model_.parameters())),
       exchange_(make_exchange(run.train.exchange, comm,
                               {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
-                               plan_.owned(static_cast<std::size_t>(comm.rank()))})),
+                               plan_.owned(static_cast<std::size_t>(comm.rank())), run.optimizer.clip_norm > 0})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_losses_(plan_.shards),
       block_norms_(blocks_.size()) {
   if (optimizer_->slots().size() > kMaxSlots) throw Error(ErrorKind::internal, "an optimizer has too many slots");
-  model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
-  for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
-    for (const Parameter& parameter : model_.parameters().entries()) {
-      std::ranges::fill(exchange_->slot(slot).subspan(parameter.range.begin, parameter.range.size()),
-                        optimizer_->slot_start(slot));
+  if (comm.is_root()) {
+    model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
+    for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
+      for (const Parameter& parameter : model_.parameters().entries()) {
+        std::ranges::fill(exchange_->slot(slot).subspan(parameter.range.begin, parameter.range.size()),
+                          optimizer_->slot_start(slot));
+      }
     }
   }
+  exchange_->spread_from_root();
 }
 
 void Engine::reserve_rows(std::size_t rows) {

@@ -112,4 +112,8 @@ class Engine {
 /// Errors: config (more ranks than shards; unknown optimizer).
 [[nodiscard]] RunConfig resolve_run(const RunConfig& run, int ranks);
 
+/// "node" works within one host; on several it becomes "tree", which gives the same bits. Returns what to tell the
+/// user, empty when nothing changed.
+[[nodiscard]] std::string choose_exchange(RunConfig& run, int hosts);
+
 }  // namespace lockstep

@@ -105,8 +105,7 @@ void Engine::load(const Checkpoint* read, const std::string& path) {
     }
   }
   info = share_info(comm_, read, path).value();
-  comm_.broadcast(exchange_->weights());
-  for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) comm_.broadcast(exchange_->slot(slot));
+  exchange_->spread_from_root();
 }
 
 }  // namespace lockstep

@@ -11,7 +11,6 @@
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
-#include "core/convert.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
 #include "train/dataset_batch.hpp"
@@ -71,11 +70,11 @@ class Fit {
     comm_.together([&] {
       if (kept_) check_resumable(*kept_, run_, options_.output, notices);
       run_ = resolve_run(run_, comm_.size());
+      if (std::string text = choose_exchange(run_, comm_.nodes()); !text.empty()) notices.push_back(std::move(text));
       const std::unique_ptr<Loss> loss = make_loss(run_.model.loss);
       data_ = read_run_data(run_.data, *loss);
       epoch_ = {data_.train.samples(), static_cast<std::size_t>(run_.train.batch)};
-      total_steps_ = static_cast<std::uint64_t>(run_.train.epochs) * epoch_.batches();
-      (void)narrow<std::uint32_t>(total_steps_, "train.epochs: a number of steps");
+      count_steps();
       parts.emplace(run_, data_.train.inputs(), total_steps_);
       check_targets(data_.train, data_.test ? &*data_.test : nullptr, *loss, parts->model.outputs(), run_.data.classes);
       monitor_.emplace(run_.checkpoint.monitor, loss->task(), parts->model.outputs(), data_.test.has_value());
@@ -85,9 +84,22 @@ class Fit {
       }
     });
     for (const std::string& text : notices) log(LogLevel::notice, text);
+    check_same_data(comm_, data_.train);
+    if (data_.test) check_same_data(comm_, *data_.test);
     engine_.emplace(comm_, run_, std::move(*parts));
     engine_->reserve_rows(engine_->shards().max_rows(std::min(epoch_.batch, epoch_.samples)));
     warn_of_unlike_ranks();
+  }
+
+  // A step is a 32-bit part of the keys of random numbers.
+  void count_steps() {
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+    const auto epochs = static_cast<std::uint64_t>(run_.train.epochs);
+    if (epochs > most / epoch_.batches()) {
+      throw Error(ErrorKind::config, fmt::format("train.epochs: {} epochs of {} batches; a run has at most {} steps",
+                                                 epochs, epoch_.batches(), most));
+    }
+    total_steps_ = epochs * epoch_.batches();
   }
 
   void check_fingerprints() const {
@@ -121,6 +133,11 @@ class Fit {
       engine_->load(found_.checkpoint ? &*found_.checkpoint : nullptr, found_.path);
       found_.checkpoint.reset();
       for (const std::string& text : machine_differences(engine_->info)) log(LogLevel::warning, text);
+      if (info().best && info().best->monitor != monitor_->name()) {  // scores of two kinds do not compare
+        log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",
+                                          info().best->monitor, monitor_->name()));
+        info().best.reset();
+      }
       comm_.together([&] {
         if (info().position.position % epoch_.batch != 0) {
           throw Error(ErrorKind::data, "the checkpoint's position is not at a batch of this run");
@@ -255,7 +272,19 @@ class Fit {
     }
   }
 
+  // A step may break the weights though its own loss was finite; such a state must not become the newest checkpoint.
+  void check_finite() {
+    comm_.together([&] {
+      const auto finite = [](float weight) { return std::isfinite(weight); };
+      if (std::ranges::all_of(engine_->weights(), finite)) return;
+      throw Error(ErrorKind::diverged, fmt::format("the training diverged: the weights are not finite after step {}; "
+                                                   "try a smaller learning rate, or clip_norm",
+                                                   info().position.step));
+    });
+  }
+
   void save() {
+    check_finite();
     last_checkpoint_ = checkpoint_path(folder_.checkpoints(), info().position.step);
     engine_->save(last_checkpoint_);
     on_root([&] {

@@ -62,4 +62,17 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
   }
 }
 
+void check_same_data(const Communicator& comm, const Dataset& data) {
+  const std::vector<std::string> prints = comm.gather_texts(data.fingerprint);
+  for (std::size_t rank = 1; rank < prints.size(); ++rank) {
+    if (prints[rank] == prints.front()) continue;
+    const std::string place = comm.broadcast_text(data.source);
+    throw Error(ErrorKind::data,
+                fmt::format("{}: rank {} has read other samples than rank 0 (fingerprint {}, on rank 0 "
+                            "{}); all ranks need the same files",
+                            place, rank, prints[rank], prints.front()))
+        .as_agreed();
+  }
+}
+
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.hpp"
 #include "data/dataset.hpp"
 #include "data/normalization.hpp"
 #include "lockstep/run_config.hpp"
@@ -26,5 +27,9 @@ struct RunData {
 /// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets).
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes);
+
+/// Checks that every rank has read the same samples.
+/// Collective. Errors: data, on every rank, naming the first rank that has others than rank 0.
+void check_same_data(const Communicator& comm, const Dataset& data);
 
 }  // namespace lockstep

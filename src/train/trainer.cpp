@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "checkpoint/checkpoint.hpp"
+#include "core/blas.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
 
@@ -66,6 +67,8 @@ struct Trainer::Impl {
     std::optional<EngineParts> parts;
     comm.together([&] {
       resolved = resolve_run(run, comm.size());
+      const std::string text = choose_exchange(resolved, comm.nodes());
+      if (comm.is_root() && options.log && !text.empty()) options.log(LogLevel::notice, text);
       parts.emplace(resolved, inputs, options.total_steps);
       if (options.total_steps == 0 && parts->schedule->spans_run()) {
         throw Error(ErrorKind::config,
@@ -104,7 +107,11 @@ struct Trainer::Impl {
     return n;
   }
 
-  [[nodiscard]] Net net() const { return {engine->model(), engine->loss(), engine->weights()}; }
+  // The net to be looked at. Another trainer, or nobody yet, may have set the threads of the BLAS.
+  [[nodiscard]] Net net() const {
+    set_blas_threads(static_cast<int>(resolved.train.threads));
+    return {engine->model(), engine->loss(), engine->weights()};
+  }
 
   Communicator comm;
   TrainerOptions options;

@@ -176,6 +176,9 @@ CASES = {
     "negative_batch": in_run("train.batch", "-24", train__batch="-24"),
     "zero_epochs": in_run("train.epochs", "0", train__epochs="0"),
     "negative_epochs": in_run("train.epochs", "-2", train__epochs="-2"),
+    "more_steps_than_64_bits_hold": in_run("train.epochs", str(2**62), train__epochs=str(2**62), train__batch="13"),
+    "more_weights_than_64_bits_hold": in_run("dense2", "weights", model__layers=layers(
+        ", ".join(f'{{type = "dense", units = {units}}}' for units in (2**31 - 1, 2**31 - 1, 3)))),
     "zero_shards": in_run("train.shards", "0", train__shards="0"),
     "negative_shards": in_run("train.shards", "-3", train__shards="-3"),
     "more_ranks_than_shards": in_run("train.shards", re.compile(r"\b1\b"), train__shards="1"),
@@ -185,6 +188,9 @@ CASES = {
     "set_unknown_key": plain("train {run} --output {output} --set train.nope=1", "train.nope", "known"),
     "set_without_value": plain("train {run} --output {output} --set train.batch", "--set", "key=value"),
     "unknown_option": plain("train {run} --output {output} --colour", "colour"),
+    "empty_name": plain("train {run} --set name=", "name", "--output"),
+    "name_of_another_folder": plain("train {run} --set name=../up", "name", "../up"),
+    "empty_output": plain("train {run} --output=", "--output"),
     "no_run_file": plain("train --output {output}", "run file"),
     "unknown_subcommand": plain("trane {run}", "trane", "train"),
     # data

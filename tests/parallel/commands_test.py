@@ -1,6 +1,8 @@
 """The commands' contract: what they print, write and return."""
 
 import json
+import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -147,6 +149,36 @@ class Commands(unittest.TestCase):
                            "--set", "optimizer.lr=1e30", "--set", "optimizer.clip_norm=0", ranks=2, expect=3)
         self.assertEqual(done.stderr.count("lockstep: error:"), 1)
         self.assertIn("diverged", done.stderr)
+
+    def test_broken_weights_after_the_last_step_are_exit_3_and_not_saved(self):
+        folder = self.folder / "broken"
+        program.run("train", RUN, "--output", folder, "--quiet", "--set", "optimizer.lr=1e300", "--set", "train.epochs=1",
+                    "--set", "train.batch=1438", "--set", "optimizer.schedule=constant", ranks=2, expect=3)
+        self.assertEqual(program.checkpoints(folder), ["step-00000000.h5"])
+        self.assertFalse((folder / "summary.json").exists())
+
+    def test_ranks_with_unlike_files_are_refused(self):
+        folders = [self.folder / name for name in ("mine", "theirs")]
+        for place in folders:
+            place.mkdir()
+            shutil.copy(program.ROOT / "data/digits.h5", place)
+            (place / "run.toml").write_text(RUN.read_text(encoding="utf-8").replace("data/", ""), encoding="utf-8")
+        with h5py.File(folders[1] / "digits.h5", "a") as file:
+            file["test/x"][0, 0, 0] = 9
+        for words in (["train", "run.toml", "--output", self.folder / "unlike"],
+                      ["evaluate", self.trained, "--data", "digits.h5"]):
+            ranks = [f"-n 1 -wdir {place} {program.PROGRAM}".split() + [str(word) for word in words] for place in folders]
+            done = subprocess.run(["mpirun", *ranks[0], ":", *ranks[1]], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertEqual(done.stderr.count("lockstep: error:"), 1)
+            self.assertIn("rank 1 has read other samples", done.stderr)
+        self.assertFalse((self.folder / "unlike").exists())
+
+    def test_a_result_that_cannot_be_written_is_exit_1(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([program.PROGRAM, "inspect", self.trained], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot be written", done.stderr)
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ class EngineTest : public testing::Test {
 TEST_F(EngineTest, AllRanksTogetherMakeTheBitsOfOneRank) {
   const Dataset data = make_dataset(70);  // batches of 32, 32 and 6: with 8 shards two of the last are empty
   for (const std::int64_t shards : {4, 5, 8, 11}) {
-    const auto together = make_engine(world, make_run(shards, "tree"));
     const auto alone = make_engine(self, make_run(shards, "tree"));
-    const std::vector<double> losses = train(*together, data, 32, 3);
-    EXPECT_EQ(losses, train(*alone, data, 32, 3)) << shards << " shards";
-    EXPECT_EQ(together->digest(), alone->digest()) << shards << " shards";
+    const std::vector<double> losses = train(*alone, data, 32, 3);
+    for (const char* exchange : {"tree", "node"}) {
+      const auto together = make_engine(world, make_run(shards, exchange));
+      EXPECT_EQ(train(*together, data, 32, 3), losses) << exchange << ", " << shards << " shards";
+      EXPECT_EQ(together->digest(), alone->digest()) << exchange << ", " << shards << " shards";
+    }
   }
 }
 
@@ -57,7 +59,7 @@ TEST_F(EngineTest, AllreduceComesCloseToTheTree) {
 TEST_F(EngineTest, AStepAllocatesNothingAfterTheFirst) {
   const Dataset data = make_dataset(70);
   const Normalization plain;
-  for (const char* exchange : {"tree", "allreduce"}) {
+  for (const char* exchange : {"node", "tree", "allreduce"}) {
     const auto engine = make_engine(world, make_run(8, exchange));
     DatasetBatch batches(data, plain, {70, 32}, engine->shards(), 5);
     batches.start_epoch(0);

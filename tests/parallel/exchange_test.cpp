@@ -49,7 +49,7 @@ class ExchangeTest : public testing::TestWithParam<Case> {
     table.add("a", "bias", {900}, ParameterKind::bias);
     owned = part_of(shards, static_cast<std::size_t>(comm.rank()), ranks);
     blocks = blocks_of(table);
-    return make_exchange(GetParam().exchange, comm, {kElements, blocks, 2, shards, owned});
+    return make_exchange(GetParam().exchange, comm, {kElements, blocks, 2, shards, owned, true});
   }
 
   Range owned;
@@ -63,11 +63,10 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
     std::vector<std::vector<float>> all;
     for (std::size_t s = 0; s < shards; ++s) all.push_back(shard_gradient(s, step));
     const std::vector<float> expected = tree_of(all, {0, shards});
-    std::vector<double> values(shards * 2, -1);
+    std::vector<double> values(shards, -1);
     for (const std::size_t s : exchange->shard_order()) {
       std::ranges::copy(all[s], exchange->gradient().begin());
-      values[2 * s] = static_cast<double>(s);
-      values[2 * s + 1] = 0.25 * static_cast<double>(s);
+      values[s] = 0.25 * static_cast<double>(s);
       exchange->gradient_ready({0, kElements});
       exchange->shard_done();
     }
@@ -91,8 +90,7 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
     const Range mine = exchange->owned_blocks();
     for (std::size_t b = 0; b < blocks.size(); ++b) EXPECT_EQ(visits[b], mine.contains(b) ? 2 : 0);
     for (std::size_t s = 0; s < shards; ++s) {
-      EXPECT_EQ(values[2 * s], static_cast<double>(s));
-      EXPECT_EQ(values[2 * s + 1], 0.25 * static_cast<double>(s));
+      EXPECT_EQ(values[s], 0.25 * static_cast<double>(s));
     }
   }
 }
@@ -120,9 +118,10 @@ TEST_P(ExchangeTest, EveryBlockIsUpdatedAndSeenByAllRanks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ExchangeTest,
-                         testing::Values(Case{"tree", 1}, Case{"tree", 2}, Case{"tree", 3}, Case{"tree", 5},
-                                         Case{"tree", 8}, Case{"tree", 13}, Case{"allreduce", 1}, Case{"allreduce", 5},
-                                         Case{"allreduce", 8}),
+                         testing::Values(Case{"node", 1}, Case{"node", 2}, Case{"node", 3}, Case{"node", 5},
+                                         Case{"node", 8}, Case{"node", 13}, Case{"tree", 1}, Case{"tree", 2},
+                                         Case{"tree", 3}, Case{"tree", 5}, Case{"tree", 8}, Case{"tree", 13},
+                                         Case{"allreduce", 1}, Case{"allreduce", 5}, Case{"allreduce", 8}),
                          [](const auto& info) { return info.param.exchange + std::to_string(info.param.shards); });
 
 TEST(Exchange, RefusesAnUnknownName) {

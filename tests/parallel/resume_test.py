@@ -105,6 +105,14 @@ class Resume(unittest.TestCase):
         self.assertIn("stretches", done.stderr)
         self.assertEqual(program.summary(folder)["epochs"], 5)
 
+    def test_the_best_by_another_monitor_is_not_kept_as_the_best(self):
+        folder = self.stopped_at(24, "monitor")
+        done = self.resume(folder, "--set", "checkpoint.monitor=train.loss", ranks=2)
+        self.assertIn("looked for anew", done.stderr)
+        losses = {row["epoch"]: float(row["train_loss"]) for row in program.metrics(folder)}
+        best = program.summary(folder)["best"]
+        self.assertEqual((best["monitor"], best["value"]), ("train.loss", min(losses["3"], losses["4"])))
+
     def test_what_must_not_change_is_exit_2_naming_the_key(self):
         folder = self.stopped_at(20, "forbidden")
         before = sorted(path.name for path in folder.rglob("*"))

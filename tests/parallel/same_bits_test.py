@@ -76,6 +76,12 @@ class SameBits(unittest.TestCase):
             self.assertEqual(program.steps(other), program.steps(one), f"{ranks} ranks")
             self.assertEqual(program.summary(other)["test"], program.summary(one)["test"], f"{ranks} ranks")
 
+    def test_exchanges_node_and_tree(self):
+        node, _ = self.train("node", 3, "--set", "train.epochs=1")
+        tree, _ = self.train("tree", 2, "--set", "train.epochs=1", "--set", "train.exchange=tree")
+        self.assertEqual(program.digest(tree), program.digest(node))
+        self.assertEqual(program.metrics(tree), program.metrics(node))
+
     def test_threads_of_the_environment_do_not_matter(self):
         one, _ = self.train("plain", 2, "--set", "train.epochs=1")
         other, _ = self.train("threads", 2, "--set", "train.epochs=1", environment={"OMP_NUM_THREADS": "2"})

@@ -199,6 +199,18 @@ TEST_F(Damage, AnArrayOfAnotherShapeIsRefused) {
   expect_refused({"/optimizer/exp_avg/dense1/bias", "shape"});
 }
 
+TEST(Trailer, IsSeenWithoutBelievingIt) {
+  const std::vector<std::byte> image(100, std::byte{7});
+  std::vector<std::byte> bytes = image;
+  EXPECT_FALSE(has_trailer(bytes));
+  EXPECT_FALSE(has_trailer({}));
+  const auto trailer = make_trailer(image);
+  bytes.insert(bytes.end(), trailer.begin(), trailer.end());
+  EXPECT_TRUE(has_trailer(bytes));
+  bytes[50] = std::byte{8};
+  EXPECT_TRUE(has_trailer(bytes));  // damaged before it
+}
+
 TEST(Trailer, HoldsMagicLengthAndHash) {
   const Bytes image(300, std::byte{5});
   const auto trailer = make_trailer(image);

@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "support/expect_error.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -45,6 +47,18 @@ TEST(ParameterTable, KeepsWhatWasAddedAndReturnsItsIndex) {
   EXPECT_EQ(bias.name, "bias");
   EXPECT_EQ(bias.shape, std::vector<std::size_t>{2});
   EXPECT_EQ(bias.kind, ParameterKind::bias);
+}
+
+TEST(ParameterTable, RefusesSizesThatOverflow) {
+  ParameterTable table;
+  const std::size_t units = 2147483647;
+  table.add("dense1", "weight", {units, 3}, ParameterKind::weight);
+  for (const std::vector<std::size_t>& shape :
+       {std::vector{units, units}, std::vector{units, units, units, units}, std::vector{kMaxElements}}) {
+    expect_error(ErrorKind::config, {"dense2/weight", "weights"},
+                 [&] { table.add("dense2", "weight", shape, ParameterKind::weight); });
+  }
+  EXPECT_EQ(table.count(), 3 * units);
 }
 
 TEST(Blocks, CoverEachTensorInOrderAndNeverStraddleTwo) {

@@ -1,0 +1,122 @@
+#include "comm/node_window.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+namespace {
+
+#ifndef MADV_POPULATE_WRITE
+constexpr int kPopulateWrite = 23;  // Linux 5.14; older kernels answer EINVAL
+#else
+constexpr int kPopulateWrite = MADV_POPULATE_WRITE;
+#endif
+
+// Where Open MPI puts the files behind shared windows, from its own variable; /dev/shm is its default.
+std::string backing_directory() {
+  std::string directory = "/dev/shm";
+  int level = MPI_THREAD_FUNNELED;  // Open MPI takes the level given here for all of MPI, so it must stay what it is
+  if (MPI_Query_thread(&level) != MPI_SUCCESS || MPI_T_init_thread(level, &level) != MPI_SUCCESS) return directory;
+  int index = 0;
+  MPI_T_cvar_handle handle = MPI_T_CVAR_HANDLE_NULL;
+  int count = 0;
+  if (MPI_T_cvar_get_index("osc_sm_backing_directory", &index) == MPI_SUCCESS &&
+      MPI_T_cvar_handle_alloc(index, nullptr, &handle, &count) == MPI_SUCCESS) {
+    std::vector<char> text(static_cast<std::size_t>(std::max(count, 1)) + 1, '\0');
+    if (MPI_T_cvar_read(handle, text.data()) == MPI_SUCCESS && text[0] == '/') directory = text.data();
+    MPI_T_cvar_handle_free(&handle);
+  }
+  MPI_T_finalize();
+  return directory;
+}
+
+[[noreturn]] void fail_too_small(std::size_t bytes, const char* what, const std::string& found) {
+  throw Error(
+      ErrorKind::config,
+      fmt::format("{} needs {:.1f} MB of shared memory on this host; {}. Ways out: a larger shared memory (docker "
+                  "run --shm-size), another place for it (mpirun --mca osc_sm_backing_directory DIR), or "
+                  "train.exchange = \"tree\", which shares nothing",
+                  what, static_cast<double>(bytes) / 1e6, found));
+}
+
+void check_space(std::size_t bytes, const char* what) {
+  const std::string directory = backing_directory();
+  struct statvfs system {};
+  if (statvfs(directory.c_str(), &system) != 0) return;  // the allocation itself will tell
+  const std::size_t free = static_cast<std::size_t>(system.f_bavail) * system.f_frsize;
+  if (free < bytes)
+    fail_too_small(bytes, what, fmt::format("{} has {:.1f} MB free", directory, static_cast<double>(free) / 1e6));
+}
+
+// Touches the pages of `part`, which makes them exist, here and now: a write to a page that the file system has no room
+// for would end the process with a bus error.
+void populate(std::span<std::byte> memory, Range part, std::size_t bytes, const char* what) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t begin = part.begin / page * page;
+  const std::size_t end = std::min((part.end + page - 1) / page * page, memory.size());
+  if (begin >= end) return;
+  if (madvise(memory.data() + begin, end - begin, kPopulateWrite) == 0 || errno == EINVAL || errno == ENOSYS) return;
+  fail_too_small(bytes, what, fmt::format("{} has no room for it ({})", backing_directory(), std::strerror(errno)));
+}
+
+}  // namespace
+
+NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const char* what)
+    : exceptions_at_start_(std::uncaught_exceptions()) {
+  comm.together([&] {
+    if (comm.node_rank() == 0) check_space(bytes, what);
+  });
+  void* base = nullptr;
+  const MPI_Aint local = comm.node_rank() == 0 ? static_cast<MPI_Aint>(bytes) : 0;
+  check_mpi(MPI_Win_allocate_shared(local, 1, MPI_INFO_NULL, comm.node(), static_cast<void*>(&base), &window_),
+            "MPI_Win_allocate_shared");
+  MPI_Aint size = 0;
+  int unit = 0;
+  check_mpi(MPI_Win_shared_query(window_, 0, &size, &unit, static_cast<void*>(&base)), "MPI_Win_shared_query");
+  memory_ = {static_cast<std::byte*>(base), bytes};
+  comm.together([&] {
+    populate(memory_, mine, bytes, what);
+    std::memset(memory_.data() + mine.begin, 0, mine.size());  // MPI promises no zeros
+  });
+}
+
+NodeWindow::~NodeWindow() {
+  int finalized = 0;
+  if (window_ == MPI_WIN_NULL || std::uncaught_exceptions() > exceptions_at_start_) return;
+  if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  MPI_Win_free(&window_);
+}
+
+void NodeBarrier::wait(std::uint32_t ranks, unsigned spins) noexcept {
+  const std::uint32_t generation = generation_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == ranks) {
+    arrived_.store(0, std::memory_order_relaxed);
+    generation_.store(generation + 1, std::memory_order_release);
+    return;
+  }
+  for (unsigned spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
+    if (spin < spins) {
+      __builtin_ia32_pause();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+unsigned spins_for(int ranks) noexcept {
+  constexpr unsigned kSpins = 4000;  // some tens of microseconds: the length of a small step
+  return ranks <= sysconf(_SC_NPROCESSORS_ONLN) ? kSpins : 0;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,55 @@
+// Memory that all ranks of a host see: an MPI-3 shared-memory window, and a barrier that lives in such memory.
+//
+// Leaving is the delicate part: freeing a window is collective, so a rank that unwinds with an error of its own must
+// not wait for ranks that know nothing of it. It leaves the mapping to the end of the process instead; Open MPI has
+// unlinked the file behind it by then, so nothing stays.
+#pragma once
+
+#include <mpi.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "comm/communicator.hpp"
+#include "core/range.hpp"
+
+namespace lockstep {
+
+class NodeWindow {
+ public:
+  /// `bytes` of zeroed memory for the host, on a page border. Of them, this rank touches `mine` first, so that these
+  /// pages lie in its memory; the ranges of all ranks together cover everything. `what` names the use, for messages.
+  /// Collective over the communicator. Errors: config, agreed (the host's shared memory is too small, with the ways
+  /// out).
+  NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const char* what);
+  NodeWindow(const NodeWindow&) = delete;
+  NodeWindow& operator=(const NodeWindow&) = delete;
+  /// Collective, except while an exception is on its way or after MPI_Finalize: then it does nothing.
+  ~NodeWindow();
+
+  [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }
+
+ private:
+  MPI_Win window_ = MPI_WIN_NULL;
+  std::span<std::byte> memory_;
+  int exceptions_at_start_ = 0;
+};
+
+/// A barrier among the ranks of a host. Lies in zeroed shared memory; has no owner and needs no construction.
+class NodeBarrier {
+ public:
+  /// Waits until all `ranks` have come. What they wrote before is visible after. Spins for `spins` rounds, then lets
+  /// others run: more ranks than cores still move.
+  void wait(std::uint32_t ranks, unsigned spins) noexcept;
+
+ private:
+  alignas(64) std::atomic<std::uint32_t> arrived_;
+  alignas(64) std::atomic<std::uint32_t> generation_;
+};
+
+/// Rounds to spin for where `ranks` ranks share this host's cores.
+[[nodiscard]] unsigned spins_for(int ranks) noexcept;
+
+}  // namespace lockstep
