@@ -39,8 +39,9 @@ struct StepTimes {
   double gather = 0;   ///< samples converted and normalised
   double forward = 0;  ///< with the loss
   double backward = 0;
-  double exchange = 0;  ///< gradients combined, weights updated and published; waiting included
-  [[nodiscard]] double total() const noexcept { return gather + forward + backward + exchange; }
+  double wait = 0;      ///< for other ranks, where the exchange can tell (node)
+  double exchange = 0;  ///< gradients combined, weights updated and published
+  [[nodiscard]] double total() const noexcept { return gather + forward + backward + wait + exchange; }
 };
 
 /// What one step did; the same on every rank but for the times.

@@ -223,6 +223,7 @@ BenchResult measure(const Communicator& comm, Engine& engine, const Dataset& dat
       round.times.gather += times.gather;
       round.times.forward += times.forward;
       round.times.backward += times.backward;
+      round.times.wait += times.wait;
       round.times.exchange += times.exchange;
     });
   }
@@ -237,6 +238,7 @@ BenchResult measure(const Communicator& comm, Engine& engine, const Dataset& dat
           {over_rounds([&](const Round& r) { return r.times.gather / count; }),
            over_rounds([&](const Round& r) { return r.times.forward / count; }),
            over_rounds([&](const Round& r) { return r.times.backward / count; }),
+           over_rounds([&](const Round& r) { return r.times.wait / count; }),
            over_rounds([&](const Round& r) { return r.times.exchange / count; })}};
 }
 
@@ -258,7 +260,12 @@ void print_result(const BenchConfig& config, const BenchResult& result, int rank
     json["of_floor"] = of_floor;
     json["step_us"] = result.step_seconds * 1e6;
     json["compute_us"] = compute * 1e6;
-    json["sync_update_us"] = t.exchange * 1e6;
+    json["sync_update_us"] = (t.wait + t.exchange) * 1e6;
+    json["gather_us"] = t.gather * 1e6;
+    json["forward_us"] = t.forward * 1e6;
+    json["backward_us"] = t.backward * 1e6;
+    json["wait_us"] = t.wait * 1e6;
+    json["reduce_update_us"] = t.exchange * 1e6;
     fmt::print("{}\n", json.dump(2));
     return;
   }
@@ -270,8 +277,9 @@ void print_result(const BenchConfig& config, const BenchResult& result, int rank
   fmt::print("  floor     {:>12.0f} samples/s  {:>10.1f} us a step (the matrix products alone)\n",
              batch / result.floor_seconds, result.floor_seconds * 1e6);
   fmt::print("  of floor  {:>12.2f}\n", of_floor);
-  fmt::print("  a step: gather {:.1f}, forward and loss {:.1f}, backward {:.1f}, exchange and update {:.1f} us\n",
-             t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.exchange * 1e6);
+  fmt::print(
+      "  a step: gather {:.1f}, forward and loss {:.1f}, backward {:.1f}, wait {:.1f}, reduce and update {:.1f} us\n",
+      t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.wait * 1e6, t.exchange * 1e6);
 }
 
 int run_bench(const CommandInput& input) {

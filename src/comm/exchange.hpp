@@ -76,6 +76,9 @@ class Exchange {
   /// The owned blocks of weights() are updated: makes them visible to every rank. Collective.
   virtual void publish() = 0;
 
+  /// Seconds that this rank has waited for others since the last call; 0 where that cannot be told from the rest.
+  [[nodiscard]] virtual double take_wait_seconds() noexcept { return 0; }
+
   /// Bytes of the arenas that this rank holds.
   [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
 };

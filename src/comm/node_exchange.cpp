@@ -6,7 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
+#include <utility>
 
 #include "comm/exchange.hpp"
 #include "comm/node_window.hpp"
@@ -150,6 +151,8 @@ class NodeExchange final : public Exchange {
 
   void publish() override { wait(); }
 
+  [[nodiscard]] double take_wait_seconds() noexcept override { return std::exchange(wait_seconds_, 0.0); }
+
   [[nodiscard]] std::size_t bytes() const noexcept override { return plan_.bytes / ranks_; }
 
  private:
@@ -158,7 +161,11 @@ class NodeExchange final : public Exchange {
     return {reinterpret_cast<T*>(window_.memory().data() + offset), count};
   }
 
-  void wait() noexcept { barrier_->wait(static_cast<std::uint32_t>(ranks_), spins_); }
+  void wait() noexcept {
+    const auto start = std::chrono::steady_clock::now();
+    barrier_->wait(static_cast<std::uint32_t>(ranks_), spins_);
+    wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
 
   // Makes sums_, a ShardSums over the window for every rank, and returns the nodes of all, left to right.
   std::vector<Range> nodes_of_all() {
@@ -199,6 +206,7 @@ class NodeExchange final : public Exchange {
   std::size_t ranks_;
   std::size_t rank_;
   unsigned spins_;
+  double wait_seconds_ = 0;
   const ExchangeLayout layout_;
   Plan plan_;
   NodeWindow window_;

@@ -166,7 +166,8 @@ StepResult Engine::train_step(Batch& batch) {
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
   update(shard_losses_, batch.samples(), result);
-  result.times.exchange = watch.lap();
+  result.times.wait = exchange_->take_wait_seconds();
+  result.times.exchange = watch.lap() - result.times.wait;
 
   ++info.position.step;
   if (!std::isfinite(result.loss)) {

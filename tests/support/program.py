@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMES = ("seconds", "samples_per_second")  # columns that differ from run to run
 
 
-def run(*arguments, ranks=1, expect=0, environment=None, mpi=True, cwd=None):
+def run(*arguments, ranks=1, expect=0, environment=None, mpi=True, cwd=ROOT):
     """The finished process; fails unless it exits with `expect` within two minutes."""
     launcher = ["mpirun", "-n", str(ranks)] if mpi else []
     done = subprocess.run(launcher + [PROGRAM] + [str(a) for a in arguments], capture_output=True, text=True, timeout=120,

@@ -135,7 +135,7 @@ TEST(CheckResumable, TellsWhatChanges) {
   };
   EXPECT_TRUE(has("train.epochs: 1 -> 9"));
   EXPECT_TRUE(has("train.threads: 1 -> 2 (another thread count gives other bits)"));
-  EXPECT_TRUE(has("\"tree\" -> \"allreduce\" (\"allreduce\" gives bits that depend on the rank count)"));
+  EXPECT_TRUE(has("\"node\" -> \"allreduce\" (\"allreduce\" gives bits that depend on the rank count)"));
   EXPECT_TRUE(has("checkpoint.keep: 3 -> 7"));
 }
 
