@@ -1,7 +1,7 @@
 // Training within another program: a Trainer on the caller's communicator, fed with the caller's samples.
 //
-// The library never calls MPI_Init or MPI_Finalize, never uses MPI_COMM_WORLD by itself, prints nothing and installs no
-// signal handlers. Several Trainers may live in one process. Use one from one thread at a time.
+// The library never calls MPI_Init or MPI_Finalize, never uses the world communicator by itself, prints nothing and
+// installs no signal handlers. Several Trainers may live in one process. Use one from one thread at a time.
 #pragma once
 
 #include <mpi.h>

@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
+
+#include "core/buffer.hpp"
 
 namespace lockstep {
 namespace {
@@ -59,14 +62,20 @@ void check_space(std::size_t bytes, const char* what) {
     fail_too_small(bytes, what, fmt::format("{} has {:.1f} MB free", directory, static_cast<double>(free) / 1e6));
 }
 
+std::uintptr_t round_up(std::uintptr_t value, std::uintptr_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
 // Touches the pages of `part`, which makes them exist, here and now: a write to a page that the file system has no room
-// for would end the process with a bus error.
+// for would end the process with a bus error. Whole pages within `memory` only, for only those are surely ours.
 void populate(std::span<std::byte> memory, Range part, std::size_t bytes, const char* what) {
-  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  const std::size_t begin = part.begin / page * page;
-  const std::size_t end = std::min((part.end + page - 1) / page * page, memory.size());
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto base = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::uintptr_t begin = std::max((base + part.begin) / page * page, round_up(base, page));
+  const std::uintptr_t end = std::min(round_up(base + part.end, page), (base + memory.size()) / page * page);
   if (begin >= end) return;
-  if (madvise(memory.data() + begin, end - begin, kPopulateWrite) == 0 || errno == EINVAL || errno == ENOSYS) return;
+  std::byte* const start = memory.data() + (begin - base);
+  if (madvise(start, end - begin, kPopulateWrite) == 0 || errno == EINVAL || errno == ENOSYS) return;
   fail_too_small(bytes, what, fmt::format("{} has no room for it ({})", backing_directory(), std::strerror(errno)));
 }
 
@@ -78,13 +87,16 @@ NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, 
     if (comm.node_rank() == 0) check_space(bytes, what);
   });
   void* base = nullptr;
-  const MPI_Aint local = comm.node_rank() == 0 ? static_cast<MPI_Aint>(bytes) : 0;
+  // Open MPI puts a header of its own before the memory: a cache line more, to begin on one. The offset within a page,
+  // and so the place of that line, is the same for every rank.
+  const MPI_Aint local = comm.node_rank() == 0 ? static_cast<MPI_Aint>(bytes + kCacheLine) : 0;
   check_mpi(MPI_Win_allocate_shared(local, 1, MPI_INFO_NULL, comm.node(), static_cast<void*>(&base), &window_),
             "MPI_Win_allocate_shared");
   MPI_Aint size = 0;
   int unit = 0;
   check_mpi(MPI_Win_shared_query(window_, 0, &size, &unit, static_cast<void*>(&base)), "MPI_Win_shared_query");
-  memory_ = {static_cast<std::byte*>(base), bytes};
+  const auto address = reinterpret_cast<std::uintptr_t>(base);
+  memory_ = {static_cast<std::byte*>(base) + (round_up(address, kCacheLine) - address), bytes};
   comm.together([&] {
     populate(memory_, mine, bytes, what);
     std::memset(memory_.data() + mine.begin, 0, mine.size());  // MPI promises no zeros

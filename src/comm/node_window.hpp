@@ -19,10 +19,10 @@ namespace lockstep {
 
 class NodeWindow {
  public:
-  /// `bytes` of zeroed memory for the host, on a page border. Of them, this rank touches `mine` first, so that these
-  /// pages lie in its memory; the ranges of all ranks together cover everything. `what` names the use, for messages.
-  /// Collective over the communicator. Errors: config, agreed (the host's shared memory is too small, with the ways
-  /// out).
+  /// `bytes` of zeroed memory for the host, on a cache-line border. Of them, this rank touches `mine` first, so that
+  /// these pages lie in its memory; the ranges of all ranks together cover everything. `what` names the use, for
+  /// messages. Collective over the communicator. Errors: config, agreed (the host's shared memory is too small, with
+  /// the ways out).
   NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const char* what);
   NodeWindow(const NodeWindow&) = delete;
   NodeWindow& operator=(const NodeWindow&) = delete;
