@@ -22,6 +22,7 @@
 #include "core/buffer.hpp"
 #include "core/function_ref.hpp"
 #include "core/parameters.hpp"
+#include "core/sums.hpp"
 
 namespace lockstep {
 
@@ -38,7 +39,7 @@ struct ExchangeLayout {
 class Exchange {
  public:
   /// A block's index and its gradient, the sum over all shards.
-  using BlockVisitor = FunctionRef<void(std::size_t block, std::span<const float> gradient)>;
+  using BlockVisitor = FunctionRef<void(std::size_t block, const PairSum& gradient)>;
 
   virtual ~Exchange() = default;
 

@@ -130,16 +130,22 @@ class NodeExchange final : public Exchange {
     const Range owned = owned_blocks();
     for (std::size_t block = owned.begin; block < owned.end; ++block) {
       const Range range = layout_.blocks[block].range;
-      const std::span<const float> sum = add_up(range);
+      const PairSum sum = add_up(range);
+      if (!layout_.revisits) {
+        visit(block, sum);
+        continue;
+      }
       // The sum stays in this rank's first buffer: nobody else reads these elements of it.
-      if (layout_.revisits && sum.data() != kept(range).data()) std::ranges::copy(sum, kept(range).begin());
-      visit(block, sum);
+      const std::span<float> whole = kept(range);
+      for (std::size_t i = 0; i < whole.size(); ++i) whole[i] = sum[i];
+      visit(block, std::span<const float>(whole));
     }
   }
 
   void revisit(BlockVisitor visit) override {
     const Range owned = owned_blocks();
-    for (std::size_t block = owned.begin; block < owned.end; ++block) visit(block, kept(layout_.blocks[block].range));
+    for (std::size_t block = owned.begin; block < owned.end; ++block)
+      visit(block, std::span<const float>(kept(layout_.blocks[block].range)));
   }
 
   void gather_blocks(std::span<double> values) override {
@@ -183,10 +189,11 @@ class NodeExchange final : public Exchange {
     return nodes;
   }
 
-  // Elements `range` of the sum over all shards: in scratch memory, or in the one part there is.
-  [[nodiscard]] std::span<const float> add_up(Range range) {
+  // Elements `range` of the sum over all shards, but for the last addition, which is left to its reader.
+  [[nodiscard]] PairSum add_up(Range range) {
     std::size_t height = 0;
-    for (const std::size_t step : program_.steps()) {
+    const std::span<const std::size_t> steps = program_.steps();
+    for (const std::size_t step : steps.first(steps.size() - 1)) {
       if (step != TreeProgram::kAdd) {
         stack_[height++] = parts_[step].subspan(range.begin, range.size());
         continue;
@@ -196,7 +203,10 @@ class NodeExchange final : public Exchange {
       add(stack_[height - 1], stack_[height], sum);
       stack_[height - 1] = sum;
     }
-    return stack_[0];
+    if (steps.back() != TreeProgram::kAdd) return parts_[steps.back()].subspan(range.begin, range.size());
+    // The left one is the far one for ranks whose own gradient is on the right.
+    const bool swap = rank_ >= ranks_ / 2;
+    return {stack_[swap ? 1 : 0], stack_[swap ? 0 : 1]};
   }
 
   [[nodiscard]] std::span<float> kept(Range range) const noexcept {

@@ -42,7 +42,7 @@ void ReplicatedExchange::reduce(std::span<double> shard_values, BlockVisitor vis
 void ReplicatedExchange::revisit(BlockVisitor visit) {
   for (std::size_t block = 0; block < layout_.blocks.size(); ++block) {
     const Range range = layout_.blocks[block].range;
-    visit(block, total_.view().subspan(range.begin, range.size()));
+    visit(block, PairSum(total_.view().subspan(range.begin, range.size())));
   }
 }
 

@@ -1,13 +1,24 @@
 // Written so that the compiler vectorises without changing the order of any addition.
 #include "core/sums.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "core/vector_clones.hpp"
+#include "lockstep/error.hpp"
 
 namespace lockstep {
+namespace {
 
-LOCKSTEP_VECTOR_CLONES double sum_squares(std::span<const float> values) {
+// What adds nothing to any number, not even to -0.
+constexpr auto kNothing = [] {
+  std::array<float, PairSum::kMostAlone> zeros{};
+  for (float& zero : zeros) zero = -0.0F;
+  return zeros;
+}();
+
+template <class Values>
+LOCKSTEP_VECTOR_CLONES double squares_of(const Values values) {
   std::array<double, 8> lanes{};
   const std::size_t whole = values.size() / 8 * 8;
   for (std::size_t i = 0; i < whole; i += 8) {
@@ -23,12 +34,36 @@ LOCKSTEP_VECTOR_CLONES double sum_squares(std::span<const float> values) {
   return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
 }
 
+}  // namespace
+
+PairSum::PairSum(std::span<const float> near, std::span<const float> far)
+    : near_(near.data()), far_(far.data()), size_(near.size()) {
+  if (far.size() != size_) throw Error(ErrorKind::usage, "a sum of two arrays that are not of one size");
+}
+
+PairSum::PairSum(std::span<const float> values) : near_(values.data()), far_(kNothing.data()), size_(values.size()) {
+  if (size_ > kMostAlone) throw Error(ErrorKind::usage, "a sum of one array: more elements than a block has");
+}
+
+double sum_squares(std::span<const float> values) {
+  return squares_of(values);
+}
+
+double sum_squares(const PairSum& values) {
+  return squares_of(values);
+}
+
 void add_to(std::span<float> sum, std::span<const float> part) {
   add(sum, part, sum);
 }
 
 LOCKSTEP_VECTOR_CLONES void add(std::span<const float> left, std::span<const float> right, std::span<float> sum) {
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = left[i] + right[i];
+  for (std::size_t begin = 0; begin < sum.size(); begin += kFetchStrip) {
+    const std::size_t end = std::min(begin + kFetchStrip, sum.size());
+    fetch_to_read(right.data(), begin);
+#pragma GCC ivdep  // `sum` may be one of the two, never a shifted part of one
+    for (std::size_t i = begin; i < end; ++i) sum[i] = left[i] + right[i];
+  }
 }
 
 }  // namespace lockstep

@@ -14,12 +14,16 @@ struct Coefficients {
   float divisor, clip, decay, lr, eps;
 };
 
-LOCKSTEP_VECTOR_CLONES void adagrad_step(const Coefficients k, std::span<float> weights,
-                                         std::span<const float> gradient, std::span<float> squares) {
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
-    squares[i] += g * g;
-    weights[i] -= k.lr * g / (std::sqrt(squares[i]) + k.eps);
+LOCKSTEP_VECTOR_CLONES void adagrad_step(const Coefficients k, std::span<float> weights, const PairSum gradient,
+                                         std::span<float> squares) {
+  for (std::size_t begin = 0; begin < weights.size(); begin += kFetchStrip) {
+    const std::size_t end = end_of_strip(weights, gradient, begin);
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) {
+      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      squares[i] += g * g;
+      weights[i] -= k.lr * g / (std::sqrt(squares[i]) + k.eps);
+    }
   }
 }
 
@@ -38,7 +42,7 @@ class Adagrad final : public Optimizer {
   [[nodiscard]] std::span<const std::string_view> slots() const override { return kSlots; }
   [[nodiscard]] float slot_start(std::size_t /*index*/) const override { return static_cast<float>(start_); }
 
-  void update(const UpdateStep& step, bool decay, std::span<float> weights, std::span<const float> gradient,
+  void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, kSlots.size());
     const auto steps_before = static_cast<double>(step.step - 1);

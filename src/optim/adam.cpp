@@ -23,14 +23,18 @@ struct Coefficients {
   float step_size;              // lr / (1 - beta1^step)
 };
 
-LOCKSTEP_VECTOR_CLONES void adam_step(const Coefficients k, std::span<float> weights, std::span<const float> gradient,
+LOCKSTEP_VECTOR_CLONES void adam_step(const Coefficients k, std::span<float> weights, const PairSum gradient,
                                       std::span<float> exp_avg, std::span<float> exp_avg_sq) {
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
-    exp_avg[i] = k.beta1 * exp_avg[i] + k.rest1 * g;
-    exp_avg_sq[i] = k.beta2 * exp_avg_sq[i] + k.rest2 * g * g;
-    weights[i] =
-        k.shrink * weights[i] - k.step_size * exp_avg[i] / (std::sqrt(exp_avg_sq[i]) / k.root_correction2 + k.eps);
+  for (std::size_t begin = 0; begin < weights.size(); begin += kFetchStrip) {
+    const std::size_t end = end_of_strip(weights, gradient, begin);
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) {
+      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      exp_avg[i] = k.beta1 * exp_avg[i] + k.rest1 * g;
+      exp_avg_sq[i] = k.beta2 * exp_avg_sq[i] + k.rest2 * g * g;
+      weights[i] =
+          k.shrink * weights[i] - k.step_size * exp_avg[i] / (std::sqrt(exp_avg_sq[i]) / k.root_correction2 + k.eps);
+    }
   }
 }
 
@@ -59,7 +63,7 @@ class Adam final : public Optimizer {
 
   [[nodiscard]] std::span<const std::string_view> slots() const override { return kSlots; }
 
-  void update(const UpdateStep& step, bool decay, std::span<float> weights, std::span<const float> gradient,
+  void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, kSlots.size());
     const auto count = static_cast<double>(step.step);

@@ -23,8 +23,8 @@ double below_one(const Options& options, std::string_view key, double fallback) 
               fmt::format("{}.{}: expected a number from 0 to below 1, found {}", options.where(), key, value));
 }
 
-void check_update(std::span<const float> weights, std::span<const float> gradient,
-                  std::span<const std::span<float>> slots, std::size_t num_slots) {
+void check_update(std::span<const float> weights, const PairSum& gradient, std::span<const std::span<float>> slots,
+                  std::size_t num_slots) {
   if (slots.size() != num_slots) {
     throw Error(ErrorKind::usage, fmt::format("update: expected {} slots, found {}", num_slots, slots.size()));
   }

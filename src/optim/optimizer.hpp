@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/sums.hpp"
 #include "lockstep/options.hpp"
 
 namespace lockstep {
@@ -37,7 +38,7 @@ class Optimizer {
 
   /// Updates `weights` and `slots` [n] in place from the gradient sum [n].
   /// `decay`: whether weight_decay applies to these elements.
-  virtual void update(const UpdateStep& step, bool decay, std::span<float> weights, std::span<const float> gradient,
+  virtual void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
                       std::span<const std::span<float>> slots) const = 0;
 };
 

@@ -22,25 +22,29 @@ struct Slots {
 };
 
 template <bool momentum, bool centered>
-LOCKSTEP_VECTOR_CLONES void rmsprop_step(const Coefficients k, std::span<float> weights,
-                                         std::span<const float> gradient, const Slots& slots) {
+LOCKSTEP_VECTOR_CLONES void rmsprop_step(const Coefficients k, std::span<float> weights, const PairSum gradient,
+                                         const Slots& slots) {
   const std::span<float> square = slots.square_avg;
   const std::span<float> buffer = slots.buffer;
   const std::span<float> mean = slots.grad_avg;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
-    square[i] = k.alpha * square[i] + k.rest * g * g;
-    float variance = square[i];
-    if constexpr (centered) {
-      mean[i] = k.alpha * mean[i] + k.rest * g;
-      variance -= mean[i] * mean[i];
+  for (std::size_t begin = 0; begin < weights.size(); begin += kFetchStrip) {
+    const std::size_t end = end_of_strip(weights, gradient, begin);
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) {
+      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      square[i] = k.alpha * square[i] + k.rest * g * g;
+      float variance = square[i];
+      if constexpr (centered) {
+        mean[i] = k.alpha * mean[i] + k.rest * g;
+        variance -= mean[i] * mean[i];
+      }
+      float direction = g / (std::sqrt(variance) + k.eps);
+      if constexpr (momentum) {
+        buffer[i] = k.momentum * buffer[i] + direction;
+        direction = buffer[i];
+      }
+      weights[i] -= k.lr * direction;
     }
-    float direction = g / (std::sqrt(variance) + k.eps);
-    if constexpr (momentum) {
-      buffer[i] = k.momentum * buffer[i] + direction;
-      direction = buffer[i];
-    }
-    weights[i] -= k.lr * direction;
   }
 }
 
@@ -60,7 +64,7 @@ class RmsProp final : public Optimizer {
 
   [[nodiscard]] std::span<const std::string_view> slots() const override { return std::span(names_).first(num_slots_); }
 
-  void update(const UpdateStep& step, bool decay, std::span<float> weights, std::span<const float> gradient,
+  void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, num_slots_);
     const Coefficients c = {.divisor = step.divisor,

@@ -19,20 +19,27 @@ struct Coefficients {
   float of_gradient, of_buffer;  // direction = of_gradient * gradient + of_buffer * buffer
 };
 
-LOCKSTEP_VECTOR_CLONES void plain_step(const Coefficients k, std::span<float> weights,
-                                       std::span<const float> gradient) {
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
-    weights[i] -= k.lr * g;
+LOCKSTEP_VECTOR_CLONES void plain_step(const Coefficients k, std::span<float> weights, const PairSum gradient) {
+  for (std::size_t begin = 0; begin < weights.size(); begin += kFetchStrip) {
+    const std::size_t end = end_of_strip(weights, gradient, begin);
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) {
+      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      weights[i] -= k.lr * g;
+    }
   }
 }
 
-LOCKSTEP_VECTOR_CLONES void momentum_step(const Coefficients k, std::span<float> weights,
-                                          std::span<const float> gradient, std::span<float> buffer) {
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
-    buffer[i] = k.keep * buffer[i] + k.take * g;
-    weights[i] -= k.lr * (k.of_gradient * g + k.of_buffer * buffer[i]);
+LOCKSTEP_VECTOR_CLONES void momentum_step(const Coefficients k, std::span<float> weights, const PairSum gradient,
+                                          std::span<float> buffer) {
+  for (std::size_t begin = 0; begin < weights.size(); begin += kFetchStrip) {
+    const std::size_t end = end_of_strip(weights, gradient, begin);
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) {
+      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      buffer[i] = k.keep * buffer[i] + k.take * g;
+      weights[i] -= k.lr * (k.of_gradient * g + k.of_buffer * buffer[i]);
+    }
   }
 }
 
@@ -57,7 +64,7 @@ class Sgd final : public Optimizer {
     return std::span(kSlots).first(momentum_ > 0 ? 1 : 0);
   }
 
-  void update(const UpdateStep& step, bool decay, std::span<float> weights, std::span<const float> gradient,
+  void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, this->slots().size());
     // The first step starts the buffer with the whole gradient, without dampening.

@@ -183,9 +183,9 @@ void Engine::update(std::span<double> shard_losses, std::size_t samples, StepRes
   UpdateStep step{.lr = *run_.optimizer.lr * schedule_->factor(info.position.step),
                   .step = result.step,
                   .divisor = static_cast<float>(samples)};
-  const auto apply_block = [&](std::size_t block, std::span<const float> gradient) { apply(step, block, gradient); };
+  const auto apply_block = [&](std::size_t block, const PairSum& gradient) { apply(step, block, gradient); };
   if (run_.optimizer.clip_norm > 0) {
-    exchange_->reduce(shard_losses, [this](std::size_t block, std::span<const float> gradient) {
+    exchange_->reduce(shard_losses, [this](std::size_t block, const PairSum& gradient) {
       block_norms_[block] = sum_squares(gradient);
     });
     exchange_->gather_blocks(block_norms_);
@@ -202,7 +202,7 @@ void Engine::update(std::span<double> shard_losses, std::size_t samples, StepRes
   result.loss = tree_sum(shard_losses) / static_cast<double>(samples);
 }
 
-void Engine::apply(const UpdateStep& step, std::size_t block, std::span<const float> gradient) {
+void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
   const auto [range, parameter] = blocks_[block];
   std::array<std::span<float>, kMaxSlots> slots;
   const std::size_t count = optimizer_->slots().size();

@@ -89,7 +89,7 @@ class Engine {
 
  private:
   void update(std::span<double> shard_losses, std::size_t samples, StepResult& result);
-  void apply(const UpdateStep& step, std::size_t block, std::span<const float> gradient);
+  void apply(const UpdateStep& step, std::size_t block, const PairSum& gradient);
   [[nodiscard]] CheckpointArrays arrays() const;
 
   const Communicator& comm_;

@@ -71,7 +71,7 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
       exchange->shard_done();
     }
     std::vector<int> visits(blocks.size(), 0);
-    const auto check = [&](std::size_t block, std::span<const float> gradient) {
+    const auto check = [&](std::size_t block, const PairSum& gradient) {
       ++visits[block];
       const Range range = blocks[block].range;
       ASSERT_EQ(gradient.size(), range.size());
@@ -104,7 +104,7 @@ TEST_P(ExchangeTest, EveryBlockIsUpdatedAndSeenByAllRanks) {
   }
   std::vector<double> values(shards);
   std::vector<double> norms(blocks.size(), -1);
-  exchange->reduce(values, [&](std::size_t block, std::span<const float> gradient) {
+  exchange->reduce(values, [&](std::size_t block, const PairSum& gradient) {
     norms[block] = static_cast<double>(gradient.size());
     std::ranges::fill(exchange->weights().subspan(blocks[block].range.begin, gradient.size()), gradient[0]);
   });
