@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "core/vector_clones.hpp"
 #include "lockstep/error.hpp"
@@ -16,6 +17,10 @@ constexpr auto kNothing = [] {
   for (float& zero : zeros) zero = -0.0F;
   return zeros;
 }();
+
+double sum_of_lanes(const std::array<double, 8>& lanes) {
+  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+}
 
 template <class Values>
 LOCKSTEP_VECTOR_CLONES double squares_of(const Values values) {
@@ -31,7 +36,7 @@ LOCKSTEP_VECTOR_CLONES double squares_of(const Values values) {
     const double value = values[i];
     lanes[i - whole] += value * value;
   }
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+  return sum_of_lanes(lanes);
 }
 
 }  // namespace
@@ -51,6 +56,50 @@ double sum_squares(std::span<const float> values) {
 
 double sum_squares(const PairSum& values) {
   return squares_of(values);
+}
+
+LOCKSTEP_VECTOR_CLONES double sum(std::span<const float> values) {
+  std::array<double, 8> lanes{};
+  const std::size_t whole = values.size() / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += values[i + lane];
+  }
+  for (std::size_t i = whole; i < values.size(); ++i) lanes[i - whole] += values[i];
+  return sum_of_lanes(lanes);
+}
+
+LOCKSTEP_VECTOR_CLONES float largest(std::span<const float> values) {
+  std::array<float, 8> lanes;
+  lanes.fill(-std::numeric_limits<float>::infinity());
+  const std::size_t whole = values.size() / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) {
+      lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
+    }
+  }
+  for (std::size_t i = whole; i < values.size(); ++i) lanes[i - whole] = std::max(lanes[i - whole], values[i]);
+  return *std::max_element(lanes.begin(), lanes.end());
+}
+
+LOCKSTEP_VECTOR_CLONES void sum_rows(std::span<const float> rows, std::span<float> sums) {
+  constexpr std::size_t kStrip = 64;  // columns whose sums stay in registers
+  const std::size_t columns = sums.size();
+  std::size_t begin = 0;
+  for (; begin + kStrip <= columns; begin += kStrip) {
+    std::array<float, kStrip> strip{};
+    for (std::size_t at = begin; at < rows.size(); at += columns) {
+      for (std::size_t i = 0; i < kStrip; ++i) strip[i] += rows[at + i];
+    }
+    for (std::size_t i = 0; i < kStrip; ++i) sums[begin + i] = strip[i];
+  }
+  const std::size_t rest = columns - begin;
+  if (rest == 0) return;
+  std::array<float, kStrip> strip{};
+  for (std::size_t at = begin; at < rows.size(); at += columns) {
+#pragma GCC ivdep
+    for (std::size_t i = 0; i < rest; ++i) strip[i] += rows[at + i];
+  }
+  for (std::size_t i = 0; i < rest; ++i) sums[begin + i] = strip[i];
 }
 
 void add_to(std::span<float> sum, std::span<const float> part) {

@@ -32,6 +32,14 @@ class PairSum {
 /// The same over a sum, each element of it rounded to float first.
 [[nodiscard]] double sum_squares(const PairSum& values);
 
+/// Sum in double, in the same order.
+[[nodiscard]] double sum(std::span<const float> values);
+/// The largest value; NaNs are passed over. -infinity when there is none.
+[[nodiscard]] float largest(std::span<const float> values);
+
+/// Sums of the columns, each in the order of the rows. Shapes: rows [n, sums.size()], sums [columns].
+void sum_rows(std::span<const float> rows, std::span<float> sums);
+
 /// sum[i] += part[i].
 void add_to(std::span<float> sum, std::span<const float> part);
 

@@ -54,19 +54,40 @@ struct SigmoidOp {
   }
 };
 
-struct ErfOp {
+// 1 + erf(z) where e = exp(-z^2).
+template <class D, class V>
+HWY_INLINE V one_plus_erf(D d, V z, V e) {
+  const V one = hn::Set(d, 1.0F);
+  const V t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3275911F), hn::Abs(z), one));
+  V sum = hn::Set(d, 1.061405429F);
+  sum = hn::MulAdd(sum, t, hn::Set(d, -1.453152027F));
+  sum = hn::MulAdd(sum, t, hn::Set(d, 1.421413741F));
+  sum = hn::MulAdd(sum, t, hn::Set(d, -0.284496736F));
+  sum = hn::MulAdd(sum, t, hn::Set(d, 0.254829592F));
+  return hn::Add(one, hn::CopySign(hn::Sub(one, hn::Mul(hn::Mul(sum, t), e)), z));
+}
+
+constexpr float kInverseSqrt2 = 0.707106781F;
+constexpr float kInverseSqrt2Pi = 0.398942280F;
+
+struct GeluOp {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    const V one = hn::Set(d, 1.0F);
-    const V size = hn::Abs(x);
-    const V t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3275911F), size, one));
-    V sum = hn::Set(d, 1.061405429F);
-    sum = hn::MulAdd(sum, t, hn::Set(d, -1.453152027F));
-    sum = hn::MulAdd(sum, t, hn::Set(d, 1.421413741F));
-    sum = hn::MulAdd(sum, t, hn::Set(d, -0.284496736F));
-    sum = hn::MulAdd(sum, t, hn::Set(d, 0.254829592F));
-    const V e = full_exp(d, hn::Neg(hn::Mul(x, x)));
-    return hn::CopySign(hn::Sub(one, hn::Mul(hn::Mul(sum, t), e)), x);
+    const V z = hn::Mul(x, hn::Set(d, kInverseSqrt2));
+    const V e = full_exp(d, hn::Neg(hn::Mul(z, z)));
+    return hn::Mul(hn::Mul(hn::Set(d, 0.5F), x), one_plus_erf(d, z, e));
+  }
+};
+
+// Phi(x) + x phi(x); the exponential of erf is that of the density.
+struct GeluSlopeOp {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x, V dy) const {
+    const V z = hn::Mul(x, hn::Set(d, kInverseSqrt2));
+    const V e = full_exp(d, hn::Neg(hn::Mul(z, z)));
+    const V density = hn::Mul(hn::Set(d, kInverseSqrt2Pi), e);
+    const V slope = hn::MulAdd(hn::Set(d, 0.5F), one_plus_erf(d, z, e), hn::Mul(x, density));
+    return hn::Mul(dy, slope);
   }
 };
 
@@ -93,8 +114,25 @@ void tanh_kernel(std::span<const float> x, std::span<float> y) {
 void sigmoid_kernel(std::span<const float> x, std::span<float> y) {
   map_lanes(SigmoidOp{}, x, y);
 }
-void erf_kernel(std::span<const float> x, std::span<float> y) {
-  map_lanes(ErfOp{}, x, y);
+void gelu_kernel(std::span<const float> x, std::span<float> y) {
+  map_lanes(GeluOp{}, x, y);
+}
+void gelu_slope_kernel(std::span<const float> x, std::span<const float> dy, std::span<float> dx) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const GeluSlopeOp op;
+  std::size_t i = 0;
+  for (; i + lanes <= x.size(); i += lanes) {
+    hn::StoreU(op(d, hn::LoadU(d, x.data() + i), hn::LoadU(d, dy.data() + i)), d, dx.data() + i);
+  }
+  if (const std::size_t rest = x.size() - i; rest != 0) {
+    HWY_ALIGN float padded_x[hn::MaxLanes(d)] = {};
+    HWY_ALIGN float padded_dy[hn::MaxLanes(d)] = {};
+    std::copy_n(x.data() + i, rest, padded_x);
+    std::copy_n(dy.data() + i, rest, padded_dy);
+    hn::Store(op(d, hn::Load(d, padded_x), hn::Load(d, padded_dy)), d, padded_x);
+    std::copy_n(padded_x, rest, dx.data() + i);
+  }
 }
 const char* target_name() {
   return hwy::TargetName(HWY_TARGET);
@@ -110,7 +148,8 @@ namespace {
 HWY_EXPORT(exp_kernel);
 HWY_EXPORT(tanh_kernel);
 HWY_EXPORT(sigmoid_kernel);
-HWY_EXPORT(erf_kernel);
+HWY_EXPORT(gelu_kernel);
+HWY_EXPORT(gelu_slope_kernel);
 HWY_EXPORT(target_name);
 
 void check_sizes(std::span<const float> x, std::span<float> y, const char* function) {
@@ -136,9 +175,15 @@ void vector_sigmoid(std::span<const float> x, std::span<float> y) {
   HWY_DYNAMIC_DISPATCH(sigmoid_kernel)(x, y);
 }
 
-void vector_erf(std::span<const float> x, std::span<float> y) {
-  check_sizes(x, y, "vector_erf");
-  HWY_DYNAMIC_DISPATCH(erf_kernel)(x, y);
+void vector_gelu(std::span<const float> x, std::span<float> y) {
+  check_sizes(x, y, "vector_gelu");
+  HWY_DYNAMIC_DISPATCH(gelu_kernel)(x, y);
+}
+
+void vector_gelu_slope(std::span<const float> x, std::span<const float> dy, std::span<float> dx) {
+  check_sizes(x, dx, "vector_gelu_slope");
+  check_sizes(dy, dx, "vector_gelu_slope");
+  HWY_DYNAMIC_DISPATCH(gelu_slope_kernel)(x, dy, dx);
 }
 
 std::string simd_target() {

@@ -9,12 +9,14 @@
 
 #include "core/range.hpp"
 #include "core/tree.hpp"
+#include "core/vector_clones.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr std::size_t kBlockRows = 1024;  // part of the definition: another size gives other bits
+constexpr std::size_t kRowsAhead = 2;     // 31 to 19 us for 64 rows of 784 floats
 
 template <class T>
 std::span<const T> row_of(const Table& table, std::size_t row) {
@@ -83,7 +85,7 @@ Statistics of_blocks(const Table& table, Range blocks) {
 
 // Shapes: row, shift, scale, out [columns].
 template <class T>
-void scale_row(std::span<const T> row, const ColumnScaling& scaling, std::span<float> out) {
+LOCKSTEP_VECTOR_CLONES void scale_row(std::span<const T> row, const ColumnScaling& scaling, std::span<float> out) {
   const double* shift = scaling.shift.data();
   const double* scale = scaling.scale.data();
   const T* from = row.data();
@@ -94,7 +96,7 @@ void scale_row(std::span<const T> row, const ColumnScaling& scaling, std::span<f
 }
 
 template <class T>
-void convert_row(std::span<const T> row, std::span<float> out) {
+LOCKSTEP_VECTOR_CLONES void convert_row(std::span<const T> row, std::span<float> out) {
   if constexpr (std::is_same_v<T, float>) {
     std::memcpy(out.data(), row.data(), row.size_bytes());
   } else {
@@ -102,6 +104,12 @@ void convert_row(std::span<const T> row, std::span<float> out) {
     float* to = out.data();
     for (std::size_t c = 0; c < row.size(); ++c) to[c] = static_cast<float>(from[c]);
   }
+}
+
+// Chosen rows lie far apart, where a processor does not look ahead by itself.
+template <class T>
+void fetch_row(std::span<const T> row) {
+  for (std::size_t at = 0; at < row.size_bytes(); at += 64) __builtin_prefetch(std::as_bytes(row).data() + at);
 }
 
 void check_rows(const Table& table, std::span<const std::uint32_t> rows) {
@@ -158,6 +166,7 @@ void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<con
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::span<const T> row = row_of<T>(table, rows[i]);
       const std::span<float> to = out.subspan(i * columns, columns);
+      if (i + kRowsAhead < rows.size()) fetch_row(row_of<T>(table, rows[i + kRowsAhead]));
       if (scaling.empty()) {
         convert_row(row, to);
       } else {

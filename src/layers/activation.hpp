@@ -8,6 +8,12 @@ namespace lockstep {
 /// y[i] = f(x[i]). All spans have one size.
 class Activation : public Layer {
  public:
+  /// What `differentiate` reads.
+  enum class Reads { input, output };
+  explicit Activation(Reads reads) : reads_(reads) {}
+
+  [[nodiscard]] LayerTraits traits() const final { return {reads_ == Reads::input, reads_ == Reads::output, true}; }
+
   void forward(const PassContext& /*pass*/, ParameterViews<const float> /*parameters*/, std::span<const float> x,
                std::span<float> y) const final {
     apply(x, y);
@@ -16,14 +22,16 @@ class Activation : public Layer {
   void backward(const PassContext& /*pass*/, ParameterViews<const float> /*parameters*/, std::span<const float> x,
                 std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 ParameterViews<float> /*gradients*/) const final {
-    if (!dx.empty()) differentiate(x, y, dy, dx);
+    if (!dx.empty()) differentiate(reads_ == Reads::input ? x : y, dy, dx);
   }
 
  private:
+  /// y may be x.
   virtual void apply(std::span<const float> x, std::span<float> y) const = 0;
-  /// dx[i] = f'(x[i]) dy[i], where y[i] = f(x[i]).
-  virtual void differentiate(std::span<const float> x, std::span<const float> y, std::span<const float> dy,
-                             std::span<float> dx) const = 0;
+  /// dx[i] = f'(x[i]) dy[i]. seen [n]: x or y, as the layer reads; dx may be dy.
+  virtual void differentiate(std::span<const float> seen, std::span<const float> dy, std::span<float> dx) const = 0;
+
+  Reads reads_;
 };
 
 }  // namespace lockstep

@@ -40,6 +40,17 @@ const Init& find_init(const Options& options) {
   throw Error(ErrorKind::config, options.where() + ".init: expected one of " + known + ", found \"" + name + "\"");
 }
 
+// Fills `rows` [n, row.size()] with `row`, by copies that double what is there.
+void repeat(std::span<const float> row, std::span<float> rows) {
+  if (rows.empty()) return;
+  std::ranges::copy(row, rows.begin());
+  for (std::size_t done = row.size(); done < rows.size();) {
+    const std::size_t more = std::min(done, rows.size() - done);
+    std::ranges::copy(rows.first(more), rows.subspan(done).begin());
+    done += more;
+  }
+}
+
 class Dense final : public Layer {
  public:
   Dense(std::size_t units, bool bias, const Init& init, double init_value)
@@ -62,12 +73,15 @@ class Dense final : public Layer {
     return specs;
   }
 
+  [[nodiscard]] LayerTraits traits() const override { return {true, false, false}; }
+
   void forward(const PassContext& /*pass*/, ParameterViews<const float> parameters, std::span<const float> x,
                std::span<float> y) const override {
     const auto weight = parameters[0];
-    gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, x, Transpose::yes, weight, 0.0F, y);
-    if (!bias_) return;
-    for (std::size_t at = 0; at < y.size(); at += units_) add_to(y.subspan(at, units_), parameters[1]);
+    // A product with beta = 0 sets y to zeros first; setting it to the bias costs no more.
+    if (bias_) repeat(parameters[1], y);
+    gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, x, Transpose::yes, weight,
+         bias_ ? 1.0F : 0.0F, y);
   }
 
   // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
@@ -78,11 +92,7 @@ class Dense final : public Layer {
     const std::size_t rows = dy.size() / units_;
     const std::size_t inputs = weight.size() / units_;
     gemm({units_, inputs, rows}, Transpose::yes, dy, Transpose::no, x, 0.0F, gradients[0]);
-    if (bias_) {
-      const auto dbias = gradients[1];
-      std::fill(dbias.begin(), dbias.end(), 0.0F);
-      for (std::size_t at = 0; at < dy.size(); at += units_) add_to(dbias, dy.subspan(at, units_));
-    }
+    if (bias_) sum_rows(dy, gradients[1]);
     if (!dx.empty()) gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
   }
 

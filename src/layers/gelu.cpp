@@ -14,7 +14,7 @@
 namespace lockstep {
 namespace {
 
-// Backward needs erf or tanh of x anew; it goes by chunks with these on the stack.
+// Work on tanh goes by chunks with these on the stack.
 constexpr std::size_t kChunk = 512;
 using Chunk = std::array<float, kChunk>;
 
@@ -23,48 +23,39 @@ constexpr float kInverseSqrt2Pi = kInverseSqrt2 * std::numbers::inv_sqrtpi_v<flo
 constexpr float kSqrt2OverPi = 2.0F * kInverseSqrt2Pi;
 constexpr float kCubic = 0.044715F;  // of the tanh formula
 
-// y = x/2 (1 + erf(x / sqrt(2)))
+// y = x Phi(x)
 class GeluErf final : public Activation {
-  void apply(std::span<const float> x, std::span<float> y) const override {
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * kInverseSqrt2;
-    vector_erf(y, y);
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = 0.5F * x[i] * (1.0F + y[i]);
-  }
+ public:
+  GeluErf() : Activation(Reads::input) {}
 
-  // y' = Phi(x) + x phi(x), phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
-  void differentiate(std::span<const float> x, std::span<const float> /*y*/, std::span<const float> dy,
-                     std::span<float> dx) const override {
-    Chunk erf_buffer;
-    Chunk exp_buffer;
-    for (std::size_t begin = 0; begin < dx.size(); begin += kChunk) {
-      const std::size_t size = std::min(kChunk, dx.size() - begin);
-      const auto in = x.subspan(begin, size);
-      const auto erf = std::span(erf_buffer).first(size);
-      const auto exp = std::span(exp_buffer).first(size);
-      for (std::size_t i = 0; i < size; ++i) erf[i] = in[i] * kInverseSqrt2;
-      for (std::size_t i = 0; i < size; ++i) exp[i] = -0.5F * in[i] * in[i];
-      vector_erf(erf, erf);
-      vector_exp(exp, exp);
-      for (std::size_t i = 0; i < size; ++i) {
-        dx[begin + i] = dy[begin + i] * (0.5F * (1.0F + erf[i]) + in[i] * kInverseSqrt2Pi * exp[i]);
-      }
-    }
+ private:
+  void apply(std::span<const float> x, std::span<float> y) const override { vector_gelu(x, y); }
+  void differentiate(std::span<const float> x, std::span<const float> dy, std::span<float> dx) const override {
+    vector_gelu_slope(x, dy, dx);
   }
 };
 
 // y = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3)
 class GeluTanh final : public Activation {
+ public:
+  GeluTanh() : Activation(Reads::input) {}
+
+ private:
   static float inner(float x) { return kSqrt2OverPi * (x + kCubic * x * x * x); }
 
   void apply(std::span<const float> x, std::span<float> y) const override {
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = inner(x[i]);
-    vector_tanh(y, y);
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = 0.5F * x[i] * (1.0F + y[i]);
+    Chunk buffer;
+    for (std::size_t begin = 0; begin < y.size(); begin += kChunk) {
+      const auto in = x.subspan(begin, std::min(kChunk, y.size() - begin));
+      const auto t = std::span(buffer).first(in.size());
+      for (std::size_t i = 0; i < t.size(); ++i) t[i] = inner(in[i]);
+      vector_tanh(t, t);
+      for (std::size_t i = 0; i < t.size(); ++i) y[begin + i] = 0.5F * in[i] * (1.0F + t[i]);
+    }
   }
 
   // y' = (1 + tanh(u))/2 + x/2 (1 - tanh(u)^2) u'
-  void differentiate(std::span<const float> x, std::span<const float> /*y*/, std::span<const float> dy,
-                     std::span<float> dx) const override {
+  void differentiate(std::span<const float> x, std::span<const float> dy, std::span<float> dx) const override {
     Chunk tanh_buffer;
     for (std::size_t begin = 0; begin < dx.size(); begin += kChunk) {
       const std::size_t size = std::min(kChunk, dx.size() - begin);

@@ -39,9 +39,18 @@ struct PassContext {
   std::span<const std::uint32_t> samples = {};  ///< [n] global sample indices, for random keys
 };
 
+/// What backward reads besides dy, and whether a layer can work in place.
+struct LayerTraits {
+  bool reads_input = true;        ///< backward reads x
+  bool reads_output = true;       ///< backward reads y
+  bool number_by_number = false;  ///< each number is mapped by itself: y may be x and dx may be dy, the same memory
+};
+
 class Layer {
  public:
   virtual ~Layer() = default;
+
+  [[nodiscard]] virtual LayerTraits traits() const { return {}; }
 
   /// Width of the output for `inputs` columns.
   [[nodiscard]] virtual std::size_t outputs(std::size_t inputs) const { return inputs; }
@@ -49,12 +58,13 @@ class Layer {
   /// The tensors of this layer for `inputs` columns, in arena order.
   [[nodiscard]] virtual std::vector<ParameterSpec> parameters(std::size_t /*inputs*/) const { return {}; }
 
-  /// y = f(x).  x [n,in], y [n,out]; x and y do not overlap.
+  /// y = f(x).  x [n,in], y [n,out]; they do not overlap, but see LayerTraits.
   virtual void forward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
                        std::span<float> y) const = 0;
 
   /// dx = dL/dx and gradients = dL/dparameters from dy = dL/dy.
-  /// x, y as forward saw and made them; dy [n,out]; dx [n,in], or empty where nobody needs it (the first layer).
+  /// x, y as forward saw and made them, where the traits say that they are read; dy [n,out]; dx [n,in], or empty where
+  /// nobody needs it (the first layer).
   virtual void backward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
                         std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                         ParameterViews<float> gradients) const = 0;

@@ -1,4 +1,5 @@
 // tanh: y = tanh(x), dx = (1 - y^2) dy.
+#include "core/vector_clones.hpp"
 #include "core/vector_math.hpp"
 #include "layers/activation.hpp"
 #include "layers/layer_table.hpp"
@@ -6,12 +7,19 @@
 namespace lockstep {
 namespace {
 
-class Tanh final : public Activation {
-  void apply(std::span<const float> x, std::span<float> y) const override { vector_tanh(x, y); }
+LOCKSTEP_VECTOR_CLONES void tanh_slope(std::span<const float> y, std::span<const float> dy, std::span<float> dx) {
+#pragma GCC ivdep
+  for (std::size_t i = 0; i < dx.size(); ++i) dx[i] = dy[i] * (1.0F - y[i] * y[i]);
+}
 
-  void differentiate(std::span<const float> /*x*/, std::span<const float> y, std::span<const float> dy,
-                     std::span<float> dx) const override {
-    for (std::size_t i = 0; i < dx.size(); ++i) dx[i] = dy[i] * (1.0F - y[i] * y[i]);
+class Tanh final : public Activation {
+ public:
+  Tanh() : Activation(Reads::output) {}
+
+ private:
+  void apply(std::span<const float> x, std::span<float> y) const override { vector_tanh(x, y); }
+  void differentiate(std::span<const float> y, std::span<const float> dy, std::span<float> dx) const override {
+    tanh_slope(y, dy, dx);
   }
 };
 

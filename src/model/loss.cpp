@@ -47,11 +47,11 @@ std::size_t checked_rows(TargetKind kind, std::size_t width, std::span<const flo
   const std::size_t rows = width == 0 ? 0 : outputs.size() / width;
   const std::size_t found = labels ? targets.labels.size() : targets.values.size();
   const std::size_t expected = labels ? rows : outputs.size();
-  if (rows * width != outputs.size() || found != expected || (!doutputs.empty() && doutputs.size() != outputs.size())) {
+  if (rows * width != outputs.size() || found != expected || doutputs.size() != outputs.size()) {
     throw Error(
         ErrorKind::usage,
-        fmt::format("loss: {} outputs of width {} need {} {} and {} gradients or none, found {} and {}", outputs.size(),
-                    width, expected, labels ? "labels" : "target values", outputs.size(), found, doutputs.size()));
+        fmt::format("loss: {} outputs of width {} need {} {} and {} gradients, found {} and {}", outputs.size(), width,
+                    expected, labels ? "labels" : "target values", outputs.size(), found, doutputs.size()));
   }
   return rows;
 }

@@ -37,9 +37,8 @@ class Loss {
     return task() == Task::classification ? TargetKind::labels : TargetKind::values;
   }
 
-  /// The sum over the n rows, in double and in the order of the rows; writes its gradient to `doutputs` unless that
-  /// is empty.
-  /// Shapes: outputs [n, width], doutputs [n, width] or empty, targets as targets() says.
+  /// The sum over the n rows, in double and in the order of the rows; writes its gradient to `doutputs`.
+  /// Shapes: outputs, doutputs [n, width], targets as targets() says.
   [[nodiscard]] virtual double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
                                         std::span<float> doutputs) const = 0;
 };

@@ -1,9 +1,10 @@
 // Cross entropies on logits: binary_cross_entropy (sigmoid inside) and softmax_cross_entropy (softmax inside).
 // Both are stable for logits of any size, and a NaN among them gives a NaN loss.
 #include <algorithm>
-#include <array>
 #include <cmath>
 
+#include "core/sums.hpp"
+#include "core/vector_clones.hpp"
 #include "core/vector_math.hpp"
 #include "model/loss_types.hpp"
 
@@ -27,13 +28,21 @@ class BinaryCrossEntropy final : public Loss {
       }
       sum += row_sum / static_cast<double>(width);
     }
-    if (doutputs.empty()) return sum;
     vector_sigmoid(outputs, doutputs);
     const float share = 1.0F / static_cast<float>(width);
     for (std::size_t i = 0; i < doutputs.size(); ++i) doutputs[i] = share * (doutputs[i] - targets.values[i]);
     return sum;
   }
 };
+
+LOCKSTEP_VECTOR_CLONES void subtract(std::span<const float> x, float amount, std::span<float> y) {
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] - amount;
+}
+
+// y = y * factor - amount
+LOCKSTEP_VECTOR_CLONES void scale_and_shift(std::span<float> y, float factor, float amount) {
+  for (float& value : y) value = value * factor - amount;
+}
 
 class SoftmaxCrossEntropy final : public Loss {
  public:
@@ -46,20 +55,25 @@ class SoftmaxCrossEntropy final : public Loss {
   [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
                                 std::span<float> doutputs) const override {
     const std::size_t rows = checked_rows(TargetKind::labels, width, outputs, targets, doutputs);
-    double sum = 0;
+    // The exponentials of all rows at once: rows are short.
     for (std::size_t row = 0; row < rows; ++row) {
       const auto x = outputs.subspan(row * width, width);
-      const auto dx = doutputs.empty() ? doutputs : doutputs.subspan(row * width, width);
-      sum += evaluate_row(x, static_cast<std::size_t>(targets.labels[row]), dx);
+      subtract(x, lockstep::largest(x), doutputs.subspan(row * width, width));
+    }
+    vector_exp(doutputs, doutputs);
+    double sum = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      sum += evaluate_row(outputs.subspan(row * width, width), static_cast<std::size_t>(targets.labels[row]),
+                          doutputs.subspan(row * width, width));
     }
     return sum;
   }
 
  private:
+  // dx: exp(x - largest) on entry, the slope on return.
   [[nodiscard]] double evaluate_row(std::span<const float> x, std::size_t label, std::span<float> dx) const {
-    const float largest = *std::max_element(x.begin(), x.end());
-    const double exp_sum = sum_exp(x, largest, dx);
-    const double log_sum = double{largest} + std::log(exp_sum);
+    const double exp_sum = lockstep::sum(dx);
+    const double log_sum = double{lockstep::largest(x)} + std::log(exp_sum);
     const double uniform = smoothing_ / static_cast<double>(x.size());
     double loss = (1.0 - smoothing_) * (log_sum - x[label]);
     if (smoothing_ != 0) {
@@ -67,28 +81,9 @@ class SoftmaxCrossEntropy final : public Loss {
       for (const float value : x) all += log_sum - value;
       loss += uniform * all;
     }
-    if (dx.empty()) return loss;
-    const auto share = static_cast<float>(1.0 / exp_sum);
-    const auto floor = static_cast<float>(uniform);
-    for (float& value : dx) value = value * share - floor;
+    scale_and_shift(dx, static_cast<float>(1.0 / exp_sum), static_cast<float>(uniform));
     dx[label] -= static_cast<float>(1.0 - smoothing_);
     return loss;
-  }
-
-  // The sum over j of exp(x_j - largest), in the order of j; leaves the exponentials in `exps` unless that is empty.
-  // Without `exps` the same bits: an exponential does not depend on its place.
-  [[nodiscard]] static double sum_exp(std::span<const float> x, float largest, std::span<float> exps) {
-    constexpr std::size_t chunk = 256;
-    std::array<float, chunk> buffer;
-    double sum = 0;
-    for (std::size_t begin = 0; begin < x.size(); begin += chunk) {
-      const std::size_t size = std::min(chunk, x.size() - begin);
-      const auto part = exps.empty() ? std::span(buffer).first(size) : exps.subspan(begin, size);
-      for (std::size_t i = 0; i < size; ++i) part[i] = x[begin + i] - largest;
-      vector_exp(part, part);
-      for (const float value : part) sum += value;
-    }
-    return sum;
   }
 
   double smoothing_;

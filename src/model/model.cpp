@@ -73,7 +73,6 @@ std::span<float> Workspace::input(std::size_t rows) noexcept {
 }
 
 std::span<float> Workspace::doutputs(std::size_t rows) noexcept {
-  if (gradients_.empty()) return {};  // made for forward alone; a loss then writes no gradient
   return gradients_.front().view().first(rows * widths_.back());
 }
 
@@ -89,7 +88,10 @@ Model::Model(const ModelConfig& config, std::size_t inputs) : inputs_(inputs), n
   if (inputs == 0) throw Error(ErrorKind::config, "model: expected samples of at least 1 number, found 0");
   std::size_t width = inputs;
   for (std::size_t index = 0; index < config.layers.size(); ++index) {
-    Node node{make_layer_at(index, config.layers[index]), width, 0, {}, {}};
+    Node node{make_layer_at(index, config.layers[index]), width, 0, false, {}, {}};
+    const LayerTraits traits = node.layer->traits();
+    node.in_place =
+        traits.number_by_number && !traits.reads_input && index > 0 && !nodes_.back().layer->traits().reads_output;
     node.out = node.layer->outputs(width);
     for (ParameterSpec& spec : node.layer->parameters(width)) {
       const std::size_t entry = table_.add(names_[index], spec.name, spec.shape, spec.kind);
@@ -130,12 +132,16 @@ Workspace Model::make_workspace(std::size_t max_rows, bool training) const {
   workspace.max_rows_ = max_rows;
   workspace.widths_.push_back(inputs_);
   for (const Node& node : nodes_) workspace.widths_.push_back(node.out);
-  for (const std::size_t width : workspace.widths_) workspace.activations_.emplace_back(max_rows * width);
-  if (training) {
-    // Nobody asks for the derivative by the inputs.
-    const std::size_t widest = *std::max_element(workspace.widths_.begin() + 1, workspace.widths_.end());
-    for (int i = 0; i < 2; ++i) workspace.gradients_.emplace_back(max_rows * widest);
+  for (std::size_t index = 0; index < workspace.widths_.size(); ++index) {
+    if (index == 0 || !nodes_[index - 1].in_place) {
+      workspace.activations_.emplace_back(max_rows * workspace.widths_[index]);
+    }
+    workspace.buffer_of_.push_back(workspace.activations_.size() - 1);
   }
+  // Nobody asks for the derivative by the inputs; without backward, for none but that by the outputs.
+  const auto widest = *std::max_element(workspace.widths_.begin() + 1, workspace.widths_.end());
+  workspace.gradients_.emplace_back(max_rows * (training ? widest : outputs_));
+  if (training) workspace.gradients_.emplace_back(max_rows * widest);
   return workspace;
 }
 
@@ -146,7 +152,7 @@ std::span<const float> Model::forward(const Pass& pass, std::span<const float> w
   std::span<const float> x = workspace.input(rows);
   for (std::size_t index = 0; index < nodes_.size(); ++index) {
     const Node& node = nodes_[index];
-    const auto y = workspace.activations_[index + 1].view().first(rows * node.out);
+    const auto y = workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
     node.layer->forward(context_of(pass, index), {weights, node.tensors}, x, y);
     x = y;
   }
@@ -158,7 +164,7 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
   expect_size(weights.size(), table_.arena_size(), "a weight arena");
   expect_size(gradient.size(), table_.arena_size(), "a gradient arena");
   expect_rows(pass, rows, workspace);
-  if (workspace.gradients_.empty()) {
+  if (workspace.gradients_.size() < 2) {
     throw Error(ErrorKind::usage, "model: expected a workspace made for training, found one made for forward alone");
   }
   // Nothing before the first layer with parameters needs a derivative.
@@ -168,14 +174,15 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
   std::size_t current = 0;  // which of the two buffers holds dy; the other takes dx
   for (std::size_t index = nodes_.size(); index-- > first;) {
     const Node& node = nodes_[index];
-    const std::span<const float> x = workspace.activations_[index].view().first(rows * node.in);
-    const std::span<const float> y = workspace.activations_[index + 1].view().first(rows * node.out);
+    const std::span<const float> x = workspace.activations_[workspace.buffer_of_[index]].view().first(rows * node.in);
+    const std::span<const float> y =
+        workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
     const std::span<const float> dy = workspace.gradients_[current].view().first(rows * node.out);
-    const auto dx =
-        index == first ? std::span<float>() : workspace.gradients_[1 - current].view().first(rows * node.in);
+    const std::size_t next = node.layer->traits().number_by_number ? current : 1 - current;
+    const auto dx = index == first ? std::span<float>() : workspace.gradients_[next].view().first(rows * node.in);
     node.layer->backward(context_of(pass, index), {weights, node.tensors}, x, y, dy, dx, {gradient, node.tensors});
     if (has_parameters(node) && ready) ready(node.span);
-    current = 1 - current;
+    current = next;
   }
 }
 

@@ -34,7 +34,8 @@ class Workspace {
   friend class Model;
   std::size_t max_rows_ = 0;
   std::vector<std::size_t> widths_;         // [layers + 1]
-  std::vector<Buffer<float>> activations_;  // [layers + 1], each [max_rows, width]
+  std::vector<Buffer<float>> activations_;  // each [max_rows, width]
+  std::vector<std::size_t> buffer_of_;      // [layers + 1] index of a layer's input or output in activations_
   std::vector<Buffer<float>> gradients_;    // two of [max_rows, widest], used in turn
 };
 
@@ -81,6 +82,7 @@ class Model {
     std::unique_ptr<Layer> layer;
     std::size_t in = 0;
     std::size_t out = 0;
+    bool in_place = false;       // y takes the place of x
     std::vector<Range> tensors;  // arena ranges
     Range span;                  // arena range of all tensors; empty when there is none
   };

@@ -11,7 +11,7 @@ namespace lockstep {
 namespace {
 
 struct Coefficients {
-  float divisor, clip, decay, lr, eps;
+  float scale, decay, lr, eps;
 };
 
 LOCKSTEP_VECTOR_CLONES void adagrad_step(const Coefficients k, std::span<float> weights, const PairSum gradient,
@@ -20,7 +20,7 @@ LOCKSTEP_VECTOR_CLONES void adagrad_step(const Coefficients k, std::span<float> 
     const std::size_t end = end_of_strip(weights, gradient, begin);
 #pragma GCC ivdep
     for (std::size_t i = begin; i < end; ++i) {
-      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      const float g = gradient[i] * k.scale + k.decay * weights[i];
       squares[i] += g * g;
       weights[i] -= k.lr * g / (std::sqrt(squares[i]) + k.eps);
     }
@@ -46,8 +46,7 @@ class Adagrad final : public Optimizer {
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, kSlots.size());
     const auto steps_before = static_cast<double>(step.step - 1);
-    const Coefficients c = {.divisor = step.divisor,
-                            .clip = step.clip,
+    const Coefficients c = {.scale = step.scale(),
                             .decay = decay ? static_cast<float>(weight_decay_) : 0.0F,
                             .lr = static_cast<float>(step.lr / (1 + steps_before * lr_decay_)),
                             .eps = static_cast<float>(eps_)};

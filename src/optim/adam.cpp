@@ -15,7 +15,7 @@ namespace lockstep {
 namespace {
 
 struct Coefficients {
-  float divisor, clip;
+  float scale;          // of the gradient: clip / divisor
   float decay, shrink;  // of the gradient, of the weights
   float beta1, beta2;
   float rest1, rest2;           // 1 - beta
@@ -29,7 +29,7 @@ LOCKSTEP_VECTOR_CLONES void adam_step(const Coefficients k, std::span<float> wei
     const std::size_t end = end_of_strip(weights, gradient, begin);
 #pragma GCC ivdep
     for (std::size_t i = begin; i < end; ++i) {
-      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      const float g = gradient[i] * k.scale + k.decay * weights[i];
       exp_avg[i] = k.beta1 * exp_avg[i] + k.rest1 * g;
       exp_avg_sq[i] = k.beta2 * exp_avg_sq[i] + k.rest2 * g * g;
       weights[i] =
@@ -69,8 +69,7 @@ class Adam final : public Optimizer {
     const auto count = static_cast<double>(step.step);
     const double weight_decay = decay ? weight_decay_ : 0;
     const bool of_gradient = kind_ == Decay::of_gradient;
-    const Coefficients c = {.divisor = step.divisor,
-                            .clip = step.clip,
+    const Coefficients c = {.scale = step.scale(),
                             .decay = of_gradient ? static_cast<float>(weight_decay) : 0.0F,
                             .shrink = of_gradient ? 1.0F : static_cast<float>(1 - step.lr * weight_decay),
                             .beta1 = static_cast<float>(beta1_),

@@ -25,6 +25,8 @@ struct UpdateStep {
   std::uint64_t step = 1;  ///< counts from 1
   float divisor = 1;       ///< samples of the global batch: the gradient is sum / divisor ...
   float clip = 1;          ///< ... times this
+  /// What the sum is multiplied by.
+  [[nodiscard]] float scale() const noexcept { return static_cast<float>(double{clip} / double{divisor}); }
 };
 
 class Optimizer {

@@ -12,7 +12,7 @@ namespace lockstep {
 namespace {
 
 struct Coefficients {
-  float divisor, clip, decay, lr;
+  float scale, decay, lr;
   float alpha, rest, eps;  // rest: 1 - alpha
   float momentum;
 };
@@ -31,7 +31,7 @@ LOCKSTEP_VECTOR_CLONES void rmsprop_step(const Coefficients k, std::span<float> 
     const std::size_t end = end_of_strip(weights, gradient, begin);
 #pragma GCC ivdep
     for (std::size_t i = begin; i < end; ++i) {
-      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      const float g = gradient[i] * k.scale + k.decay * weights[i];
       square[i] = k.alpha * square[i] + k.rest * g * g;
       float variance = square[i];
       if constexpr (centered) {
@@ -67,8 +67,7 @@ class RmsProp final : public Optimizer {
   void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, num_slots_);
-    const Coefficients c = {.divisor = step.divisor,
-                            .clip = step.clip,
+    const Coefficients c = {.scale = step.scale(),
                             .decay = decay ? static_cast<float>(weight_decay_) : 0.0F,
                             .lr = static_cast<float>(step.lr),
                             .alpha = static_cast<float>(alpha_),

@@ -14,7 +14,7 @@ namespace lockstep {
 namespace {
 
 struct Coefficients {
-  float divisor, clip, decay, lr;
+  float scale, decay, lr;
   float keep, take;              // buffer = keep * buffer + take * gradient
   float of_gradient, of_buffer;  // direction = of_gradient * gradient + of_buffer * buffer
 };
@@ -24,7 +24,7 @@ LOCKSTEP_VECTOR_CLONES void plain_step(const Coefficients k, std::span<float> we
     const std::size_t end = end_of_strip(weights, gradient, begin);
 #pragma GCC ivdep
     for (std::size_t i = begin; i < end; ++i) {
-      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      const float g = gradient[i] * k.scale + k.decay * weights[i];
       weights[i] -= k.lr * g;
     }
   }
@@ -36,7 +36,7 @@ LOCKSTEP_VECTOR_CLONES void momentum_step(const Coefficients k, std::span<float>
     const std::size_t end = end_of_strip(weights, gradient, begin);
 #pragma GCC ivdep
     for (std::size_t i = begin; i < end; ++i) {
-      const float g = gradient[i] / k.divisor * k.clip + k.decay * weights[i];
+      const float g = gradient[i] * k.scale + k.decay * weights[i];
       buffer[i] = k.keep * buffer[i] + k.take * g;
       weights[i] -= k.lr * (k.of_gradient * g + k.of_buffer * buffer[i]);
     }
@@ -69,8 +69,7 @@ class Sgd final : public Optimizer {
     check_update(weights, gradient, slots, this->slots().size());
     // The first step starts the buffer with the whole gradient, without dampening.
     const bool first = step.step == 1;
-    const Coefficients c = {.divisor = step.divisor,
-                            .clip = step.clip,
+    const Coefficients c = {.scale = step.scale(),
                             .decay = decay ? static_cast<float>(weight_decay_) : 0.0F,
                             .lr = static_cast<float>(step.lr),
                             .keep = first ? 0.0F : static_cast<float>(momentum_),

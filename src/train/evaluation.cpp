@@ -32,7 +32,7 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
     const std::size_t rows = rows_of(block);
     fill(block, buffer.rows(rows, workspace.input(rows)));
     const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
-    const double loss = net.loss.evaluate(net.model.outputs(), outputs, buffer.targets(rows), {});
+    const double loss = net.loss.evaluate(net.model.outputs(), outputs, buffer.targets(rows), workspace.doutputs(rows));
     metrics.add_block(loss, outputs, buffer.targets(rows), std::span(sums).subspan(block * columns, columns), counts);
   }
   std::vector<std::size_t> value_starts(starts.begin(), starts.end());

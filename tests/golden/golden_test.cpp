@@ -167,7 +167,7 @@ class Training {
       };
       std::vector<std::span<float>> slots;
       for (auto& slot : slots_) slots.push_back(part(slot));
-      optimizer_->update(update, true, part(weights_), part(gradient_), slots);
+      optimizer_->update(update, true, part(weights_), std::span<const float>(part(gradient_)), slots);
     }
     return sum / static_cast<double>(rows_);
   }

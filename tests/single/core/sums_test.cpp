@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "core/random.hpp"
+#include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
@@ -56,6 +60,77 @@ TEST(SumSquares, AddsEightLanesAndThenPairs) {
   double in_order = 0;
   for (const float value : values) in_order += double{value} * value;
   EXPECT_EQ(in_order, 0x1p54);  // adding one by one gives another sum
+}
+
+TEST(SumSquares, OfAPairRoundsEachElementToFloatFirst) {
+  const std::vector<float> left = sample(1003);
+  const std::vector<float> right = {left.rbegin(), left.rend()};
+  std::vector<float> whole(left.size());
+  add(left, right, whole);
+  EXPECT_EQ(sum_squares(PairSum(left, right)), sum_squares(whole));
+}
+
+TEST(PairSum, OfOneArrayIsThatArrayToTheBit) {
+  const std::vector<float> values = {0.0F, -0.0F, 1.5F, -std::numeric_limits<float>::infinity(),
+                                     std::numeric_limits<float>::denorm_min()};
+  const PairSum alone = std::span<const float>(values);
+  ASSERT_EQ(alone.size(), values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(alone[i]), std::bit_cast<std::uint32_t>(values[i])) << i;
+  }
+}
+
+TEST(PairSum, RefusesArraysThatDoNotFit) {
+  const std::vector<float> values(PairSum::kMostAlone + 1);
+  const std::span<const float> all = values;
+  EXPECT_THROW((void)PairSum(all), Error);
+  EXPECT_THROW((void)PairSum(all, all.first(3)), Error);
+}
+
+TEST(Sum, AddsEightLanesAndThenPairs) {
+  for (const std::size_t size : {0U, 1U, 7U, 8U, 9U, 1000U}) {
+    const std::vector<float> values = sample(size);
+    long double exact = 0;
+    for (const float value : values) exact += value;
+    EXPECT_NEAR(sum(values), static_cast<double>(exact), 1e-12) << size;
+  }
+  std::vector<float> values(17, 0.0F);
+  values[0] = 0x1p53F;
+  values[8] = 1;   // lane 0: lost
+  values[16] = 1;  //   lost
+  values[1] = 1;   // lane 1: 2 with the next
+  values[9] = 1;
+  EXPECT_EQ(sum(values), 0x1p53 + 2);
+}
+
+TEST(Largest, IsTheLargestOfAnyLength) {
+  EXPECT_EQ(largest({}), -std::numeric_limits<float>::infinity());
+  for (std::size_t size = 1; size < 40; ++size) {
+    std::vector<float> values = sample(size);
+    EXPECT_EQ(largest(values), *std::max_element(values.begin(), values.end())) << size;
+    values[size / 2] = std::numeric_limits<float>::quiet_NaN();
+    if (size > 1) values[0] = 9;
+    EXPECT_EQ(largest(values), size > 1 ? 9 : -std::numeric_limits<float>::infinity()) << size;
+  }
+}
+
+TEST(SumRows, AddsColumnsInTheOrderOfTheRows) {
+  for (const std::size_t columns : {1U, 10U, 63U, 64U, 65U, 200U}) {
+    const std::vector<float> rows = sample(7 * columns);
+    std::vector<float> sums(columns, 5.0F);
+    sum_rows(rows, sums);
+    for (std::size_t c = 0; c < columns; ++c) {
+      float expected = 0;
+      for (std::size_t r = 0; r < 7; ++r) expected += rows[r * columns + c];
+      ASSERT_EQ(sums[c], expected) << columns << " columns, column " << c;
+    }
+  }
+}
+
+TEST(SumRows, OfNoRowsAreZeros) {
+  std::vector<float> sums(100, 5.0F);
+  sum_rows({}, sums);
+  EXPECT_EQ(sums, std::vector<float>(100, 0.0F));
 }
 
 TEST(AddTo, AddsElementwise) {

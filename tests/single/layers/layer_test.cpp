@@ -65,6 +65,25 @@ class Bench {
     layer_->backward(pass(), {weights, ranges}, x, forward(), dy, dx, {gradient, ranges});
   }
 
+  [[nodiscard]] LayerTraits traits() const { return layer_->traits(); }
+
+  // Forward with y in place of x, backward with dx in place of dy.
+  void in_place(std::vector<float>& y, std::vector<float>& dx) const {
+    y = x;
+    layer_->forward(pass(), {weights, ranges}, y, y);
+    dx = dy;
+    layer_->backward(pass(), {weights, ranges}, x, y, dx, dx, {{}, ranges});
+  }
+
+  // Backward where x and y, if the traits say that they are not read, hold NaN.
+  void backward_blind(std::vector<float>& dx, std::vector<float>& gradient) const {
+    const std::vector<float> nans(x.size() + dy.size(), std::numeric_limits<float>::quiet_NaN());
+    const auto y = forward();
+    const auto blind_x = traits().reads_input ? std::span(x) : std::span(nans).first(x.size());
+    const auto blind_y = traits().reads_output ? std::span(y) : std::span(nans).first(y.size());
+    layer_->backward(pass(), {weights, ranges}, blind_x, blind_y, dy, dx, {gradient, ranges});
+  }
+
   [[nodiscard]] double weighted_sum() const {
     const auto y = forward();
     double sum = 0;
@@ -114,6 +133,40 @@ TEST(Layers, GradientsMatchCentralDifferences) {
         EXPECT_NEAR(gradient[i], bench.slope(bench.weights[i]), kTolerance) << "weight " << i;
       }
     }
+  }
+}
+
+TEST(Layers, WorkInPlaceWhereTheirTraitsSaySo) {
+  std::size_t in_place = 0;
+  for (const Case& c : all_cases()) {
+    SCOPED_TRACE(c.type);
+    const Bench bench(c);
+    if (!bench.traits().number_by_number) continue;
+    ++in_place;
+    std::vector<float> dx(bench.x.size());
+    std::vector<float> gradient;
+    bench.backward(dx, gradient);
+    std::vector<float> y_in_place;
+    std::vector<float> dx_in_place;
+    bench.in_place(y_in_place, dx_in_place);
+    EXPECT_EQ(y_in_place, bench.forward());
+    EXPECT_EQ(dx_in_place, dx);
+  }
+  EXPECT_GE(in_place, 6U);
+}
+
+TEST(Layers, BackwardReadsNoMoreThanTheirTraitsSay) {
+  for (const Case& c : all_cases()) {
+    SCOPED_TRACE(c.type);
+    const Bench bench(c);
+    std::vector<float> dx(bench.x.size());
+    std::vector<float> gradient(bench.weights.size());
+    auto blind_dx = dx;
+    auto blind_gradient = gradient;
+    bench.backward(dx, gradient);
+    bench.backward_blind(blind_dx, blind_gradient);
+    EXPECT_EQ(blind_dx, dx);
+    EXPECT_EQ(blind_gradient, gradient);
   }
 }
 
