@@ -44,7 +44,7 @@ struct Plan {
     Cutter cutter;
     barrier = cutter.take(1, sizeof(NodeBarrier));
     shard_values = cutter.take(layout.shards, sizeof(double));
-    block_values = cutter.take(layout.blocks.size(), sizeof(double));
+    block_values = cutter.take(2 * layout.blocks.size(), sizeof(double));
     weights = cutter.take(layout.elements, sizeof(float));
     slots = cutter.take(layout.elements * layout.slots, sizeof(float));
     for (std::size_t rank = 0; rank + 1 < shard_starts.size(); ++rank) {
@@ -98,7 +98,7 @@ class NodeExchange final : public Exchange {
         barrier_(reinterpret_cast<NodeBarrier*>(window_.memory().data() + plan_.barrier)),
         weights_(view<float>(plan_.weights, layout.elements)),
         shard_values_(view<double>(plan_.shard_values, layout.shards)),
-        block_values_(view<double>(plan_.block_values, layout.blocks.size())),
+        block_values_(view<double>(plan_.block_values, 2 * layout.blocks.size())),
         block_starts_(deal_blocks(layout.blocks, ranks_)),
         program_(layout.shards, nodes_of_all()),
         scratch_(program_.depth() * kBlockElements),
@@ -148,11 +148,14 @@ class NodeExchange final : public Exchange {
       visit(block, std::span<const float>(kept(layout_.blocks[block].range)));
   }
 
+  // Two arrays in turn: a rank may still read the last one while others write. Before it is written again all have been
+  // at a barrier, and so have read it.
   void gather_blocks(std::span<double> values) override {
+    const std::span<double> shared = block_values_.subspan(gathers_++ % 2 * values.size(), values.size());
     const Range owned = owned_blocks();
-    for (std::size_t block = owned.begin; block < owned.end; ++block) block_values_[block] = values[block];
+    for (std::size_t block = owned.begin; block < owned.end; ++block) shared[block] = values[block];
     wait();
-    std::ranges::copy(block_values_, values.begin());
+    std::ranges::copy(shared, values.begin());
   }
 
   void publish() override { wait(); }
@@ -223,7 +226,8 @@ class NodeExchange final : public Exchange {
   NodeBarrier* barrier_;
   std::span<float> weights_;
   std::span<double> shard_values_;
-  std::span<double> block_values_;
+  std::span<double> block_values_;  // [2][blocks]
+  std::size_t gathers_ = 0;
   std::vector<std::size_t> block_starts_;  // [ranks + 1]
   std::vector<ShardSums> sums_;            // [ranks]
   TreeProgram program_;

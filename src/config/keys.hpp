@@ -69,10 +69,12 @@ void visit_keys(Run& run, Visitor&& visit) {
 
   visit(KeyInfo{"optimizer.type",
                 "sgd (momentum, dampening, nesterov, weight_decay), adam or adamw (betas, eps, weight_decay), rmsprop "
-                "(alpha, eps, momentum, centered, weight_decay) or adagrad (lr_decay, eps, "
-                "initial_accumulator_value, weight_decay)"},
+                "(alpha, eps, momentum, centered, weight_decay), adagrad (lr_decay, eps, "
+                "initial_accumulator_value, weight_decay), lars (momentum, nesterov, weight_decay, trust_coefficient, "
+                "eps) or lamb (betas, eps, weight_decay)"},
         run.optimizer.type);
-  visit(KeyInfo{"optimizer.lr", "base learning rate; unset: PyTorch's default, 1e-2 for sgd", positive},
+  visit(KeyInfo{"optimizer.lr", "base learning rate; unset: PyTorch's default, 1e-2 for sgd, 1 for lars, 1e-3 for lamb",
+                positive},
         run.optimizer.lr);
   visit(KeyInfo{"optimizer.schedule",
                 "constant, step (step_size, gamma), linear (start_factor, end_factor, total_iters), polynomial "

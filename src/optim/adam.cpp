@@ -2,12 +2,9 @@
 //
 // The two differ in weight_decay alone: Adam adds it to the gradient, AdamW shrinks the weights.
 // Source: Kingma and Ba, Adam (2015), algorithm 1; Loshchilov and Hutter, Decoupled weight decay (2019), algorithm 2.
-#include <fmt/format.h>
-
 #include <array>
 #include <cmath>
 
-#include "lockstep/error.hpp"
 #include "optim/elements.hpp"
 #include "optim/optimizer.hpp"
 
@@ -45,20 +42,11 @@ enum class Decay { of_gradient, of_weights };
 class Adam final : public Optimizer {
  public:
   Adam(const Options& options, Decay kind, double default_decay)
-      : eps_(non_negative(options, "eps", 1e-8)),
+      : betas_(betas_of(options)),
+        eps_(non_negative(options, "eps", 1e-8)),
         weight_decay_(non_negative(options, "weight_decay", default_decay)),
         kind_(kind) {
     options.expect_only({"betas", "eps", "weight_decay"});
-    const std::vector<double> betas = options.numbers("betas", std::vector{0.9, 0.999});
-    const auto fits = [](double beta) { return beta >= 0 && beta < 1; };
-    if (betas.size() != 2 || !fits(betas[0]) || !fits(betas[1])) {
-      std::string found;
-      for (const double beta : betas) found += fmt::format("{}{}", found.empty() ? "" : ", ", beta);
-      throw Error(ErrorKind::config,
-                  fmt::format("{}.betas: expected two numbers from 0 to below 1, found [{}]", options.where(), found));
-    }
-    beta1_ = betas[0];
-    beta2_ = betas[1];
   }
 
   [[nodiscard]] std::span<const std::string_view> slots() const override { return kSlots; }
@@ -72,19 +60,18 @@ class Adam final : public Optimizer {
     const Coefficients c = {.scale = step.scale(),
                             .decay = of_gradient ? static_cast<float>(weight_decay) : 0.0F,
                             .shrink = of_gradient ? 1.0F : static_cast<float>(1 - step.lr * weight_decay),
-                            .beta1 = static_cast<float>(beta1_),
-                            .beta2 = static_cast<float>(beta2_),
-                            .rest1 = static_cast<float>(1 - beta1_),
-                            .rest2 = static_cast<float>(1 - beta2_),
-                            .root_correction2 = static_cast<float>(std::sqrt(1 - std::pow(beta2_, count))),
+                            .beta1 = static_cast<float>(betas_[0]),
+                            .beta2 = static_cast<float>(betas_[1]),
+                            .rest1 = static_cast<float>(1 - betas_[0]),
+                            .rest2 = static_cast<float>(1 - betas_[1]),
+                            .root_correction2 = static_cast<float>(std::sqrt(1 - std::pow(betas_[1], count))),
                             .eps = static_cast<float>(eps_),
-                            .step_size = static_cast<float>(step.lr / (1 - std::pow(beta1_, count)))};
+                            .step_size = static_cast<float>(step.lr / (1 - std::pow(betas_[0], count)))};
     adam_step(c, weights, gradient, slots[0], slots[1]);
   }
 
  private:
-  double beta1_ = 0;
-  double beta2_ = 0;
+  std::array<double, 2> betas_;
   double eps_;
   double weight_decay_;
   Decay kind_;

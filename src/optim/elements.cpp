@@ -2,8 +2,10 @@
 #include "optim/elements.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <limits>
+#include <vector>
 
 #include "lockstep/error.hpp"
 
@@ -21,6 +23,14 @@ double below_one(const Options& options, std::string_view key, double fallback) 
   if (value >= 0 && value < 1) return value;
   throw Error(ErrorKind::config,
               fmt::format("{}.{}: expected a number from 0 to below 1, found {}", options.where(), key, value));
+}
+
+std::array<double, 2> betas_of(const Options& options) {
+  const std::vector<double> betas = options.numbers("betas", std::vector{0.9, 0.999});
+  const auto fits = [](double beta) { return beta >= 0 && beta < 1; };
+  if (betas.size() == 2 && fits(betas[0]) && fits(betas[1])) return {betas[0], betas[1]};
+  throw Error(ErrorKind::config, fmt::format("{}.betas: expected two numbers from 0 to below 1, found [{}]",
+                                             options.where(), fmt::join(betas, ", ")));
 }
 
 void check_update(std::span<const float> weights, const PairSum& gradient, std::span<const std::span<float>> slots,

@@ -10,12 +10,14 @@
 namespace lockstep {
 namespace {
 
-constexpr std::array<OptimizerType, 5> kTable = {{
+constexpr std::array<OptimizerType, 7> kTable = {{
     {"sgd", 1e-2, make_sgd},
     {"adam", 1e-3, make_adam},
     {"adamw", 1e-3, make_adamw},
     {"rmsprop", 1e-2, make_rmsprop},
     {"adagrad", 1e-2, make_adagrad},
+    {"lars", 1.0, make_lars},
+    {"lamb", 1e-3, make_lamb},
 }};
 
 }  // namespace

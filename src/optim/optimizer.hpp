@@ -1,7 +1,7 @@
 // Optimizers: element-wise updates of any part of the arenas.
 //
-// Formulas, keys and defaults are PyTorch's of the same name. An update is a pure function of the elements it is given,
-// so it does not matter which rank does which part.
+// Formulas, keys and defaults are PyTorch's of the same name. An update is a pure function of the elements it is given
+// and of norms that are taken over fixed blocks, so it does not matter which rank does which part.
 //
 // Adding one: its file, its declaration below, its row in optimizer.cpp's table; plus its test.
 #pragma once
@@ -27,6 +27,14 @@ struct UpdateStep {
   float clip = 1;          ///< ... times this
   /// What the sum is multiplied by.
   [[nodiscard]] float scale() const noexcept { return static_cast<float>(double{clip} / double{divisor}); }
+  double weight_norm = 0;     ///< of the whole parameter that the elements are of; where needs_norms()
+  double direction_norm = 0;  ///< of what measure() measured
+};
+
+/// Sums of squares over some elements: of the weights, and of what an optimizer compares them with.
+struct SquareSums {
+  double weights = 0;
+  double direction = 0;
 };
 
 class Optimizer {
@@ -38,6 +46,15 @@ class Optimizer {
   /// The value that slot `index` starts from.
   [[nodiscard]] virtual float slot_start(std::size_t /*index*/) const { return 0.0F; }
 
+  /// Whether an update needs the norms of whole parameters. Then measure() goes over all blocks before update() does.
+  [[nodiscard]] virtual bool needs_norms() const { return false; }
+  /// The sums of squares that make up the norms; may change `slots`. Shapes as for update; n at most kMostAlone.
+  [[nodiscard]] virtual SquareSums measure(const UpdateStep& /*step*/, bool /*decay*/,
+                                           std::span<const float> /*weights*/, const PairSum& /*gradient*/,
+                                           std::span<const std::span<float>> /*slots*/) const {
+    return {};
+  }
+
   /// Updates `weights` and `slots` [n] in place from the gradient sum [n].
   /// `decay`: whether weight_decay applies to these elements.
   virtual void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,
@@ -48,15 +65,18 @@ class Optimizer {
 // sgd: momentum, dampening, nesterov, weight_decay. adam: betas, eps, weight_decay (L2). adamw: the same (decoupled).
 // rmsprop: alpha, eps, momentum, centered, weight_decay.
 // adagrad: lr_decay, eps, initial_accumulator_value, weight_decay.
+// lars: momentum, nesterov, weight_decay, trust_coefficient, eps. lamb: betas, eps, weight_decay.
 [[nodiscard]] std::unique_ptr<Optimizer> make_sgd(const Options& options);
 [[nodiscard]] std::unique_ptr<Optimizer> make_adam(const Options& options);
 [[nodiscard]] std::unique_ptr<Optimizer> make_adamw(const Options& options);
 [[nodiscard]] std::unique_ptr<Optimizer> make_rmsprop(const Options& options);
 [[nodiscard]] std::unique_ptr<Optimizer> make_adagrad(const Options& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_lars(const Options& options);
+[[nodiscard]] std::unique_ptr<Optimizer> make_lamb(const Options& options);
 
 struct OptimizerType {
   std::string_view name;
-  double default_lr;  ///< PyTorch's; sgd has none there (1e-2 here)
+  double default_lr;  ///< PyTorch's; sgd has none there (1e-2 here); of lars and lamb the usual one
   std::unique_ptr<Optimizer> (*make)(const Options& options);
 };
 

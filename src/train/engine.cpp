@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -15,8 +14,6 @@
 
 namespace lockstep {
 namespace {
-
-constexpr std::size_t kMaxSlots = 4;
 
 // Seconds since the last call.
 class Stopwatch {
@@ -29,6 +26,16 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
+
+// The blocks of each parameter: [parameters].
+std::vector<Range> blocks_of_parameters(std::span<const Block> blocks, std::size_t parameters) {
+  std::vector<Range> ranges(parameters, {blocks.size(), 0});
+  for (std::size_t block = 0; block < blocks.size(); ++block) {
+    Range& range = ranges[blocks[block].parameter];
+    range = {std::min(range.begin, block), block + 1};
+  }
+  return ranges;
+}
 
 std::vector<bool> decays_of(const ParameterTable& table, const std::vector<std::string>& excluded) {
   for (const std::string& kind : excluded) {
@@ -115,12 +122,16 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       blocks_(blocks_of(model_.parameters())),
       exchange_(make_exchange(run.train.exchange, comm,
                               {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
-                               plan_.owned(static_cast<std::size_t>(comm.rank())), run.optimizer.clip_norm > 0})),
+                               plan_.owned(static_cast<std::size_t>(comm.rank())),
+                               run.optimizer.clip_norm > 0 || optimizer_->needs_norms()})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_losses_(plan_.shards),
-      block_norms_(blocks_.size()) {
-  if (optimizer_->slots().size() > kMaxSlots) throw Error(ErrorKind::internal, "an optimizer has too many slots");
+      parameter_blocks_(blocks_of_parameters(blocks_, model_.parameters().entries().size())),
+      block_squares_(blocks_.size()),
+      block_weight_squares_(optimizer_->needs_norms() ? blocks_.size() : 0),
+      parameter_norms_(model_.parameters().entries().size()),
+      slot_views_(optimizer_->slots().size()) {
   if (comm.is_root()) {
     model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
     for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
@@ -183,34 +194,70 @@ void Engine::update(std::span<double> shard_losses, std::size_t samples, StepRes
   UpdateStep step{.lr = *run_.optimizer.lr * schedule_->factor(info.position.step),
                   .step = result.step,
                   .divisor = static_cast<float>(samples)};
-  const auto apply_block = [&](std::size_t block, const PairSum& gradient) { apply(step, block, gradient); };
-  if (run_.optimizer.clip_norm > 0) {
-    exchange_->reduce(shard_losses, [this](std::size_t block, const PairSum& gradient) {
-      block_norms_[block] = sum_squares(gradient);
-    });
-    exchange_->gather_blocks(block_norms_);
-    const double norm = std::sqrt(tree_sum(block_norms_)) / static_cast<double>(samples);
-    // As torch.nn.utils.clip_grad_norm_.
-    step.clip = static_cast<float>(std::min(1.0, run_.optimizer.clip_norm / (norm + 1e-6)));
-    result.gradient_norm = norm;
-    exchange_->revisit(apply_block);
+  const bool clips = run_.optimizer.clip_norm > 0;
+  if (clips) result.gradient_norm = measure_clip(shard_losses, step);
+  if (optimizer_->needs_norms()) {
+    measure_norms(shard_losses, step, !clips);
+    exchange_->revisit([&](std::size_t block, const PairSum& gradient) { apply_with_norms(step, block, gradient); });
   } else {
-    exchange_->reduce(shard_losses, apply_block);
+    const auto apply_block = [&](std::size_t block, const PairSum& gradient) { apply(step, block, gradient); };
+    clips ? exchange_->revisit(apply_block) : exchange_->reduce(shard_losses, apply_block);
   }
   exchange_->publish();
   result.learning_rate = step.lr;
   result.loss = tree_sum(shard_losses) / static_cast<double>(samples);
 }
 
+double Engine::measure_clip(std::span<double> shard_losses, UpdateStep& step) {
+  exchange_->reduce(shard_losses, [this](std::size_t block, const PairSum& gradient) {
+    block_squares_[block] = sum_squares(gradient);
+  });
+  exchange_->gather_blocks(block_squares_);
+  const double norm = std::sqrt(tree_sum(block_squares_)) / double{step.divisor};
+  // As torch.nn.utils.clip_grad_norm_.
+  step.clip = static_cast<float>(std::min(1.0, run_.optimizer.clip_norm / (norm + 1e-6)));
+  return norm;
+}
+
+void Engine::measure_norms(std::span<double> shard_losses, const UpdateStep& step, bool first) {
+  const auto measure = [&](std::size_t block, const PairSum& gradient) {
+    const auto [range, parameter] = blocks_[block];
+    const SquareSums sums = optimizer_->measure(
+        step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient, slots_of(range));
+    block_weight_squares_[block] = sums.weights;
+    block_squares_[block] = sums.direction;
+  };
+  first ? exchange_->reduce(shard_losses, measure) : exchange_->revisit(measure);
+  exchange_->gather_blocks(block_weight_squares_);
+  exchange_->gather_blocks(block_squares_);
+  for (std::size_t parameter = 0; parameter < parameter_norms_.size(); ++parameter) {
+    const auto [begin, end] = parameter_blocks_[parameter];
+    const auto norm = [&](std::span<const double> squares) {
+      return std::sqrt(tree_sum(squares.subspan(begin, end - begin)));
+    };
+    parameter_norms_[parameter] = {norm(block_weight_squares_), norm(block_squares_)};
+  }
+}
+
+std::span<std::span<float>> Engine::slots_of(Range range) {
+  for (std::size_t slot = 0; slot < slot_views_.size(); ++slot) {
+    slot_views_[slot] = exchange_->slot(slot).subspan(range.begin, range.size());
+  }
+  return slot_views_;
+}
+
 void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
   const auto [range, parameter] = blocks_[block];
-  std::array<std::span<float>, kMaxSlots> slots;
-  const std::size_t count = optimizer_->slots().size();
-  for (std::size_t slot = 0; slot < count; ++slot) {
-    slots[slot] = exchange_->slot(slot).subspan(range.begin, range.size());
-  }
   optimizer_->update(step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient,
-                     std::span(slots).first(count));
+                     slots_of(range));
+}
+
+void Engine::apply_with_norms(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
+  UpdateStep of_parameter = step;
+  const SquareSums& norms = parameter_norms_[blocks_[block].parameter];
+  of_parameter.weight_norm = norms.weights;
+  of_parameter.direction_norm = norms.direction;
+  apply(of_parameter, block, gradient);
 }
 
 }  // namespace lockstep

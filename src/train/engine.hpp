@@ -90,6 +90,13 @@ class Engine {
  private:
   void update(std::span<double> shard_losses, std::size_t samples, StepResult& result);
   void apply(const UpdateStep& step, std::size_t block, const PairSum& gradient);
+  // The same with the norms that measure_norms() took.
+  void apply_with_norms(const UpdateStep& step, std::size_t block, const PairSum& gradient);
+  // Sets step.clip and returns the gradient's norm. The first pass over the blocks.
+  double measure_clip(std::span<double> shard_losses, UpdateStep& step);
+  // Sets parameter_norms_. `first` tells whether this is the first pass over the blocks.
+  void measure_norms(std::span<double> shard_losses, const UpdateStep& step, bool first);
+  [[nodiscard]] std::span<std::span<float>> slots_of(Range range);
   [[nodiscard]] CheckpointArrays arrays() const;
 
   const Communicator& comm_;
@@ -104,8 +111,12 @@ class Engine {
   std::unique_ptr<Exchange> exchange_;
   Workspace workspace_;
   RowBuffer rows_;
-  std::vector<double> shard_losses_;  // [shards]
-  std::vector<double> block_norms_;   // [blocks] sums of squares
+  std::vector<double> shard_losses_;          // [shards]
+  std::vector<Range> parameter_blocks_;       // [parameters] which blocks are its own
+  std::vector<double> block_squares_;         // [blocks] sums of squares
+  std::vector<double> block_weight_squares_;  // [blocks], where the optimizer needs norms
+  std::vector<SquareSums> parameter_norms_;   // [parameters], norms, not squares
+  std::vector<std::span<float>> slot_views_;  // [slots]
 };
 
 /// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).

@@ -167,6 +167,12 @@ class Training {
       };
       std::vector<std::span<float>> slots;
       for (auto& slot : slots_) slots.push_back(part(slot));
+      if (optimizer_->needs_norms()) {
+        const auto squares =
+            optimizer_->measure(update, true, part(weights_), std::span<const float>(part(gradient_)), slots);
+        update.weight_norm = std::sqrt(squares.weights);
+        update.direction_norm = std::sqrt(squares.direction);
+      }
       optimizer_->update(update, true, part(weights_), std::span<const float>(part(gradient_)), slots);
     }
     return sum / static_cast<double>(rows_);

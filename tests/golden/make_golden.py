@@ -99,8 +99,55 @@ def parameters(model):
     return [[flat(m.weight), flat(m.bias)] for m in model if isinstance(m, nn.Linear)]
 
 
+class Lars(torch.optim.Optimizer):
+    """You, Gitman and Ginsburg (2017), algorithm 1, with the learning rate outside of the momentum buffer."""
+
+    def __init__(self, parameters, lr, momentum=0.9, weight_decay=0.0, trust_coefficient=1e-3, eps=1e-8,
+                 nesterov=False):
+        super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay,
+                                          trust=trust_coefficient, eps=eps, nesterov=nesterov))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                size, slope = p.norm(), p.grad.norm()
+                ratio = 1.0
+                if size > 0 and slope > 0:
+                    ratio = group["trust"] * size / (slope + group["weight_decay"] * size + group["eps"])
+                g = ratio * (p.grad + group["weight_decay"] * p)
+                buffer = self.state[p].setdefault("buffer", torch.zeros_like(p))
+                buffer.mul_(group["momentum"]).add_(g)
+                p -= group["lr"] * (g + group["momentum"] * buffer if group["nesterov"] else buffer)
+
+
+class Lamb(torch.optim.Optimizer):
+    """You et al. (2020), algorithm 2, phi(x) = x."""
+
+    def __init__(self, parameters, lr, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01):
+        super().__init__(parameters, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            b1, b2 = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state.update(step=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["step"] += 1
+                state["m"].mul_(b1).add_((1 - b1) * p.grad)
+                state["v"].mul_(b2).add_((1 - b2) * p.grad ** 2)
+                m = state["m"] / (1 - b1 ** state["step"])
+                v = state["v"] / (1 - b2 ** state["step"])
+                r = m / (v.sqrt() + group["eps"]) + group["weight_decay"] * p
+                ratio = p.norm() / r.norm() if p.norm() > 0 and r.norm() > 0 else 1.0
+                p -= group["lr"] * ratio * r
+
+
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
-              "rmsprop": torch.optim.RMSprop, "adagrad": torch.optim.Adagrad}
+              "rmsprop": torch.optim.RMSprop, "adagrad": torch.optim.Adagrad, "lars": Lars,
+              "lamb": Lamb}
 
 # optimizer, learning rate, options, loss, clip_norm (0: none)
 RUNS = [
@@ -115,6 +162,10 @@ RUNS = [
     ("rmsprop", 0.005, {}, "softmax_cross_entropy", 0),
     ("rmsprop", 0.001, {"centered": True, "momentum": 0.9}, "softmax_cross_entropy", 0),
     ("adagrad", 0.05, {"lr_decay": 0.01}, "softmax_cross_entropy", 0),
+    ("lars", 1.0, {"weight_decay": 0.01, "trust_coefficient": 0.02}, "softmax_cross_entropy", 0),
+    ("lars", 0.5, {"momentum": 0.8, "nesterov": True, "trust_coefficient": 0.02}, "softmax_cross_entropy", 0),
+    ("lamb", 0.01, {}, "softmax_cross_entropy", 0),
+    ("lamb", 0.02, {"betas": [0.8, 0.99], "weight_decay": 0.1}, "softmax_cross_entropy", 0.25),
 ]
 
 

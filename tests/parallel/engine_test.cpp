@@ -36,6 +36,29 @@ TEST_F(EngineTest, AllRanksTogetherMakeTheBitsOfOneRank) {
   }
 }
 
+TEST_F(EngineTest, NormsOfParametersAreTheSameAtAnyRankCount) {
+  const Dataset data = make_dataset(70);
+  for (const char* type : {"lars", "lamb"}) {
+    for (const double clip_norm : {0.0, 0.5}) {
+      const auto run_with = [&](const char* exchange) {
+        RunConfig run = make_run(5, exchange);
+        run.model.layers[0].options.set("units", 700);  // three blocks a parameter
+        run.optimizer.type = type;
+        run.optimizer.clip_norm = clip_norm;
+        return run;
+      };
+      const auto alone = make_engine(self, run_with("tree"));
+      const std::vector<double> losses = train(*alone, data, 32, 2);
+      EXPECT_LT(losses.back(), losses.front());
+      for (const char* exchange : {"tree", "node"}) {
+        const auto together = make_engine(world, run_with(exchange));
+        EXPECT_EQ(train(*together, data, 32, 2), losses) << type << ", " << exchange << ", clip_norm " << clip_norm;
+        EXPECT_EQ(together->digest(), alone->digest()) << type << ", " << exchange << ", clip_norm " << clip_norm;
+      }
+    }
+  }
+}
+
 TEST_F(EngineTest, AnotherShardCountGivesOtherBits) {  // or the test above could not fail
   const Dataset data = make_dataset(70);
   const auto four = make_engine(world, make_run(4, "tree"));
@@ -59,8 +82,11 @@ TEST_F(EngineTest, AllreduceComesCloseToTheTree) {
 TEST_F(EngineTest, AStepAllocatesNothingAfterTheFirst) {
   const Dataset data = make_dataset(70);
   const Normalization plain;
-  for (const char* exchange : {"node", "tree", "allreduce"}) {
-    const auto engine = make_engine(world, make_run(8, exchange));
+  for (const auto& [exchange, optimizer] :
+       {std::pair{"node", "adam"}, {"node", "lamb"}, {"tree", "adam"}, {"tree", "lamb"}, {"allreduce", "adam"}}) {
+    RunConfig run = make_run(8, exchange);
+    run.optimizer.type = optimizer;
+    const auto engine = make_engine(world, run);
     DatasetBatch batches(data, plain, {70, 32}, engine->shards(), 5);
     batches.start_epoch(0);
     batches.select(0);
@@ -70,7 +96,7 @@ TEST_F(EngineTest, AStepAllocatesNothingAfterTheFirst) {
       batches.select(b);
       engine->train_step(batches);
     }
-    EXPECT_EQ(test::allocations(), before) << exchange;
+    EXPECT_EQ(test::allocations(), before) << exchange << ", " << optimizer;
   }
 }
 

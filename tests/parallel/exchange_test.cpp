@@ -42,14 +42,14 @@ class ExchangeTest : public testing::TestWithParam<Case> {
  protected:
   Communicator comm{MPI_COMM_WORLD};
 
-  std::unique_ptr<Exchange> make(std::size_t shards) {
+  std::unique_ptr<Exchange> make(std::size_t shards, bool revisits = true) {
     const auto ranks = static_cast<std::size_t>(comm.size());
     ParameterTable table;
     table.add("a", "weight", {kElements - 1000}, ParameterKind::weight);
     table.add("a", "bias", {900}, ParameterKind::bias);
     owned = part_of(shards, static_cast<std::size_t>(comm.rank()), ranks);
     blocks = blocks_of(table);
-    return make_exchange(GetParam().exchange, comm, {kElements, blocks, 2, shards, owned, true});
+    return make_exchange(GetParam().exchange, comm, {kElements, blocks, 2, shards, owned, revisits});
   }
 
   Range owned;
@@ -58,8 +58,11 @@ class ExchangeTest : public testing::TestWithParam<Case> {
 
 TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
   const std::size_t shards = std::max(GetParam().shards, static_cast<std::size_t>(comm.size()));
-  const auto exchange = make(shards);
-  for (std::uint32_t step = 0; step < 3; ++step) {
+  std::unique_ptr<Exchange> exchange;
+  for (std::uint32_t step = 0; step < 6; ++step) {
+    const bool revisits = step < 3;
+    if (step % 3 == 0) exchange.reset();
+    if (step % 3 == 0) exchange = make(shards, revisits);
     std::vector<std::vector<float>> all;
     for (std::size_t s = 0; s < shards; ++s) all.push_back(shard_gradient(s, step));
     const std::vector<float> expected = tree_of(all, {0, shards});
@@ -85,10 +88,10 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
       }
     };
     exchange->reduce(values, check);
-    exchange->revisit(check);
+    if (revisits) exchange->revisit(check);
     exchange->publish();
     const Range mine = exchange->owned_blocks();
-    for (std::size_t b = 0; b < blocks.size(); ++b) EXPECT_EQ(visits[b], mine.contains(b) ? 2 : 0);
+    for (std::size_t b = 0; b < blocks.size(); ++b) EXPECT_EQ(visits[b], mine.contains(b) ? (revisits ? 2 : 1) : 0);
     for (std::size_t s = 0; s < shards; ++s) {
       EXPECT_EQ(values[s], 0.25 * static_cast<double>(s));
     }
@@ -114,6 +117,19 @@ TEST_P(ExchangeTest, EveryBlockIsUpdatedAndSeenByAllRanks) {
     EXPECT_EQ(norms[b], static_cast<double>(blocks[b].range.size()));
     EXPECT_EQ(exchange->weights()[blocks[b].range.begin], static_cast<float>(shards));
     EXPECT_EQ(exchange->weights()[blocks[b].range.end - 1], static_cast<float>(shards));
+  }
+}
+
+TEST_P(ExchangeTest, GathersBlocksAnyNumberOfTimesAStep) {
+  const auto exchange = make(static_cast<std::size_t>(comm.size()));
+  const Range mine = exchange->owned_blocks();
+  for (int round = 0; round < 200; ++round) {
+    std::vector<double> values(blocks.size(), -1);
+    for (std::size_t b = mine.begin; b < mine.end; ++b) values[b] = static_cast<double>(b) + 1000.0 * round;
+    exchange->gather_blocks(values);
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
+      ASSERT_EQ(values[b], static_cast<double>(b) + 1000.0 * round) << "round " << round;
+    }
   }
 }
 

@@ -82,6 +82,12 @@ class SameBits(unittest.TestCase):
         self.assertEqual(program.digest(tree), program.digest(node))
         self.assertEqual(program.metrics(tree), program.metrics(node))
 
+    def test_lamb_takes_norms_over_whole_parameters(self):
+        lamb = ("--set", "train.epochs=1", "--set", "optimizer.type=lamb", "--set", "optimizer.lr=0.01")
+        node, _ = self.train("lamb-node", 3, *lamb)
+        tree, _ = self.train("lamb-tree", 1, *lamb, "--set", "train.exchange=tree")
+        self.assertEqual(program.digest(tree), program.digest(node))
+
     def test_threads_of_the_environment_do_not_matter(self):
         one, _ = self.train("plain", 2, "--set", "train.epochs=1")
         other, _ = self.train("threads", 2, "--set", "train.epochs=1", environment={"OMP_NUM_THREADS": "2"})

@@ -37,6 +37,16 @@ struct Bench {
   std::vector<std::vector<float>> slots;
 };
 
+// Norms as the engine takes them, of one parameter that is all there is.
+UpdateStep with_norms(Bench& bench, UpdateStep step, const std::vector<float>& gradient) {
+  std::vector<std::span<float>> slots(bench.slots.begin(), bench.slots.end());
+  const SquareSums squares =
+      bench.optimizer->measure(step, true, bench.weights, std::span<const float>(gradient), slots);
+  step.weight_norm = std::sqrt(squares.weights);
+  step.direction_norm = std::sqrt(squares.direction);
+  return step;
+}
+
 // A few float operations on values near 1, each rounded to 6e-8.
 constexpr float kRounding = 1e-6F;
 
@@ -179,7 +189,7 @@ TEST(Optimizers, GoDownAQuadratic) {
     for (std::uint64_t step = 1; step <= 20; ++step) {
       std::vector<float> gradient;
       for (const float w : bench.weights) gradient.push_back(2 * w);
-      bench.update({.lr = type.default_lr, .step = step}, gradient);
+      bench.update(with_norms(bench, {.lr = type.default_lr, .step = step}, gradient), gradient);
       EXPECT_LT(height(), before);
       before = height();
     }
@@ -193,6 +203,40 @@ TEST(Optimizers, ListTheirKeysWhenOneIsUnknown) {
     EXPECT_TRUE(contains(message, "amsgrad")) << message;
     EXPECT_TRUE(contains(message, "weight_decay")) << message;
   }
+}
+
+TEST(Lars, StepsByTheRatioOfNorms) {
+  Bench bench(make_lars({{"trust_coefficient", 0.5}, {"eps", 0.0}}), {3.0F, 4.0F});
+  const std::vector<float> gradient = {0.0F, 20.0F};  // divided by 2: norm 10; weights: norm 5; ratio 0.25
+  bench.update(with_norms(bench, {.lr = 1, .step = 1, .divisor = 2}, gradient), gradient);
+  EXPECT_EQ(bench.weights, (std::vector{3.0F, 1.5F}));
+  EXPECT_EQ(bench.slots[0], (std::vector{0.0F, 2.5F}));
+}
+
+TEST(Lars, WeightDecayCountsInTheRatioAndInTheStep) {
+  Bench bench(make_lars({{"trust_coefficient", 1.0}, {"eps", 0.0}, {"weight_decay", 1.0}}), {3.0F, 4.0F});
+  const std::vector<float> gradient = {3.0F, 4.0F};  // ratio 5 / (5 + 5)
+  bench.update(with_norms(bench, {.lr = 0.5, .step = 1}, gradient), gradient);
+  EXPECT_EQ(bench.weights, (std::vector{1.5F, 2.0F}));
+}
+
+TEST(Lamb, StepsByTheNormOfTheWeights) {
+  Bench bench(make_lamb({{"eps", 0.0}, {"weight_decay", 0.0}}), {6.0F, 8.0F, 0.0F});
+  const std::vector<float> gradient = {2.0F, -3.0F, 0.5F};  // the first direction of Adam is the sign: norm sqrt(3)
+  bench.update(with_norms(bench, {.lr = 0.5, .step = 1}, gradient), gradient);
+  const double step = 0.5 * 10 / std::sqrt(3.0);
+  EXPECT_NEAR(bench.weights[0], 6 - step, 1e-5);
+  EXPECT_NEAR(bench.weights[1], 8 + step, 1e-5);
+  EXPECT_NEAR(bench.weights[2], -step, 1e-5);
+}
+
+TEST(LarsAndLamb, TakeTheStepUnscaledFromZeroWeights) {
+  Bench lars(make_lars({}), {0.0F});
+  lars.update(with_norms(lars, {.lr = 0.5, .step = 1}, {4.0F}), {4.0F});
+  EXPECT_EQ(lars.weights[0], -2.0F);
+  Bench lamb(make_lamb({{"eps", 0.0}}), {0.0F});
+  lamb.update(with_norms(lamb, {.lr = 0.5, .step = 1}, {4.0F}), {4.0F});
+  EXPECT_NEAR(lamb.weights[0], -0.5F, 1e-6);
 }
 
 TEST(Optimizers, ListTheKnownTypesWhenOneIsUnknown) {
@@ -215,6 +259,11 @@ TEST(Optimizers, RefuseValuesOutOfRangeNamingTheKey) {
       {"rmsprop", {{"momentum", 1.0}}},
       {"rmsprop", {{"eps", HUGE_VAL}}},
       {"adagrad", {{"lr_decay", -1.0}}},
+      {"lars", {{"momentum", 1.0}}},
+      {"lars", {{"trust_coefficient", -1.0}}},
+      {"lars", {{"nesterov", true}, {"momentum", 0.0}}},
+      {"lamb", {{"betas", std::vector{0.9, 1.0}}}},
+      {"lamb", {{"eps", -1.0}}},
       {"adagrad", {{"initial_accumulator_value", -1.0}}},
   };
   for (const auto& [type, options] : wrong) {
