@@ -5,6 +5,7 @@
 #include <array>
 #include <ctime>
 
+#include "comm/cores.hpp"
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "core/vector_math.hpp"
@@ -31,13 +32,6 @@ std::string mpi_version() {
   check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
   const std::string version(text.data(), static_cast<std::size_t>(length));
   return version.substr(0, version.find_first_of(",\n"));
-}
-
-std::string host_name() {
-  std::array<char, MPI_MAX_PROCESSOR_NAME> text{};
-  int length = 0;
-  check_mpi(MPI_Get_processor_name(text.data(), &length), "MPI_Get_processor_name");
-  return {text.data(), static_cast<std::size_t>(length)};
 }
 
 std::string hosts_of(const Communicator& comm) {

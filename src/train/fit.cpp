@@ -9,6 +9,7 @@
 #include <set>
 
 #include "checkpoint/retention.hpp"
+#include "comm/cores.hpp"
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "core/number_text.hpp"
@@ -89,6 +90,9 @@ class Fit {
     engine_.emplace(comm_, run_, std::move(*parts));
     engine_->reserve_rows(engine_->shards().max_rows(std::min(epoch_.batch, epoch_.samples)));
     warn_of_unlike_ranks();
+    for (const std::string& text : core_warnings(gather_cores(comm_), static_cast<std::size_t>(run_.train.threads))) {
+      log(LogLevel::warning, text);
+    }
   }
 
   // A step is a 32-bit part of the keys of random numbers.

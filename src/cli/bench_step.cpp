@@ -1,0 +1,186 @@
+#include "cli/bench_step.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "core/blas.hpp"
+#include "core/random.hpp"
+#include "train/dataset_batch.hpp"
+#include "train/engine.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+constexpr std::size_t kRounds = 15;
+constexpr double kRoundSeconds = 0.1;   // length of a round when the steps are not given
+constexpr std::size_t kSamples = 8192;  // at least: samples of the made-up data set
+
+Dataset made_up_data(const BenchConfig& config) {
+  const std::size_t samples = std::max(kSamples, static_cast<std::size_t>(config.run.train.batch));
+  Dataset data;
+  data.source = "made-up data";
+  data.x = {ElementType::f32, samples, config.widths.front(),
+            std::vector<std::byte>(samples * config.widths.front() * 4)};
+  fill_uniform({1, RandomPurpose::bench, 0, 0, 0}, 0.0F, 1.0F,
+               {reinterpret_cast<float*>(data.x.bytes.data()), samples * config.widths.front()});
+  std::vector<std::uint32_t> words(samples);
+  random_fill({1, RandomPurpose::bench, 1, 0, 0}, words);
+  data.y = {ElementType::i32, samples, 1, std::vector<std::byte>(samples * 4)};
+  const std::span labels(reinterpret_cast<std::int32_t*>(data.y.bytes.data()), samples);
+  for (std::size_t i = 0; i < samples; ++i) labels[i] = static_cast<std::int32_t>(words[i] % config.widths.back());
+  return data;
+}
+
+// The step's matrix products with nothing between them: forward, weight gradient, and input gradient but for the first
+// layer, for every shard of this rank.
+class Floor {
+ public:
+  Floor(std::span<const std::size_t> widths, std::vector<std::size_t> shard_rows)
+      : widths_(widths.begin(), widths.end()), shard_rows_(std::move(shard_rows)) {
+    const std::size_t rows = *std::max_element(shard_rows_.begin(), shard_rows_.end());
+    for (const std::size_t width : widths_) {
+      activations_.push_back(filled(rows * width, 0.5F));
+      gradients_.push_back(filled(rows * width, 0.5F));
+    }
+    for (std::size_t i = 0; i + 1 < widths_.size(); ++i) {
+      weights_.push_back(filled(widths_[i] * widths_[i + 1], 0.01F));
+      weight_gradients_.push_back(filled(widths_[i] * widths_[i + 1], 0.0F));
+    }
+  }
+
+  void step() {
+    for (const std::size_t rows : shard_rows_) {
+      for (std::size_t i = 0; i < weights_.size(); ++i) {
+        gemm({rows, widths_[i + 1], widths_[i]}, Transpose::no, part(activations_[i], rows * widths_[i]),
+             Transpose::yes, weights_[i].view(), 0.0F, part(activations_[i + 1], rows * widths_[i + 1]));
+      }
+      for (std::size_t i = weights_.size(); i-- > 0;) {
+        const auto dy = part(gradients_[i + 1], rows * widths_[i + 1]);
+        gemm({widths_[i + 1], widths_[i], rows}, Transpose::yes, dy, Transpose::no,
+             part(activations_[i], rows * widths_[i]), 0.0F, weight_gradients_[i].view());
+        if (i == 0) break;
+        gemm({rows, widths_[i], widths_[i + 1]}, Transpose::no, dy, Transpose::no, weights_[i].view(), 0.0F,
+             part(gradients_[i], rows * widths_[i]));
+      }
+    }
+  }
+
+ private:
+  static Buffer<float> filled(std::size_t size, float value) {
+    Buffer<float> buffer(size);
+    std::ranges::fill(buffer.view(), value);
+    return buffer;
+  }
+  static std::span<float> part(Buffer<float>& buffer, std::size_t size) { return buffer.view().first(size); }
+
+  std::vector<std::size_t> widths_;
+  std::vector<std::size_t> shard_rows_;
+  std::vector<Buffer<float>> activations_;
+  std::vector<Buffer<float>> gradients_;
+  std::vector<Buffer<float>> weights_;
+  std::vector<Buffer<float>> weight_gradients_;
+};
+
+struct Round {
+  double floor = 0;  // seconds a step
+  double step = 0;
+  StepTimes times;  // sums over the steps of the round
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+template <class Work>
+double seconds_a_call(const Communicator& comm, std::size_t calls, Work work) {
+  comm.barrier();
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < calls; ++i) work();
+  comm.barrier();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(calls);
+}
+
+// Steps over the made-up data, epoch after epoch, as training does.
+class Stepper {
+ public:
+  Stepper(Engine& engine, const Dataset& data, const BenchConfig& config)
+      : engine_(engine),
+        plan_{data.samples() / static_cast<std::size_t>(config.run.train.batch) *
+                  static_cast<std::size_t>(config.run.train.batch),
+              static_cast<std::size_t>(config.run.train.batch)},
+        batch_(data, normalization_, plan_, engine.shards(), 1) {
+    batch_.start_epoch(0);
+  }
+  StepTimes step() {
+    batch_.select(next_++ % plan_.batches());
+    return engine_.train_step(batch_).times;
+  }
+
+ private:
+  Engine& engine_;
+  Normalization normalization_;
+  EpochPlan plan_;
+  DatasetBatch batch_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
+  std::optional<EngineParts> parts;
+  Dataset data;
+  comm.together([&] {
+    parts.emplace(config.run, config.widths.front(), 1);
+    data = made_up_data(config);
+  });
+  Engine engine(comm, config.run, std::move(*parts));
+  engine.reserve_rows(engine.shards().max_rows(static_cast<std::size_t>(config.run.train.batch)));
+  const Range owned = engine.shards().owned(static_cast<std::size_t>(comm.rank()));
+  std::vector<std::size_t> shard_rows;
+  for (std::size_t s = owned.begin; s < owned.end; ++s) {
+    shard_rows.push_back(engine.shards().rows(static_cast<std::size_t>(config.run.train.batch), s).size());
+  }
+  Floor floor(config.widths, shard_rows);
+  Stepper stepper(engine, data, config);
+  const double first = seconds_a_call(comm, 3, [&] {
+    floor.step();
+    stepper.step();
+  });
+  const double estimate = comm.max(seconds_a_call(comm, 3, [&] {
+    floor.step();
+    stepper.step();
+  }));
+  const auto wanted = static_cast<std::size_t>(kRoundSeconds / std::max(std::min(first, estimate), 1e-7));
+  const std::size_t steps =
+      config.steps != 0 ? config.steps
+                        : static_cast<std::size_t>(comm.max(static_cast<double>(std::max<std::size_t>(wanted, 3))));
+  std::vector<Round> rounds(kRounds);
+  for (Round& round : rounds) {
+    round.floor = seconds_a_call(comm, steps, [&] { floor.step(); });
+    round.step = seconds_a_call(comm, steps, [&] {
+      const StepTimes times = stepper.step();
+      round.times.gather += times.gather;
+      round.times.forward += times.forward;
+      round.times.backward += times.backward;
+      round.times.wait += times.wait;
+      round.times.exchange += times.exchange;
+    });
+  }
+  const auto over_rounds = [&](auto value) {
+    std::vector<double> values;
+    for (const Round& round : rounds) values.push_back(value(round));
+    return median(values);
+  };
+  const auto count = static_cast<double>(steps);
+  return {over_rounds([](const Round& r) { return r.floor; }),
+          over_rounds([](const Round& r) { return r.step; }),
+          {over_rounds([&](const Round& r) { return r.times.gather / count; }),
+           over_rounds([&](const Round& r) { return r.times.forward / count; }),
+           over_rounds([&](const Round& r) { return r.times.backward / count; }),
+           over_rounds([&](const Round& r) { return r.times.wait / count; }),
+           over_rounds([&](const Round& r) { return r.times.exchange / count; })}};
+}
+
+}  // namespace lockstep::cli
