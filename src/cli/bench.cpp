@@ -168,11 +168,11 @@ int run_bench(const CommandInput& input) {
 Command bench_command() {
   return {"bench",
           "",
-          "Times the training step beside the floor: the step's matrix products alone, same ranks, same run.\n"
-          "Without --layers, --batch and --activation: a table of five shapes.",
+          "Times the training step beside the floor: the step's matrix products alone, same ranks, same run.",
           "mpirun -n 2 lockstep bench --layers 784,512,256,10 --batch 64 --json",
           true,
-          {{"layers", OptionKind::text, "WIDTHS", "784,512,256,10", "input, hidden and output widths"},
+          {{"layers", OptionKind::text, "WIDTHS", "784,512,256,10",
+            "input, hidden and output widths; without any shape: a table of five"},
            {"activation", OptionKind::text, "NAME", "relu", "behind each hidden layer"},
            {"dropout", OptionKind::number, "RATE", "0", "behind each activation"},
            {"batch", OptionKind::integer, "N", "64", "samples a rank"},

@@ -1,6 +1,7 @@
 """The commands' contract: what they print, write and return."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -129,6 +130,23 @@ class Commands(unittest.TestCase):
             self.assertIn(key, result)
         self.assertEqual((result["ranks"], result["layers"], result["batch_per_rank"]), (2, [16, 32, 10], 8))
         self.assertGreater(result["samples_per_second"], 0)
+
+    def test_bench_without_a_shape_measures_five(self):
+        result = json.loads(program.run("bench", "--steps", "1", "--json", ranks=2).stdout)
+        rows = result["table"]
+        self.assertEqual(len(rows), 5)
+        self.assertEqual({key: result[key] for key in rows[0]}, rows[0])
+        self.assertEqual([row["batch_per_rank"] for row in rows], [64, 512, 128, 32, 64])
+        self.assertEqual(len({(*row["layers"], row["activation"], row["batch_per_rank"]) for row in rows}), 5)
+        text = program.run("bench", "--steps", "1", "--layers", "16,64,64,26", "--batch", "32").stdout
+        self.assertEqual(len(text.splitlines()), 2 + 1)
+        self.assertIn("16-64-64-26 relu", text)
+
+    def test_ranks_that_share_a_core_are_told(self):
+        done = program.run("train", RUN, "--output", self.folder / "crowded", "--set", "train.epochs=1", "--set",
+                           f"train.threads={os.cpu_count() + 1}", "--quiet")
+        self.assertEqual(done.stderr.count("lockstep: warning:"), 1)
+        self.assertIn("--map-by slot:PE=", done.stderr)
 
     def test_help_and_version_need_no_mpi(self):
         self.assertIn("train", program.run("--help", mpi=False).stdout)
