@@ -5,7 +5,7 @@
 //
 //   for each shard of shard_order(): write gradient(); shard_done();   gradient_ready() tells of parts that are
 //   complete reduce(shard_values, visit)                      visit: each owned block with its gradient sum
-//   [gather_blocks(norms); revisit(visit)]           when the update needs a norm first
+//   [gather_blocks(norms); revisit(visit)]           as often as the update needs norms first
 //   publish()                                        the updated weights are the same on every rank
 //
 // tree_exchange.cpp is the plain one that is right by reading: keep it so, it is the oracle of the others.

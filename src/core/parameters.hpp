@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/range.hpp"
+#include "core/sums.hpp"
 
 namespace lockstep {
 
@@ -51,7 +52,7 @@ struct Block {
   std::size_t parameter = 0;  ///< index into the table
 };
 
-inline constexpr std::size_t kBlockElements = 2048;
+inline constexpr std::size_t kBlockElements = PairSum::kMostAlone;
 /// The most floats that an arena takes: far above any net for CPUs, far below where sizes in bytes overflow.
 inline constexpr std::size_t kMaxElements = std::size_t{1} << 36U;
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "lockstep/error.hpp"
 #include "optim/elements.hpp"
 #include "optim/optimizer.hpp"
 
@@ -44,6 +45,11 @@ LOCKSTEP_VECTOR_CLONES void direction_of(const Coefficients k, std::span<const f
   }
 }
 
+std::span<float> part_of_buffer(std::span<float> buffer, std::size_t size) {
+  if (size > buffer.size()) throw Error(ErrorKind::usage, "lamb: more elements at once than a block has");
+  return buffer.first(size);
+}
+
 LOCKSTEP_VECTOR_CLONES void move(float amount, std::span<const float> direction, std::span<float> weights) {
 #pragma GCC ivdep
   for (std::size_t i = 0; i < weights.size(); ++i) weights[i] -= amount * direction[i];
@@ -66,10 +72,10 @@ class Lamb final : public Optimizer {
   [[nodiscard]] SquareSums measure(const UpdateStep& step, bool decay, std::span<const float> weights,
                                    const PairSum& gradient, std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, kSlots.size());
+    std::array<float, PairSum::kMostAlone> buffer;
+    const auto direction = part_of_buffer(buffer, weights.size());
     const Coefficients c = coefficients(step, decay);
     advance_moments(c, weights, gradient, slots[0], slots[1]);
-    std::array<float, PairSum::kMostAlone> buffer;
-    const auto direction = std::span(buffer).first(weights.size());
     direction_of(c, weights, slots[0], slots[1], direction);
     return {sum_squares(weights), sum_squares(std::span<const float>(direction))};
   }
@@ -79,7 +85,7 @@ class Lamb final : public Optimizer {
               std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, kSlots.size());
     std::array<float, PairSum::kMostAlone> buffer;
-    const auto direction = std::span(buffer).first(weights.size());
+    const auto direction = part_of_buffer(buffer, weights.size());
     direction_of(coefficients(step, decay), weights, slots[0], slots[1], direction);
     const bool known = step.weight_norm > 0 && step.direction_norm > 0;
     const double ratio = known ? step.weight_norm / step.direction_norm : 1;

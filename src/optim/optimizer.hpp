@@ -48,7 +48,8 @@ class Optimizer {
 
   /// Whether an update needs the norms of whole parameters. Then measure() goes over all blocks before update() does.
   [[nodiscard]] virtual bool needs_norms() const { return false; }
-  /// The sums of squares that make up the norms; may change `slots`. Shapes as for update; n at most kMostAlone.
+  /// The sums of squares that make up the norms; may change `slots`. Shapes as for update, n at most
+  /// PairSum::kMostAlone. Errors: usage.
   [[nodiscard]] virtual SquareSums measure(const UpdateStep& /*step*/, bool /*decay*/,
                                            std::span<const float> /*weights*/, const PairSum& /*gradient*/,
                                            std::span<const std::span<float>> /*slots*/) const {

@@ -21,6 +21,25 @@ class EngineTest : public testing::Test {
  protected:
   Communicator world{MPI_COMM_WORLD};
   Communicator self{MPI_COMM_SELF};
+
+  void go_on_from_a_saved_state(const char* optimizer) {
+    SCOPED_TRACE(optimizer);
+    RunConfig run = make_run(5, "node");
+    run.optimizer.type = optimizer;
+    const Dataset data = make_dataset(70);
+    const auto straight = make_engine(world, run);
+    train(*straight, data, 32, 1);
+    const TemporaryFolder folder;
+    const std::string path = world.broadcast_text((folder.path() / "half.h5").string());
+    straight->save(path);
+    const auto resumed = make_engine(world, run);
+    std::optional<Checkpoint> read;
+    if (world.is_root()) read = read_checkpoint(path);
+    resumed->load(read ? &*read : nullptr, path);
+    EXPECT_EQ(resumed->digest(), straight->digest());
+    EXPECT_EQ(train(*resumed, data, 32, 2), train(*straight, data, 32, 2));
+    EXPECT_EQ(resumed->digest(), straight->digest());
+  }
 };
 
 TEST_F(EngineTest, AllRanksTogetherMakeTheBitsOfOneRank) {
@@ -132,19 +151,7 @@ TEST_F(EngineTest, ANonFiniteLossIsThrownOnEveryRank) {
 }
 
 TEST_F(EngineTest, ASavedStateGoesOnToTheSameBits) {
-  const Dataset data = make_dataset(70);
-  const auto straight = make_engine(world, make_run(5, "tree"));
-  train(*straight, data, 32, 1);
-  const TemporaryFolder folder;
-  const std::string path = world.broadcast_text((folder.path() / "half.h5").string());
-  straight->save(path);
-  const auto resumed = make_engine(world, make_run(5, "tree"));
-  std::optional<Checkpoint> read;
-  if (world.is_root()) read = read_checkpoint(path);
-  resumed->load(read ? &*read : nullptr, path);
-  EXPECT_EQ(resumed->digest(), straight->digest());
-  EXPECT_EQ(train(*resumed, data, 32, 2), train(*straight, data, 32, 2));
-  EXPECT_EQ(resumed->digest(), straight->digest());
+  for (const char* optimizer : {"adam", "lars", "lamb"}) go_on_from_a_saved_state(optimizer);
 }
 
 TEST_F(EngineTest, ACheckpointOfAnotherNetChangesNothing) {
