@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "comm/exchange.hpp"
+#include "comm/node_barrier.hpp"
 #include "comm/node_window.hpp"
 #include "core/convert.hpp"
 #include "core/sums.hpp"
@@ -42,7 +43,7 @@ struct Plan {
 
   Plan(const Communicator& comm, const ExchangeLayout& layout) : shard_starts(lockstep::shard_starts(comm, layout)) {
     Cutter cutter;
-    barrier = cutter.take(1, sizeof(NodeBarrier));
+    barrier = cutter.take(1, NodeBarrier::bytes(shard_starts.size() - 1));
     shard_values = cutter.take(layout.shards, sizeof(double));
     block_values = cutter.take(2 * layout.blocks.size(), sizeof(double));
     weights = cutter.take(layout.elements, sizeof(float));
@@ -91,11 +92,10 @@ class NodeExchange final : public Exchange {
   NodeExchange(const Communicator& comm, const ExchangeLayout& layout, Plan plan)
       : ranks_(static_cast<std::size_t>(comm.size())),
         rank_(static_cast<std::size_t>(comm.rank())),
-        spins_(spins_for(comm.node_size())),
         layout_(layout),
         plan_(std::move(plan)),
         window_(comm, plan_.bytes, plan_.first_touch(rank_), "train.exchange = \"node\""),
-        barrier_(reinterpret_cast<NodeBarrier*>(window_.memory().data() + plan_.barrier)),
+        barrier_(window_.memory().subspan(plan_.barrier), rank_, ranks_),
         weights_(view<float>(plan_.weights, layout.elements)),
         shard_values_(view<double>(plan_.shard_values, layout.shards)),
         block_values_(view<double>(plan_.block_values, 2 * layout.blocks.size())),
@@ -172,7 +172,7 @@ class NodeExchange final : public Exchange {
 
   void wait() noexcept {
     const auto start = std::chrono::steady_clock::now();
-    barrier_->wait(static_cast<std::uint32_t>(ranks_), spins_);
+    barrier_.wait();
     wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
@@ -218,12 +218,11 @@ class NodeExchange final : public Exchange {
 
   std::size_t ranks_;
   std::size_t rank_;
-  unsigned spins_;
   double wait_seconds_ = 0;
   const ExchangeLayout layout_;
   Plan plan_;
   NodeWindow window_;
-  NodeBarrier* barrier_;
+  NodeBarrier barrier_;
   std::span<float> weights_;
   std::span<double> shard_values_;
   std::span<double> block_values_;  // [2][blocks]

@@ -1,7 +1,6 @@
 #include "comm/node_window.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -108,27 +107,6 @@ NodeWindow::~NodeWindow() {
   if (window_ == MPI_WIN_NULL || std::uncaught_exceptions() > exceptions_at_start_) return;
   if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
   MPI_Win_free(&window_);
-}
-
-void NodeBarrier::wait(std::uint32_t ranks, unsigned spins) noexcept {
-  const std::uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == ranks) {
-    arrived_.store(0, std::memory_order_relaxed);
-    generation_.store(generation + 1, std::memory_order_release);
-    return;
-  }
-  for (unsigned spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
-    if (spin < spins) {
-      __builtin_ia32_pause();
-    } else {
-      sched_yield();
-    }
-  }
-}
-
-unsigned spins_for(int ranks) noexcept {
-  constexpr unsigned kSpins = 4000;  // some tens of microseconds: the length of a small step
-  return ranks <= sysconf(_SC_NPROCESSORS_ONLN) ? kSpins : 0;
 }
 
 }  // namespace lockstep

@@ -1,4 +1,4 @@
-// Memory that all ranks of a host see: an MPI-3 shared-memory window, and a barrier that lives in such memory.
+// Memory that all ranks of a host see: an MPI-3 shared-memory window.
 //
 // Leaving is the delicate part: freeing a window is collective, so a rank that unwinds with an error of its own must
 // not wait for ranks that know nothing of it. It leaves the mapping to the end of the process instead; Open MPI has
@@ -7,7 +7,6 @@
 
 #include <mpi.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -36,20 +35,5 @@ class NodeWindow {
   std::span<std::byte> memory_;
   int exceptions_at_start_ = 0;
 };
-
-/// A barrier among the ranks of a host. Lies in zeroed shared memory; has no owner and needs no construction.
-class NodeBarrier {
- public:
-  /// Waits until all `ranks` have come. What they wrote before is visible after. Spins for `spins` rounds, then lets
-  /// others run: more ranks than cores still move.
-  void wait(std::uint32_t ranks, unsigned spins) noexcept;
-
- private:
-  alignas(64) std::atomic<std::uint32_t> arrived_;
-  alignas(64) std::atomic<std::uint32_t> generation_;
-};
-
-/// Rounds to spin for where `ranks` ranks share this host's cores.
-[[nodiscard]] unsigned spins_for(int ranks) noexcept;
 
 }  // namespace lockstep
