@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the tests in build/ and runs them. Usage: tests/run.sh [--sanitize] [CTEST ARGUMENT...]
 # --sanitize: the same with AddressSanitizer and UBSan, in build-asan/.
-# The last line is "N passed, N failed"; a build that fails and a run without a test are failures.
+# The last line is "N passed, N failed", with ", N not run" behind it where a test could not run here (it needs to mount
+# a file system); a build that fails and a run without a test are failures.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/packages.sh
@@ -32,11 +33,15 @@ status=0
 ctest --test-dir "$folder" --output-on-failure --no-tests=error -j 2 "$@" | tee "$report" || status=$?
 read -r failed total < <(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+).*/\1 \2/p' "$report") ||
   { failed=0 total=0; }
-if ((total == 0)); then
+skipped=$(grep -cE '^\s+[0-9]+ - .* \(Skipped\)$' "$report") || true
+if ((total == skipped)); then
   echo "No test ran." >&2
   status=$((status ? status : 1))
 elif ((status != 0)); then
   echo "To run the failed ones again: ctest --test-dir $folder --rerun-failed --output-on-failure" >&2
 fi
-echo "$((total - failed)) passed, $failed failed"
+if ((skipped > 0)); then
+  echo "NOT RUN: $skipped of the tests; each tells why: ctest --test-dir $folder --verbose -R NAME" >&2
+fi
+echo "$((total - failed - skipped)) passed, $failed failed$( ((skipped == 0)) || echo ", $skipped not run")"
 exit "$status"

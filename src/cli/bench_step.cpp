@@ -20,15 +20,14 @@ Dataset made_up_data(const BenchConfig& config) {
   const std::size_t samples = std::max(kSamples, static_cast<std::size_t>(config.run.train.batch));
   Dataset data;
   data.source = "made-up data";
-  data.x = {ElementType::f32, samples, config.widths.front(),
-            std::vector<std::byte>(samples * config.widths.front() * 4)};
-  fill_uniform({1, RandomPurpose::bench, 0, 0, 0}, 0.0F, 1.0F,
-               {reinterpret_cast<float*>(data.x.bytes.data()), samples * config.widths.front()});
+  std::vector<float> x(samples * config.widths.front());
+  fill_uniform({1, RandomPurpose::bench, 0, 0, 0}, 0.0F, 1.0F, x);
+  data.x = make_table(config.widths.front(), std::move(x));
   std::vector<std::uint32_t> words(samples);
   random_fill({1, RandomPurpose::bench, 1, 0, 0}, words);
-  data.y = {ElementType::i32, samples, 1, std::vector<std::byte>(samples * 4)};
-  const std::span labels(reinterpret_cast<std::int32_t*>(data.y.bytes.data()), samples);
+  std::vector<std::int32_t> labels(samples);
   for (std::size_t i = 0; i < samples; ++i) labels[i] = static_cast<std::int32_t>(words[i] % config.widths.back());
+  data.y = make_table(1, std::move(labels));
   return data;
 }
 

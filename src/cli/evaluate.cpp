@@ -10,6 +10,7 @@
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
 #include "train/evaluation.hpp"
+#include "train/load_dataset.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep::cli {
@@ -56,12 +57,17 @@ void print_json(const Scores& scores, const std::string& checkpoint, const std::
   fmt::print("{}\n", json.dump(2));
 }
 
-int run_evaluate(const CommandInput& input) {
-  const Communicator& comm = *input.comm;
-  const StoredNet stored = load_net(comm, input);
-  Dataset data;
+struct Scored {
+  Scores scores;
+  std::string data;  // as it was named
+};
+
+// The data go at the end of this function, on all ranks at once.
+Scored score(const Communicator& comm, const StoredNet& stored, const CommandInput& input) {
+  DataSource source;
+  comm.together([&] { source = source_of(input, stored.run); });
+  const Dataset data = load_dataset(comm, source, {});
   comm.together([&] {
-    data = read_dataset(source_of(input, stored.run), {});
     if (data.inputs() != stored.model->inputs()) {
       throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", data.source,
                                                data.inputs(), stored.model->inputs()));
@@ -69,15 +75,20 @@ int run_evaluate(const CommandInput& input) {
     check_targets(data, nullptr, *stored.loss, stored.model->outputs(),
                   static_cast<std::int64_t>(stored.model->outputs()));
   });
-  check_same_data(comm, data);
-  const Scores scores =
-      evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization);
+  return {evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization),
+          data.source};
+}
+
+int run_evaluate(const CommandInput& input) {
+  const Communicator& comm = *input.comm;
+  const StoredNet stored = load_net(comm, input);
+  const auto [scores, data] = score(comm, stored, input);
   if (!comm.is_root()) return 0;
   if (input.options.count("json") != 0) {
-    print_json(scores, stored.path, data.source, stored.info.position.step);
+    print_json(scores, stored.path, data, stored.info.position.step);
     return 0;
   }
-  fmt::print("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data.source, scores.samples);
+  fmt::print("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data, scores.samples);
   for (const auto& [name, value] : scores.named()) fmt::print("{:<14}{:.6g}\n", name, value);
   print_confusion(scores, stored.info.class_names);
   return 0;

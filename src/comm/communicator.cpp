@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -78,7 +79,7 @@ Communicator::~Communicator() {
   MPI_Comm_free(&comm_);
 }
 
-void Communicator::together(FunctionRef<void()> local) const {
+void Communicator::together(FunctionRef<void()> local, Blame blame) const {
   std::optional<Error> error;
   try {
     local();
@@ -89,9 +90,17 @@ void Communicator::together(FunctionRef<void()> local) const {
   } catch (const std::exception& thrown) {
     error.emplace(ErrorKind::internal, thrown.what());
   }
+  // Shared memory is written by plain stores. The compiler and the CPU may delay or reorder them; the fences end that
+  // on both sides of the allreduce, which returns on no rank before all have entered it. MPI_Win_sync does no more.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  int failed = error ? 1 : 0;
+  if (blame == Blame::host) {
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, node_), "MPI_Allreduce");
+  }
   // The lowest failing rank, and whether all failed: MIN over (rank or size, failed).
-  std::array<int, 2> state{error ? rank_ : size_, error ? 1 : 0};
+  std::array<int, 2> state{error ? rank_ : size_, failed};
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, state.data(), 2, MPI_INT, MPI_MIN, comm_), "MPI_Allreduce");
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   const int first = state[0];
   if (first == size_) return;
   std::array<std::int64_t, 2> head{};

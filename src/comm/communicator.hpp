@@ -21,6 +21,9 @@ namespace lockstep {
 /// Throws comm with MPI's text unless `code` is MPI_SUCCESS.
 void check_mpi(int code, const char* call);
 
+/// Whose an error is, where not all have it: a rank's, or, where the ranks of a host do one thing in parts, the host's.
+enum class Blame { rank, host };
+
 class Communicator {
  public:
   /// Collective over `parent`. MPI must be initialised with at least MPI_THREAD_FUNNELED.
@@ -45,8 +48,10 @@ class Communicator {
 
   /// Runs `local` on every rank, then agrees: if it threw on any rank, every rank throws the error of the lowest such
   /// rank, marked agreed. What can fail on one rank alone goes through here before the next collective.
+  /// The message names that rank where others have not failed; with Blame::host, where another host has not.
+  /// What a rank has written before, or within `local`, to memory that a host's ranks share is visible to them after.
   /// Collective. `local` must not communicate.
-  void together(FunctionRef<void()> local) const;
+  void together(FunctionRef<void()> local, Blame blame = Blame::rank) const;
 
   /// Copies `data` of rank 0 to all. Collective.
   void broadcast(std::span<std::byte> data) const;

@@ -80,7 +80,7 @@ class Exchange {
   /// Seconds that this rank has waited for others since the last call; 0 where that cannot be told from the rest.
   [[nodiscard]] virtual double take_wait_seconds() noexcept { return 0; }
 
-  /// Bytes of the arenas that this rank holds.
+  /// Bytes of the arenas that this rank holds; of those that the ranks of a host share, its part.
   [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
 };
 

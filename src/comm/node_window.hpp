@@ -1,4 +1,5 @@
-// Memory that all ranks of a host see: an MPI-3 shared-memory window.
+// Memory that all ranks of a host see: an MPI-3 shared-memory window. A rank that is alone on its host has plain memory,
+// for which no shared memory is needed.
 //
 // Leaving is the delicate part: freeing a window is collective, so a rank that unwinds with an error of its own must
 // not wait for ranks that know nothing of it. It leaves the mapping to the end of the process instead; Open MPI has
@@ -10,19 +11,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "comm/communicator.hpp"
+#include "core/buffer.hpp"
 #include "core/range.hpp"
 
 namespace lockstep {
 
+/// What a window is for, told when it does not fit.
+struct WindowUse {
+  std::string what;     ///< what needs the memory
+  std::string way_out;  ///< besides more shared memory, or shared memory elsewhere
+};
+
 class NodeWindow {
  public:
   /// `bytes` of zeroed memory for the host, on a cache-line border. Of them, this rank touches `mine` first, so that
-  /// these pages lie in its memory; the ranges of all ranks together cover everything. `what` names the use, for
-  /// messages. Collective over the communicator. Errors: config, agreed (the host's shared memory is too small, with
-  /// the ways out).
-  NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const char* what);
+  /// these pages lie in its memory; the ranges of a host's ranks together cover everything.
+  /// Collective over the communicator. Errors: config, agreed (the host's shared memory is too small, with the ways
+  /// out); io, agreed (out of memory).
+  NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const WindowUse& use);
   NodeWindow(const NodeWindow&) = delete;
   NodeWindow& operator=(const NodeWindow&) = delete;
   /// Collective, except while an exception is on its way or after MPI_Finalize: then it does nothing.
@@ -32,6 +41,7 @@ class NodeWindow {
 
  private:
   MPI_Win window_ = MPI_WIN_NULL;
+  Buffer<std::byte> own_;  // in the place of a window, where the rank is alone
   std::span<std::byte> memory_;
   int exceptions_at_start_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace lockstep {
 
@@ -24,6 +25,21 @@ enum class ElementType { f32, f64, i8, u8, i16, u16, i32, u32, i64, u64 };
       return 8;
   }
 }
+
+/// The ElementType of C++ type T.
+template <class T>
+inline constexpr ElementType kElementType = [] {
+  if constexpr (std::is_same_v<T, float>) return ElementType::f32;
+  if constexpr (std::is_same_v<T, double>) return ElementType::f64;
+  if constexpr (std::is_same_v<T, std::int8_t>) return ElementType::i8;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return ElementType::u8;
+  if constexpr (std::is_same_v<T, std::int16_t>) return ElementType::i16;
+  if constexpr (std::is_same_v<T, std::uint16_t>) return ElementType::u16;
+  if constexpr (std::is_same_v<T, std::int32_t>) return ElementType::i32;
+  if constexpr (std::is_same_v<T, std::uint32_t>) return ElementType::u32;
+  if constexpr (std::is_same_v<T, std::int64_t>) return ElementType::i64;
+  if constexpr (std::is_same_v<T, std::uint64_t>) return ElementType::u64;
+}();
 
 /// Calls `visit` with a value of the C++ type that `type` names, e.g. visit(float{}).
 template <class Visitor>

@@ -10,6 +10,12 @@
 
 namespace lockstep {
 
+HashBytes hash_bytes(std::span<const std::byte> data) noexcept {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(data.data(), data.size()));
+  return std::bit_cast<HashBytes>(canonical);
+}
+
 struct Hash::State {
   XXH3_state_t* state = XXH3_createState();
   State() {

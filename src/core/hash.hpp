@@ -1,6 +1,7 @@
-// XXH3-128 over bytes and integers, as lower-case hex.
+// XXH3-128 over bytes and integers, as bytes or lower-case hex.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,11 @@
 #include <string_view>
 
 namespace lockstep {
+
+using HashBytes = std::array<std::byte, 16>;
+
+/// The XXH3-128 of `data`, canonical: big-endian.
+[[nodiscard]] HashBytes hash_bytes(std::span<const std::byte> data) noexcept;
 
 /// A running XXH3-128. Texts are hashed with their length, so that "ab","c" and "a","bc" differ.
 class Hash {

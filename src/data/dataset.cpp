@@ -1,60 +1,31 @@
-// Finding, checking and describing data sets. Nothing past this file meets a non-finite sample or a length mismatch.
+// Reading, checking and describing data sets in memory. Nothing past this file and its counterpart for several ranks,
+// train/load_dataset.cpp, meets a non-finite sample or a length mismatch.
 #include "data/dataset.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <new>
-#include <stdexcept>
 
-#include "core/hash.hpp"
-#include "data/readers.hpp"
+#include "core/buffer.hpp"
+#include "data/fingerprint.hpp"
+#include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
-
-std::string find_file(const std::string& file, std::span<const std::string> folders) {
-  const std::filesystem::path path(file);
-  if (path.is_absolute() || folders.empty()) return file;
-  std::string tried;
-  for (const std::string& folder : folders) {
-    const std::filesystem::path candidate = std::filesystem::path(folder) / path;
-    std::error_code code;
-    if (std::filesystem::exists(candidate, code)) return candidate.string();
-    tried += (tried.empty() ? "" : ", ") + candidate.string();
-  }
-  throw Error(ErrorKind::data, file + ": no such file; looked for " + tried);
-}
-
-RawDataset read_group(const std::string& source, std::span<const std::string> folders) {
-  const std::size_t colon = source.rfind(":/");
-  const std::string file = find_file(source.substr(0, colon), folders);
-  std::array<char, 4> head{};
-  std::ifstream(file, std::ios::binary).read(head.data(), head.size());
-  if (looks_like_idx(std::as_bytes(std::span(head)))) {
-    throw Error(ErrorKind::data, file +
-                                     ": not an HDF5 file, it looks like IDX. IDX keeps samples and labels in two "
-                                     "files: give train = {x = \"IMAGES\", y = \"LABELS\"}");
-  }
-  return read_hdf5(file, colon == std::string::npos ? "/" : source.substr(colon + 1));
-}
 
 template <class T>
 std::span<const T> values(const Table& table) {
   return {reinterpret_cast<const T*>(table.bytes.data()), table.rows * table.columns};
 }
 
-/// A number that float cannot hold would become infinite when a batch is gathered.
 template <class T>
-void check_finite(const Table& table, const std::string& name) {
+void check_rows_finite(const Table& table, const std::string& name, Range rows) {
   constexpr T largest = std::numeric_limits<float>::max();
-  for (std::size_t r = 0; r < table.rows; ++r) {
+  for (std::size_t r = rows.begin; r < rows.end; ++r) {
     const std::span<const T> row = values<T>(table).subspan(r * table.columns, table.columns);
     bool finite = true;
     for (const T value : row) finite &= std::abs(value) <= largest;  // false for NaN
@@ -67,22 +38,17 @@ void check_finite(const Table& table, const std::string& name) {
   }
 }
 
-void check_table(const Table& table, const std::string& name) {
-  if (table.rows == 0) throw Error(ErrorKind::data, name + " holds no samples");
-  if (table.columns == 0) throw Error(ErrorKind::data, name + " has rows without numbers");
-  if (table.rows > std::numeric_limits<std::uint32_t>::max()) {
+Table read_table(TableReader& reader) {
+  const TableHeader& header = reader.header();
+  std::shared_ptr<Buffer<std::byte>> memory;
+  try {
+    memory = std::make_shared<Buffer<std::byte>>(header.bytes());
+  } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::data,
-                name + " holds " + std::to_string(table.rows) + " samples; at most 2^32 - 1 are taken");
+                header.name + " needs " + std::to_string(header.bytes()) + " bytes of memory, more than there is");
   }
-  if (table.type == ElementType::f32) check_finite<float>(table, name);
-  if (table.type == ElementType::f64) check_finite<double>(table, name);
-}
-
-void hash_table(Hash& hash, const Table& table) {
-  hash.integer(static_cast<std::uint64_t>(table.type));
-  hash.integer(table.rows);
-  hash.integer(table.columns);
-  hash.bytes(table.bytes);
+  reader.read({0, header.rows}, memory->view());
+  return {header.type, header.rows, header.columns, memory->view(), memory};
 }
 
 /// The largest label. Errors: data, when one is outside [0, limit).
@@ -124,42 +90,21 @@ void Table::row(std::size_t row, std::span<double> out) const {
   });
 }
 
-std::string shape_text(std::span<const std::size_t> shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-Table make_table(ElementType type, std::span<const std::size_t> shape, const std::string& name) {
-  Table table{type, shape.front(), 1};
-  for (const std::size_t dim : shape.subspan(1)) table.columns *= dim;
-  const std::size_t bytes = table.rows * table.columns * bytes_of(type);
-  try {
-    table.bytes.resize(bytes);
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorKind::data, name + " needs " + std::to_string(bytes) + " bytes of memory, more than there is");
-  } catch (const std::length_error&) {
-    throw Error(ErrorKind::data, name + " needs " + std::to_string(bytes) + " bytes of memory, more than there is");
-  }
-  return table;
+void check_finite(const Table& table, const std::string& name, Range rows) {
+  if (rows.end > table.rows) throw Error(ErrorKind::usage, "check_finite: no such rows");
+  if (table.type == ElementType::f32) check_rows_finite<float>(table, name, rows);
+  if (table.type == ElementType::f64) check_rows_finite<double>(table, name, rows);
 }
 
 Dataset read_dataset(const DataSource& source, std::span<const std::string> folders) {
-  if (source.empty()) throw Error(ErrorKind::usage, "read_dataset: no data source is given");
-  const bool idx = !source.y.empty();
-  RawDataset raw =
-      idx ? read_idx(find_file(source.x, folders), find_file(source.y, folders)) : read_group(source.x, folders);
-  check_table(raw.x, raw.x_name);
-  check_table(raw.y, raw.y_name);
-  if (raw.x.rows != raw.y.rows) {
-    throw Error(ErrorKind::data, raw.x_name + " holds " + std::to_string(raw.x.rows) + " samples, " + raw.y_name + " " +
-                                     std::to_string(raw.y.rows) + "; expected as many");
-  }
-  Hash hash;
-  hash_table(hash, raw.x);
-  hash_table(hash, raw.y);
-  return {idx ? source.x + ", " + source.y : source.x, std::move(raw.x), std::move(raw.y), std::move(raw.class_names),
-          hash.hex()};
+  OpenDataset opened = open_dataset(source, folders);
+  Dataset data{opened.source, read_table(*opened.x), read_table(*opened.y), std::move(opened.class_names), {}};
+  check_finite(data.x, opened.x->header().name, {0, data.x.rows});
+  check_finite(data.y, opened.y->header().name, {0, data.y.rows});
+  std::vector<HashBytes> hashes(fingerprint_blocks(data.x.bytes.size()) + fingerprint_blocks(data.y.bytes.size()));
+  hash_blocks(data.x, data.y, {0, hashes.size()}, hashes);
+  data.fingerprint = fingerprint(data.x, data.y, hashes);
+  return data;
 }
 
 std::size_t count_classes(const Dataset& train, const Dataset* test, std::optional<std::int64_t> configured) {

@@ -3,27 +3,40 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/element_type.hpp"
+#include "core/range.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {
 
-/// A table of numbers [rows, columns] in one stored type.
+/// A table of numbers [rows, columns] in one stored type: a view, which keeps the memory it looks at.
 struct Table {
   ElementType type = ElementType::f32;
   std::size_t rows = 0;
-  std::size_t columns = 0;            ///< the product of all dimensions behind the first
-  std::vector<std::byte> bytes = {};  ///< row-major, machine byte order
+  std::size_t columns = 0;                ///< the product of all dimensions behind the first
+  std::span<const std::byte> bytes = {};  ///< row-major, machine byte order
+  /// Whose memory it is: one rank's, or a host's (train/load_dataset.hpp). Shared by the copies of a table, and by x
+  /// and y of a data set that lie in one piece of memory.
+  std::shared_ptr<const void> owner = {};
 
   [[nodiscard]] bool is_integer() const noexcept { return type != ElementType::f32 && type != ElementType::f64; }
   /// Row `row` as doubles into `out` [columns].
   void row(std::size_t row, std::span<double> out) const;
 };
+
+/// A table over numbers in memory: `values` [rows, columns], row by row. `columns` is at least 1.
+template <class T>
+[[nodiscard]] Table make_table(std::size_t columns, std::vector<T> values) {
+  const auto owner = std::make_shared<const std::vector<T>>(std::move(values));
+  return {kElementType<T>, owner->size() / columns, columns, std::as_bytes(std::span(*owner)), owner};
+}
 
 /// x and y of one split, checked: equal lengths, at least one sample, all finite.
 struct Dataset {
@@ -31,18 +44,22 @@ struct Dataset {
   Table x;                               ///< [n, inputs]
   Table y;                               ///< [n, 1] for labels, [n, k] for values
   std::vector<std::string> class_names;  ///< from the file, may be empty
-  std::string fingerprint;               ///< XXH3-128 over types, shapes and bytes
+  std::string fingerprint;               ///< over types, shapes and bytes, see data/fingerprint.hpp
 
   [[nodiscard]] std::size_t samples() const noexcept { return x.rows; }
   [[nodiscard]] std::size_t inputs() const noexcept { return x.columns; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return x.bytes.size() + y.bytes.size(); }
 };
 
-/// Reads "FILE.h5:/group" (x, y in that group) or a pair of IDX files (plain or gzip). Relative paths are looked up in
-/// `folders` in order, first hit.
-/// Local, no MPI. HDF5 files are opened read-only with file locking off.
-/// Errors: data (missing, truncated or foreign file; missing data set; a type that is not a number; mismatched lengths;
-/// no samples; a non-finite value), naming file, data set and row; io (unreadable).
+/// Opens `source` (data/open_dataset.hpp) and reads all of it into memory of this process.
+/// Local, no MPI; train/load_dataset.hpp is the form for several ranks. Errors: those of open_dataset and check_finite;
+/// data (more than the memory there is).
 [[nodiscard]] Dataset read_dataset(const DataSource& source, std::span<const std::string> folders);
+
+/// Checks that rows `rows` of `table` hold numbers that are finite as 32-bit floats: others would become infinite when
+/// a batch is gathered. `name` is for messages.
+/// Errors: data, naming the first such row and its column.
+void check_finite(const Table& table, const std::string& name, Range rows);
 
 /// The number of classes: `configured`, else the file's class list, else the largest label of both splits + 1.
 /// Checks that y holds integers in [0, classes) in one column. `test` may be null.

@@ -12,20 +12,27 @@ std::string inside(const std::string& group, const std::string& name) {
   return group.back() == '/' ? group + name : group + "/" + name;
 }
 
-Table read_table(const h5::File& file, const std::string& path) {
-  const h5::DatasetInfo info = file.info(path);
-  const std::string name = file.name() + ": " + path;
-  if (!info.type) {
-    throw Error(ErrorKind::data,
-                name + " does not hold plain numbers; expected float32, float64, or integers of 8 to 64 bits");
+class Hdf5Table final : public TableReader {
+ public:
+  Hdf5Table(std::shared_ptr<const h5::File> file, std::string path) : file_(std::move(file)), path_(std::move(path)) {
+    const h5::DatasetInfo info = file_->info(path_);
+    const std::string name = file_->name() + ": " + path_;
+    if (!info.type) {
+      throw Error(ErrorKind::data,
+                  name + " does not hold plain numbers; expected float32, float64, or integers of 8 to 64 bits");
+    }
+    if (info.shape.empty()) {
+      throw Error(ErrorKind::data, name + " is a single number; expected one row a sample: [n, ...]");
+    }
+    header_ = make_header(name, *info.type, info.shape);
   }
-  if (info.shape.empty()) {
-    throw Error(ErrorKind::data, name + " is a single number; expected one row a sample: [n, ...]");
-  }
-  Table table = make_table(*info.type, info.shape, name);
-  file.read_bytes(path, table.type, table.bytes);
-  return table;
-}
+
+  void read(Range rows, std::span<std::byte> out) override { file_->read_rows(path_, rows, out); }
+
+ private:
+  std::shared_ptr<const h5::File> file_;  // shared by the readers of x and y
+  std::string path_;
+};
 
 /// Attribute "classes" of the group, else of the root: a JSON list of texts.
 std::vector<std::string> read_class_names(const h5::File& file, const std::string& group) {
@@ -45,21 +52,22 @@ std::vector<std::string> read_class_names(const h5::File& file, const std::strin
 
 }  // namespace
 
-RawDataset read_hdf5(const std::string& path, const std::string& group) {
-  const h5::File file = h5::File::open(path);
-  if (file.exists(group) && !file.is_group(group)) {
+OpenDataset open_hdf5(const std::string& path, const std::string& group) {
+  const auto file = std::make_shared<const h5::File>(h5::File::open(path));
+  if (file->exists(group) && !file->is_group(group)) {
     throw Error(ErrorKind::data,
                 path + ": " + group + " is a data set; name the group that holds the data sets x and y");
   }
-  RawDataset raw{read_table(file, inside(group, "x")), read_table(file, inside(group, "y")),
-                 path + ": " + inside(group, "x"), path + ": " + inside(group, "y")};
-  const std::vector<std::size_t> y_shape = file.info(inside(group, "y")).shape;
+  OpenDataset opened;
+  opened.x = std::make_unique<Hdf5Table>(file, inside(group, "x"));
+  opened.y = std::make_unique<Hdf5Table>(file, inside(group, "y"));
+  const std::vector<std::size_t> y_shape = file->info(inside(group, "y")).shape;
   if (y_shape.size() > 2) {
-    throw Error(ErrorKind::data,
-                raw.y_name + " has shape " + shape_text(y_shape) + "; expected [n] labels or [n, k] targets");
+    throw Error(ErrorKind::data, opened.y->header().name + " has shape " + shape_text(y_shape) +
+                                     "; expected [n] labels or [n, k] targets");
   }
-  raw.class_names = read_class_names(file, group);
-  return raw;
+  opened.class_names = read_class_names(*file, group);
+  return opened;
 }
 
 }  // namespace lockstep

@@ -11,6 +11,7 @@
 #include <optional>
 #include <system_error>
 
+#include "core/convert.hpp"
 #include "data/readers.hpp"
 #include "lockstep/error.hpp"
 
@@ -36,12 +37,23 @@ std::optional<ElementType> idx_type(std::byte code) noexcept {
   }
 }
 
-/// A plain or gzip file, read from front to back; zlib tells the two apart.
+/// A plain or gzip file; zlib tells the two apart.
 class Input {
  public:
   explicit Input(const std::string& name) : name_(name), file_(gzopen(name.c_str(), "rb")) {
     if (!file_) throw Error(ErrorKind::io, name + ": cannot be opened: " + std::generic_category().message(errno));
     gzbuffer(file_.get(), 1U << 17U);
+  }
+
+  [[nodiscard]] bool compressed() const noexcept { return gzdirect(file_.get()) == 0; }
+
+  /// Goes to byte `offset` of the contents: at once in a plain file, through all before it in a compressed one.
+  void seek(std::size_t offset) {
+    const auto there = narrow<z_off_t>(offset, "an offset");
+    if (gzseek(file_.get(), there, SEEK_SET) != there) {
+      check();
+      throw Error(ErrorKind::io, name_ + ": cannot be read from byte " + std::to_string(offset) + " on");
+    }
   }
 
   /// Fills `out` as far as the file goes; returns the bytes got. Errors: data (damaged gzip), io.
@@ -75,63 +87,88 @@ class Input {
   std::unique_ptr<gzFile_s, Close> file_;
 };
 
-void to_machine_order(Table& table) {
-  const std::size_t bytes = bytes_of(table.type);
+void to_machine_order(std::span<std::byte> numbers, std::size_t bytes) {
   if constexpr (std::endian::native == std::endian::little) {
     if (bytes == 1) return;
-    for (auto at = table.bytes.begin(); at != table.bytes.end(); at += static_cast<std::ptrdiff_t>(bytes)) {
+    for (auto at = numbers.begin(); at != numbers.end(); at += static_cast<std::ptrdiff_t>(bytes)) {
       std::reverse(at, at + static_cast<std::ptrdiff_t>(bytes));
     }
   }
 }
 
-struct IdxFile {
-  Table table;
-  std::vector<std::size_t> shape;
-};
-
-IdxFile read_file(const std::string& name) {
+const std::string& existing(const std::string& name) {
   std::error_code code;
   if (!std::filesystem::is_regular_file(name, code)) {
     throw Error(ErrorKind::data, name + ": " + (code ? code.message() : "expected an IDX file, found a folder"));
   }
-  Input input(name);
-  std::array<std::byte, 4> magic{};
-  const bool whole = input.read(magic) == magic.size();
-  const std::optional<ElementType> type = idx_type(magic[2]);
-  if (!whole || magic[0] != std::byte{0} || magic[1] != std::byte{0} || !type || magic[3] == std::byte{0}) {
-    throw Error(ErrorKind::data, name +
-                                     ": not an IDX file (magic 00 00 TYPE RANK). For HDF5 give one text, "
-                                     "\"FILE.h5:/group\", instead of x and y");
-  }
-  IdxFile file;
-  // 63 bits hold the sizes of any file; 1032:1 is the most that deflate compresses.
-  const std::size_t bound = 1032 * static_cast<std::size_t>(std::filesystem::file_size(name, code));
-  std::size_t bytes = bytes_of(*type);
-  bool fits = !code;
-  for (int i = 0; i < std::to_integer<int>(magic[3]); ++i) {
-    std::array<std::byte, 4> size{};
-    if (input.read(size) != size.size()) throw Error(ErrorKind::data, name + ": cut off within its header");
-    std::size_t dim = 0;
-    for (const std::byte byte : size) dim = dim << 8U | std::to_integer<std::size_t>(byte);
-    file.shape.push_back(dim);
-    fits = fits && !__builtin_mul_overflow(bytes, std::max<std::size_t>(dim, 1), &bytes) && bytes <= bound;
-  }
-  const std::string claim = "its header says " + shape_text(file.shape);
-  if (!fits)
-    throw Error(ErrorKind::data, name + ": " + claim + ", more than the file can hold; it is cut off or damaged");
-
-  file.table = make_table(*type, file.shape, name);
-  const std::size_t got = input.read(file.table.bytes);
-  std::array<std::byte, 1> more{};
-  if (got != file.table.bytes.size() || input.read(more) != 0) {
-    throw Error(ErrorKind::data, name + ": " + claim + ", " + std::to_string(file.table.bytes.size()) +
-                                     " bytes, but the file holds " +
-                                     (got == file.table.bytes.size() ? "more" : std::to_string(got)));
-  }
-  to_machine_order(file.table);
-  return file;
+  return name;
 }
+
+class IdxTable final : public TableReader {
+ public:
+  explicit IdxTable(const std::string& name) : input_(existing(name)) {
+    std::array<std::byte, 4> magic{};
+    const bool whole = input_.read(magic) == magic.size();
+    const std::optional<ElementType> type = idx_type(magic[2]);
+    if (!whole || magic[0] != std::byte{0} || magic[1] != std::byte{0} || !type || magic[3] == std::byte{0}) {
+      throw Error(ErrorKind::data, name +
+                                       ": not an IDX file (magic 00 00 TYPE RANK). For HDF5 give one text, "
+                                       "\"FILE.h5:/group\", instead of x and y");
+    }
+    std::error_code code;
+    const auto file_bytes = static_cast<std::size_t>(std::filesystem::file_size(name, code));
+    // 63 bits hold the sizes of any file; 1032:1 is the most that deflate compresses.
+    const std::size_t bound = 1032 * file_bytes;
+    std::size_t bytes = bytes_of(*type);
+    bool fits = !code;
+    for (int i = 0; i < std::to_integer<int>(magic[3]); ++i) {
+      std::array<std::byte, 4> size{};
+      if (input_.read(size) != size.size()) throw Error(ErrorKind::data, name + ": cut off within its header");
+      std::size_t dim = 0;
+      for (const std::byte byte : size) dim = dim << 8U | std::to_integer<std::size_t>(byte);
+      shape_.push_back(dim);
+      fits = fits && !__builtin_mul_overflow(bytes, std::max<std::size_t>(dim, 1), &bytes) && bytes <= bound;
+    }
+    if (!fits) {
+      throw Error(ErrorKind::data, name + ": its header says " + shape_text(shape_) +
+                                       ", more than the file can hold; it is cut off or damaged");
+    }
+    header_ = make_header(name, *type, shape_);
+    header_bytes_ = magic.size() * (1 + shape_.size());
+    // What a compressed file holds shows when it is read.
+    if (!input_.compressed()) check_length(file_bytes - header_bytes_);
+  }
+
+  [[nodiscard]] std::span<const std::size_t> shape() const noexcept { return shape_; }
+  [[nodiscard]] bool seekable() const noexcept override { return !input_.compressed(); }
+
+  void read(Range rows, std::span<std::byte> out) override {
+    if (rows.end > header_.rows || out.size() != rows.size() * header_.row_bytes()) {
+      throw Error(ErrorKind::usage, header_.name + ": no such rows, or memory of another size");
+    }
+    if (rows.empty()) return;
+    const std::size_t begin = rows.begin * header_.row_bytes();
+    input_.seek(header_bytes_ + begin);
+    const std::size_t got = input_.read(out);
+    if (got != out.size()) check_length(begin + got);
+    std::array<std::byte, 1> more{};
+    if (rows.end == header_.rows && input_.read(more) != 0) check_length(header_.bytes() + 1);
+    to_machine_order(out, bytes_of(header_.type));
+  }
+
+ private:
+  /// Throws unless `found` bytes of numbers are what the header says.
+  void check_length(std::size_t found) const {
+    if (found == header_.bytes()) return;
+    throw Error(ErrorKind::data, header_.name + ": its header says " + shape_text(shape_) + ", " +
+                                     std::to_string(header_.bytes()) + " bytes, but the file holds " +
+                                     (found > header_.bytes() ? "more" : std::to_string(found)));
+  }
+
+  Input input_;
+  std::vector<std::size_t> shape_;
+  std::size_t header_bytes_ = 0;
+};
 
 }  // namespace
 
@@ -141,14 +178,16 @@ bool looks_like_idx(std::span<const std::byte> head) noexcept {
   return gzip || (head[0] == std::byte{0} && head[1] == std::byte{0} && idx_type(head[2]) && head[3] != std::byte{0});
 }
 
-RawDataset read_idx(const std::string& x_file, const std::string& y_file) {
-  IdxFile x = read_file(x_file);
-  IdxFile y = read_file(y_file);
-  if (y.shape.size() > 2) {
+OpenDataset open_idx(const std::string& x_file, const std::string& y_file) {
+  OpenDataset opened;
+  opened.x = std::make_unique<IdxTable>(x_file);
+  auto y = std::make_unique<IdxTable>(y_file);
+  if (y->shape().size() > 2) {
     throw Error(ErrorKind::data, y_file + ": expected labels [n] or targets [n, k], found shape " +
-                                     shape_text(y.shape) + "; are x and y swapped?");
+                                     shape_text(y->shape()) + "; are x and y swapped?");
   }
-  return {std::move(x.table), std::move(y.table), x_file, y_file};
+  opened.y = std::move(y);
+  return opened;
 }
 
 }  // namespace lockstep

@@ -23,7 +23,7 @@ std::span<const T> row_of(const Table& table, std::size_t row) {
   return {reinterpret_cast<const T*>(table.bytes.data()) + row * table.columns, table.columns};
 }
 
-/// Per column, over some rows.
+/// Per column of some columns, over some rows.
 struct Statistics {
   double count = 0;
   std::vector<double> mean;
@@ -33,13 +33,13 @@ struct Statistics {
 };
 
 template <class T>
-Statistics of_block(const Table& table, Range rows) {
-  const std::size_t columns = table.columns;
+Statistics of_block(const Table& table, Range chosen, Range rows) {
+  const std::size_t columns = chosen.size();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Statistics block{static_cast<double>(rows.size()), std::vector<double>(columns), std::vector<double>(columns),
                    std::vector<double>(columns, infinity), std::vector<double>(columns, -infinity)};
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    const std::span<const T> row = row_of<T>(table, r);
+    const std::span<const T> row = row_of<T>(table, r).subspan(chosen.begin, columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const auto value = static_cast<double>(row[c]);
       block.mean[c] += value;
@@ -49,7 +49,7 @@ Statistics of_block(const Table& table, Range rows) {
   }
   for (double& mean : block.mean) mean /= block.count;
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    const std::span<const T> row = row_of<T>(table, r);
+    const std::span<const T> row = row_of<T>(table, r).subspan(chosen.begin, columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const double difference = static_cast<double>(row[c]) - block.mean[c];
       block.m2[c] += difference * difference;
@@ -73,13 +73,13 @@ void merge(Statistics& left, const Statistics& right) {
 
 /// Statistics of a node of the tree over blocks.
 template <class T>
-Statistics of_blocks(const Table& table, Range blocks) {
+Statistics of_blocks(const Table& table, Range columns, Range blocks) {
   if (blocks.size() == 1) {
-    return of_block<T>(table, {blocks.begin * kBlockRows, std::min(blocks.end * kBlockRows, table.rows)});
+    return of_block<T>(table, columns, {blocks.begin * kBlockRows, std::min(blocks.end * kBlockRows, table.rows)});
   }
   const std::size_t mid = tree_split(blocks);
-  Statistics node = of_blocks<T>(table, {blocks.begin, mid});
-  merge(node, of_blocks<T>(table, {mid, blocks.end}));
+  Statistics node = of_blocks<T>(table, columns, {blocks.begin, mid});
+  merge(node, of_blocks<T>(table, columns, {mid, blocks.end}));
   return node;
 }
 
@@ -133,23 +133,30 @@ NormalizeMethod parse_normalize(std::string_view name) {
 
 ColumnScaling fit_scaling(NormalizeMethod method, const Table& table) {
   if (method == NormalizeMethod::none) return {};
-  if (table.rows == 0) throw Error(ErrorKind::usage, "fit_scaling: a table without rows");
-  const std::size_t blocks = (table.rows + kBlockRows - 1) / kBlockRows;
-  Statistics all = visit_element_type(table.type, [&](auto zero) {
-    return of_blocks<decltype(zero)>(table, {0, blocks});
-  });
+  ColumnScaling scaling{std::vector<double>(table.columns), std::vector<double>(table.columns)};
+  fit_columns(method, table, {0, table.columns}, scaling.shift, scaling.scale);
+  return scaling;
+}
 
-  ColumnScaling scaling{std::move(all.mean), std::vector<double>(table.columns)};
-  for (std::size_t c = 0; c < table.columns; ++c) {
+void fit_columns(NormalizeMethod method, const Table& table, Range columns, std::span<double> shift,
+                 std::span<double> scale) {
+  if (table.rows == 0) throw Error(ErrorKind::usage, "fit_columns: a table without rows");
+  if (columns.end > table.columns || shift.size() != columns.size() || scale.size() != columns.size()) {
+    throw Error(ErrorKind::usage, "fit_columns: no such columns, or another number of results");
+  }
+  const std::size_t blocks = (table.rows + kBlockRows - 1) / kBlockRows;
+  const Statistics all = visit_element_type(table.type, [&](auto zero) {
+    return of_blocks<decltype(zero)>(table, columns, {0, blocks});
+  });
+  for (std::size_t c = 0; c < columns.size(); ++c) {
     const double span = all.largest[c] - all.smallest[c];
     const bool minmax = method == NormalizeMethod::minmax;
     // A mean of equal numbers may round to a neighbour; a constant column becomes exactly 0.
-    if (minmax || span == 0) scaling.shift[c] = all.smallest[c];
-    const double scale = minmax ? span : std::sqrt(all.m2[c] / all.count);
+    shift[c] = minmax || span == 0 ? all.smallest[c] : all.mean[c];
+    const double spread = minmax ? span : std::sqrt(all.m2[c] / all.count);
     // Below that a spread is that of a constant column: dividing by it would leave the range of double.
-    scaling.scale[c] = span == 0 || scale < std::numeric_limits<double>::min() ? 1 : scale;
+    scale[c] = span == 0 || spread < std::numeric_limits<double>::min() ? 1 : spread;
   }
-  return scaling;
 }
 
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,

@@ -31,6 +31,11 @@ enum class NormalizeMethod { none, standard, minmax };
 /// the same bits whoever computes them.
 [[nodiscard]] ColumnScaling fit_scaling(NormalizeMethod method, const Table& table);
 
+/// The same for columns `columns` alone, which depend on no others, into `shift` and `scale` [columns.size()].
+/// `method` is not none. Errors: usage (no rows; no such columns).
+void fit_columns(NormalizeMethod method, const Table& table, Range columns, std::span<double> shift,
+                 std::span<double> scale);
+
 /// Rows `rows` of `table` as normalised floats into `out` [rows.size(), columns].
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,
                  std::span<float> out);

@@ -72,6 +72,14 @@ int sync(int fd) {
 
 }  // namespace
 
+// Not by the device: containers on one host number their devices each on their own.
+std::string file_identity(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) throw Error(ErrorKind::io, path.string() + ": " + reason(errno));
+  return std::to_string(status.st_ino) + " " + std::to_string(status.st_size) + " " +
+         std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
+}
+
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

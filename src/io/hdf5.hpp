@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/element_type.hpp"
+#include "core/range.hpp"
 
 namespace lockstep::h5 {
 
@@ -66,8 +67,8 @@ class File {
   void read(const std::string& path, std::span<float> out) const;
   void read(const std::string& path, std::span<double> out) const;
   void read(const std::string& path, std::span<std::int64_t> out) const;
-  /// Reads all elements as numbers of `type`, machine byte order.
-  void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;
+  /// Reads rows `rows`, which count along the first dimension, in the stored type and machine byte order.
+  void read_rows(const std::string& path, Range rows, std::span<std::byte> out) const;
   /// One string, of fixed or variable length.
   [[nodiscard]] std::string read_text(const std::string& path) const;
 
@@ -91,6 +92,8 @@ class File {
   [[nodiscard]] std::vector<std::byte> image();
 
  private:
+  void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;
+
   File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
   Handle file_;
   std::string name_;

@@ -217,6 +217,33 @@ void File::read_bytes(const std::string& path, ElementType type, std::span<std::
   read_elements(*this, open_dataset(file_.get(), name_, at), at, native(type), out.size() / bytes_of(type), out.data());
 }
 
+void File::read_rows(const std::string& path, Range rows, std::span<std::byte> out) const {
+  const Lock lock;
+  const std::string at = absolute(path);
+  const DatasetInfo stored = info(at);
+  if (!stored.type) throw Error(ErrorKind::data, name_ + ": " + at + " does not hold plain numbers");
+  if (stored.shape.empty() || rows.begin > rows.end || rows.end > stored.shape.front()) {
+    throw Error(ErrorKind::usage, name_ + ": " + at + " has no such rows");
+  }
+  std::vector<hsize_t> start(stored.shape.size(), 0);
+  std::vector<hsize_t> count(stored.shape.begin(), stored.shape.end());
+  start.front() = rows.begin;
+  count.front() = rows.size();
+  hsize_t elements = 1;
+  for (const hsize_t dim : count) elements *= dim;
+  if (out.size() != elements * bytes_of(*stored.type)) {
+    throw Error(ErrorKind::usage, name_ + ": memory of another size than the rows of " + at);
+  }
+  if (elements == 0) return;
+  const Handle dataset = open_dataset(file_.get(), name_, at);
+  const Handle space = checked(H5Dget_space(dataset.get()), ErrorKind::data, name_, at + ": no shape");
+  const Handle memory = checked(H5Screate_simple(1, &elements, nullptr), ErrorKind::internal, name_, at);
+  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
+      H5Dread(dataset.get(), native(*stored.type), memory.get(), space.get(), H5P_DEFAULT, out.data()) < 0) {
+    fail(ErrorKind::data, name_, at + " cannot be read");
+  }
+}
+
 std::string File::read_text(const std::string& path) const {
   const Lock lock;
   const std::string at = absolute(path);

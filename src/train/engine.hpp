@@ -71,8 +71,9 @@ class Engine {
   [[nodiscard]] const ShardPlan& shards() const noexcept { return plan_; }
   [[nodiscard]] const Exchange& exchange() const noexcept { return *exchange_; }
   [[nodiscard]] std::span<const float> weights() const noexcept { return exchange_->weights(); }
-  /// Bytes of arenas and activations on this rank.
-  [[nodiscard]] std::size_t bytes() const noexcept { return exchange_->bytes() + workspace_.bytes(); }
+  /// Bytes of this rank: activations, and its arenas or its share of those that the ranks of a host have together.
+  [[nodiscard]] std::size_t bytes() const noexcept { return exchange_->bytes() + activation_bytes(); }
+  [[nodiscard]] std::size_t activation_bytes() const noexcept { return workspace_.bytes(); }
   /// Makes room for shards of `rows` rows, so that no step allocates.
   void reserve_rows(std::size_t rows);
 

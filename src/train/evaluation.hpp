@@ -22,7 +22,7 @@ struct Net {
   std::span<const float> weights;  ///< [arena]
 };
 
-/// Scores over all samples of `data`, the same bits at any rank count. Every rank holds all of `data`.
+/// Scores over all samples of `data`, the same bits at any rank count. Every rank sees all of `data`.
 /// Collective. Allocates.
 [[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
                               const Normalization& normalization);

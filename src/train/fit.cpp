@@ -66,14 +66,17 @@ class Fit {
 
   // 2. Everything that can be wrong with run, data and net, before anything is changed.
   void prepare() {
-    std::optional<EngineParts> parts;
     std::vector<std::string> notices;
+    std::unique_ptr<Loss> loss;
     comm_.together([&] {
       if (kept_) check_resumable(*kept_, run_, options_.output, notices);
       run_ = resolve_run(run_, comm_.size());
       if (std::string text = choose_exchange(run_, comm_.nodes()); !text.empty()) notices.push_back(std::move(text));
-      const std::unique_ptr<Loss> loss = make_loss(run_.model.loss);
-      data_ = read_run_data(run_.data, *loss);
+      loss = make_loss(run_.model.loss);
+    });
+    data_ = read_run_data(comm_, run_.data, *loss);
+    std::optional<EngineParts> parts;
+    comm_.together([&] {
       epoch_ = {data_.train.samples(), static_cast<std::size_t>(run_.train.batch)};
       count_steps();
       parts.emplace(run_, data_.train.inputs(), total_steps_);
@@ -85,8 +88,6 @@ class Fit {
       }
     });
     for (const std::string& text : notices) log(LogLevel::notice, text);
-    check_same_data(comm_, data_.train);
-    if (data_.test) check_same_data(comm_, *data_.test);
     engine_.emplace(comm_, run_, std::move(*parts));
     engine_->reserve_rows(engine_->shards().max_rows(std::min(epoch_.batch, epoch_.samples)));
     warn_of_unlike_ranks();
@@ -187,15 +188,21 @@ class Fit {
                                       info().position.step, info().position.epoch + 1, info().position.position));
     }
     if (kept_ && finished()) log(LogLevel::notice, "the run is finished: there is nothing left to do");
-    const double data_bytes =
-        static_cast<double>(data_.train.x.bytes.size() + data_.train.y.bytes.size() +
-                            (data_.test ? data_.test->x.bytes.size() + data_.test->y.bytes.size() : 0));
-    const double rank_mb = (static_cast<double>(engine_->bytes()) + data_bytes) / 1e6;
-    const auto a_node = static_cast<double>((comm_.size() + comm_.nodes() - 1) / comm_.nodes());
-    if (options_.dry_run) {
-      log(LogLevel::info, fmt::format("memory: {:.1f} MB a rank, {:.1f} MB a host ({:.1f} MB of data a rank)", rank_mb,
-                                      rank_mb * a_node, data_bytes / 1e6));
-    }
+    if (options_.dry_run) describe_memory();
+  }
+
+  // Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
+  void describe_memory() {
+    const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
+    const std::size_t order = data_.train.samples() * sizeof(std::uint32_t);  // of an epoch
+    const std::size_t data = data_.train.bytes() + (data_.test ? data_.test->bytes() : 0);
+    const std::size_t rank = engine_->bytes() + order;
+    const auto ranks = static_cast<std::size_t>(comm_.max(comm_.node_size()));  // of the fullest host
+    log(LogLevel::info,
+        fmt::format("memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it "
+                    "data, held once)",
+                    mb(rank), mb(engine_->activation_bytes()), mb(rank * ranks + data), count_text(ranks, "rank"),
+                    mb(data)));
   }
 
   // 4. From here on the run folder is written.
@@ -350,7 +357,7 @@ class Fit {
   RunFolder folder_;
   FoundCheckpoint found_;               // rank 0
   std::optional<CheckpointInfo> kept_;  // of the checkpoint to go on from, on every rank
-  RunData data_;
+  RunData data_;                        // goes after the batches that look at it; on all ranks at once
   EpochPlan epoch_;
   std::uint64_t total_steps_ = 0;
   std::uint64_t log_every_ = 1;

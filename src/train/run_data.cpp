@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lockstep/error.hpp"
+#include "train/load_dataset.hpp"
 
 namespace lockstep {
 namespace {
@@ -23,20 +24,23 @@ void check_unit_interval(const Dataset& data) {
 
 }  // namespace
 
-RunData read_run_data(const DataConfig& config, const Loss& loss) {
-  if (config.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
-  const NormalizeMethod method = parse_normalize(config.normalize);
+RunData read_run_data(const Communicator& comm, const DataConfig& config, const Loss& loss) {
+  NormalizeMethod method = NormalizeMethod::none;
+  comm.together([&] {
+    if (config.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
+    method = parse_normalize(config.normalize);
+  });
   RunData data;
-  data.train = read_dataset(config.train, {});
-  if (!config.test.empty()) {
-    data.test = read_dataset(config.test, {});
-    if (data.test->inputs() != data.train.inputs()) {
+  data.train = load_dataset(comm, config.train, {});
+  if (!config.test.empty()) data.test = load_dataset(comm, config.test, {});
+  comm.together([&] {
+    if (data.test && data.test->inputs() != data.train.inputs()) {
       throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, {} has {}", data.test->source,
                                                data.test->inputs(), data.train.source, data.train.inputs()));
     }
-  }
-  data.normalization.x = fit_scaling(method, data.train.x);
-  if (loss.task() == Task::regression) data.normalization.y = fit_scaling(method, data.train.y);
+  });
+  data.normalization.x = fit_scaling(comm, method, data.train.x);
+  if (loss.task() == Task::regression) data.normalization.y = fit_scaling(comm, method, data.train.y);
   return data;
 }
 
@@ -59,19 +63,6 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
                               data->source, data->y.columns));
     }
     if (loss.task() == Task::binary) check_unit_interval(*data);
-  }
-}
-
-void check_same_data(const Communicator& comm, const Dataset& data) {
-  const std::vector<std::string> prints = comm.gather_texts(data.fingerprint);
-  for (std::size_t rank = 1; rank < prints.size(); ++rank) {
-    if (prints[rank] == prints.front()) continue;
-    const std::string place = comm.broadcast_text(data.source);
-    throw Error(ErrorKind::data,
-                fmt::format("{}: rank {} has read other samples than rank 0 (fingerprint {}, on rank 0 "
-                            "{}); all ranks need the same files",
-                            place, rank, prints[rank], prints.front()))
-        .as_agreed();
   }
 }
 

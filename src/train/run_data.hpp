@@ -2,8 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
@@ -13,23 +11,20 @@
 
 namespace lockstep {
 
+/// The memory of the splits is let go of by all ranks together, see load_dataset.
 struct RunData {
   Dataset train;
   std::optional<Dataset> test;
   Normalization normalization;
 };
 
-/// Reads both splits and fits the normalisation. Paths must be resolved. Local.
-/// Errors: data, config.
-[[nodiscard]] RunData read_run_data(const DataConfig& config, const Loss& loss);
+/// Reads both splits, once a host, and fits the normalisation. Paths must be resolved.
+/// Collective. Errors, agreed: data, config.
+[[nodiscard]] RunData read_run_data(const Communicator& comm, const DataConfig& config, const Loss& loss);
 
 /// Checks `data` against a net of `outputs` outputs: number and range of the targets.
 /// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets).
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes);
-
-/// Checks that every rank has read the same samples.
-/// Collective. Errors: data, on every rank, naming the first rank that has others than rank 0.
-void check_same_data(const Communicator& comm, const Dataset& data);
 
 }  // namespace lockstep

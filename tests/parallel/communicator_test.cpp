@@ -50,6 +50,21 @@ TEST_F(CommunicatorTest, TogetherThrowsTheErrorOfTheLowestFailingRankOnAllRanks)
   }
 }
 
+TEST_F(CommunicatorTest, TogetherNamesNoRankForWhatTheHostDoes) {  // all ranks are on one host here
+  const int culprit = comm.size() - 1;
+  try {
+    comm.together(
+        [&] {
+          if (comm.rank() == culprit) throw Error(ErrorKind::data, "row 7 is nan");
+        },
+        Blame::host);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_TRUE(error.agreed());
+    EXPECT_STREQ(error.what(), "row 7 is nan");
+  }
+}
+
 TEST_F(CommunicatorTest, TogetherNamesNoRankWhenAllFail) {
   try {
     comm.together([&] { throw Error(ErrorKind::config, "bad key"); });

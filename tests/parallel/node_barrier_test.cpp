@@ -16,7 +16,7 @@ TEST(NodeBarrier, NobodyPassesBeforeAllHaveCome) {
   const auto rank = static_cast<std::size_t>(comm.rank());
   const std::size_t head = NodeBarrier::bytes(ranks);
   const std::size_t bytes = head + ranks * kCacheLine;
-  const NodeWindow window(comm, bytes, part_of(bytes, rank, ranks), "a test");
+  const NodeWindow window(comm, bytes, part_of(bytes, rank, ranks), {"a test", "none"});
   NodeBarrier barrier(window.memory(), rank, ranks);
   // Not atomic on purpose: the barrier must order these plain writes and reads.
   const auto value = [&](std::size_t of) {
@@ -36,7 +36,7 @@ TEST(NodeBarrier, CountsMayWrapAround) {
   const auto ranks = static_cast<std::size_t>(comm.size());
   const auto rank = static_cast<std::size_t>(comm.rank());
   const std::size_t bytes = NodeBarrier::bytes(ranks);
-  const NodeWindow window(comm, bytes, part_of(bytes, rank, ranks), "a test");
+  const NodeWindow window(comm, bytes, part_of(bytes, rank, ranks), {"a test", "none"});
   // As after 2^32 - 3 rounds.
   NodeBarrier barrier(window.memory(), rank, ranks, 0xFFFFFFFDU);
   comm.barrier();

@@ -18,12 +18,12 @@ namespace lockstep::test {
 inline Dataset make_dataset(std::size_t samples) {
   Dataset data;
   data.source = "made up";
-  data.x = {ElementType::f32, samples, 6, std::vector<std::byte>(samples * 6 * sizeof(float))};
-  const std::span x(reinterpret_cast<float*>(data.x.bytes.data()), samples * 6);
+  std::vector<float> x(samples * 6);
   fill_uniform({3, RandomPurpose::bench, 0, 0, 0}, -1.0F, 1.0F, x);
-  data.y = {ElementType::i32, samples, 1, std::vector<std::byte>(samples * sizeof(std::int32_t))};
-  const std::span y(reinterpret_cast<std::int32_t*>(data.y.bytes.data()), samples);
+  std::vector<std::int32_t> y(samples);
   for (std::size_t i = 0; i < samples; ++i) y[i] = x[6 * i] + x[6 * i + 1] > 0.3F ? 2 : x[6 * i + 2] > 0 ? 1 : 0;
+  data.x = make_table(6, std::move(x));
+  data.y = make_table(1, std::move(y));
   return data;
 }
 

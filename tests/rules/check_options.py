@@ -15,6 +15,7 @@ OF_OTHERS = {
     "cmake": {"--build", "--target", "--install", "--prefix", "--parallel"},
     "ctest": {"--test-dir", "--output-on-failure", "--rerun-failed"},
     "tests/run.sh": {"--sanitize"},
+    "docker": {"--shm-size"},
     "sbatch and srun": {"--nodes", "--ntasks", "--ntasks-per-node", "--mpi", "--requeue", "--signal"},
     "apt-get": {"--no-install-recommends"},
 }

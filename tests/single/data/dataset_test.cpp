@@ -59,6 +59,27 @@ TEST(CountClasses, RefusesWhatAreNoLabels) {
   expect_error(ErrorKind::config, {"data.classes is 0"}, [] { (void)count_classes(labels({0}), nullptr, 0); });
 }
 
+TEST(Table, KeepsItsNumbers) {
+  Table copy;
+  {
+    const Table table = make_table(2, std::vector<std::int16_t>{1, 2, 3, 4, 5, 6});
+    EXPECT_EQ(table.rows, 3U);
+    copy = table;
+  }
+  EXPECT_EQ(row_of(copy, 2), (std::vector<double>{5, 6}));
+  expect_error(ErrorKind::usage, {"no such row"}, [&] { (void)row_of(copy, 3); });
+}
+
+TEST(CheckFinite, LooksAtTheGivenRowsAlone) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Table table = make_table(2, std::vector<float>{0, 1, nan, 3, 4, nan});
+  EXPECT_NO_THROW(check_finite(table, "x", {0, 1}));
+  EXPECT_NO_THROW(check_finite(table, "x", {2, 2}));
+  expect_error(ErrorKind::data, {"x: row 1, column 0 is nan"}, [&] { check_finite(table, "x", {0, 3}); });
+  expect_error(ErrorKind::data, {"x: row 2, column 1 is nan"}, [&] { check_finite(table, "x", {2, 3}); });
+  expect_error(ErrorKind::usage, {"no such rows"}, [&] { check_finite(table, "x", {2, 4}); });
+}
+
 TEST(ReadDataset, WantsASource) {
   expect_error(ErrorKind::usage, {"no data source"}, [] { (void)read_dataset({}, {}); });
 }

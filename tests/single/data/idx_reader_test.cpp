@@ -1,5 +1,6 @@
 // IDX pairs: plain and gzip, every type, and damaged files.
 #include "data/dataset.hpp"
+#include "data/open_dataset.hpp"
 #include "single/data/sample_files.hpp"
 #include "support/expect_error.hpp"
 
@@ -85,6 +86,26 @@ TEST_F(IdxSamples, FewerOrMoreThanTheHeaderSaysAreAnError) {
   refuses({"[3, 2, 2]", "12 bytes", "more"});
   write_plain(path("x"), std::span(x_).first(x_.size() - 2));
   refuses({"[3, 2, 2]", "12 bytes", "holds 10"});
+}
+
+TEST_F(IdxSamples, AreRefusedBeforeTheyAreReadWherePlain) {
+  write_plain(path("y"), y_);
+  const auto open = [&] { (void)open_dataset({path("x"), path("y")}, {}); };
+  write_plain(path("x"), std::span(x_).first(x_.size() - 2));
+  expect_error(ErrorKind::data, {"12 bytes", "holds 10"}, open);
+  write_gzip(path("x"), std::span(x_).first(x_.size() - 2));
+  EXPECT_NO_THROW(open());  // what is in it shows when it is read
+  refuses({"12 bytes", "holds 10"});
+}
+
+TEST_F(IdxSamples, CutOffOnceTheyAreOpenAreAnError) {
+  write_plain(path("x"), x_);
+  write_plain(path("y"), y_);
+  const OpenDataset opened = open_dataset({path("x"), path("y")}, {});
+  std::filesystem::resize_file(path("x"), x_.size() - 2);
+  std::vector<std::byte> row(4);
+  EXPECT_NO_THROW(opened.x->read({1, 2}, row));
+  expect_error(ErrorKind::data, {"12 bytes", "holds 10"}, [&] { opened.x->read({2, 3}, row); });
 }
 
 TEST_F(IdxSamples, OfAbsurdSizeAreRefusedBeforeMemoryIsTaken) {

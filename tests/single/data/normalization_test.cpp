@@ -81,6 +81,37 @@ TEST(FitScaling, OfOneRowAndOfNoMethod) {
   EXPECT_TRUE(fit_scaling(NormalizeMethod::none, table).empty());
 }
 
+TEST(FitColumns, OfPartsAreTheBitsOfTheWhole) {
+  const Table table = table_of(ElementType::f64, kColumns, sample_values());
+  for (const NormalizeMethod method : {NormalizeMethod::standard, NormalizeMethod::minmax}) {
+    const ColumnScaling whole = fit_scaling(method, table);
+    for (std::size_t begin = 0; begin < kColumns; ++begin) {
+      for (std::size_t end = begin; end <= kColumns; ++end) {
+        std::vector<double> shift(end - begin);
+        std::vector<double> scale(end - begin);
+        fit_columns(method, table, {begin, end}, shift, scale);
+        for (std::size_t c = begin; c < end; ++c) {
+          EXPECT_EQ(shift[c - begin], whole.shift[c]);
+          EXPECT_EQ(scale[c - begin], whole.scale[c]);
+        }
+      }
+    }
+  }
+}
+
+TEST(FitColumns, RefusesOtherShapes) {
+  const Table table = table_of(ElementType::u8, 2, std::vector<std::uint8_t>{1, 2});
+  std::vector<double> one(1);
+  std::vector<double> two(2);
+  expect_error(ErrorKind::usage, {"no such columns"}, [&] {
+    fit_columns(NormalizeMethod::minmax, table, {1, 3}, two, two);
+  });
+  expect_error(ErrorKind::usage, {"number of results"}, [&] {
+    fit_columns(NormalizeMethod::minmax, table, {0, 2}, two, one);
+  });
+  expect_error(ErrorKind::usage, {"without rows"}, [&] { fit_columns(NormalizeMethod::minmax, {}, {0, 0}, {}, {}); });
+}
+
 TEST(ParseNormalize, ListsTheKnownNames) {
   EXPECT_EQ(parse_normalize("none"), NormalizeMethod::none);
   EXPECT_EQ(parse_normalize("standard"), NormalizeMethod::standard);

@@ -40,17 +40,24 @@ class SampleFile {
   SampleFile& operator=(const SampleFile&) = delete;
   ~SampleFile() { H5Fclose(file_); }
 
-  /// Stores `values` in type `stored` (0: their own).
+  /// Stores `values` in type `stored` (0: their own); with `chunk` in chunks of that shape, compressed.
   template <class T>
-  SampleFile& add(const std::string& path, std::vector<hsize_t> shape, const std::vector<T>& values, hid_t stored = 0) {
+  SampleFile& add(const std::string& path, std::vector<hsize_t> shape, const std::vector<T>& values, hid_t stored = 0,
+                  const std::vector<hsize_t>& chunk = {}) {
     const hid_t links = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(links, 1);
+    const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
+    if (!chunk.empty()) {
+      EXPECT_GE(H5Pset_chunk(layout, static_cast<int>(chunk.size()), chunk.data()), 0);
+      EXPECT_GE(H5Pset_deflate(layout, 4), 0);
+    }
     const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
     const hid_t data =
-        H5Dcreate2(file_, path.c_str(), stored == 0 ? hdf5_type<T>() : stored, space, links, H5P_DEFAULT, H5P_DEFAULT);
+        H5Dcreate2(file_, path.c_str(), stored == 0 ? hdf5_type<T>() : stored, space, links, layout, H5P_DEFAULT);
     EXPECT_GE(H5Dwrite(data, hdf5_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), 0);
     H5Dclose(data);
     H5Sclose(space);
+    H5Pclose(layout);
     H5Pclose(links);
     return *this;
   }
@@ -95,11 +102,11 @@ inline void write_gzip(const std::string& path, std::span<const unsigned char> b
   EXPECT_EQ(gzclose(file), Z_OK);
 }
 
-/// A table of doubles in memory, stored as T.
+/// A table in memory; `type` is that of T.
 template <class T>
 Table table_of(ElementType type, std::size_t columns, const std::vector<T>& values) {
-  const auto bytes = std::as_bytes(std::span(values));
-  return {type, values.size() / columns, columns, {bytes.begin(), bytes.end()}};
+  EXPECT_EQ(kElementType<T>, type);
+  return make_table(columns, values);
 }
 
 inline std::vector<double> row_of(const Table& table, std::size_t row) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,20 @@ TEST(WriteFileAtomically, KeepsTheOldFileWhenTheTemporaryOneCannotBeMade) {
 TEST(WriteFileAtomically, NamesFileAndReason) {
   expect_error(ErrorKind::io, {"/proc/no-such-folder/file", "No such file or directory"},
                [] { write("/proc/no-such-folder/file", "text"); });
+}
+
+TEST(FileIdentity, IsThatOfOneUnchangedFile) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "a";
+  std::ofstream(path) << "one";
+  std::filesystem::create_symlink(path, folder.path() / "link");
+  std::filesystem::copy_file(path, folder.path() / "copy");
+  const std::string before = file_identity(path);
+  EXPECT_EQ(file_identity(folder.path() / "link"), before);
+  EXPECT_NE(file_identity(folder.path() / "copy"), before);
+  std::ofstream(path, std::ios::app) << "more";
+  EXPECT_NE(file_identity(path), before);
+  expect_error(ErrorKind::io, {"missing"}, [&] { (void)file_identity(folder.path() / "missing"); });
 }
 
 TEST(ReadFile, RefusesWhatIsNoRegularFile) {

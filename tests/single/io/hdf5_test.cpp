@@ -197,6 +197,18 @@ TEST(Hdf5File, RefusesOtherTypesAndCounts) {
   });
 }
 
+TEST(Hdf5File, ReadsRowsAsStored) {
+  const File file = example();
+  std::array<float, 3> row{};
+  file.read_rows("/group/sub/floats", {1, 2}, std::as_writable_bytes(std::span(row)));
+  EXPECT_EQ(row, (std::array<float, 3>{4, 5, 0.1F}));
+  EXPECT_NO_THROW(file.read_rows("/group/sub/floats", {2, 2}, {}));
+  const auto bytes = std::as_writable_bytes(std::span(row));
+  expect_error(ErrorKind::usage, {"no such rows"}, [&] { file.read_rows("/group/sub/floats", {2, 3}, bytes); });
+  expect_error(ErrorKind::usage, {"another size"}, [&] { file.read_rows("/group/sub/floats", {0, 2}, bytes); });
+  expect_error(ErrorKind::data, {"plain numbers"}, [&] { file.read_rows("/text", {0, 1}, bytes); });
+}
+
 TEST(Hdf5File, WillNotWriteOneDataSetTwice) {
   File file = example();
   expect_error(ErrorKind::io, {"/text cannot be made", "name already exists"}, [&] { file.write_text("/text", "b"); });

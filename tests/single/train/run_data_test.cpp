@@ -1,4 +1,4 @@
-// Data against the net: the number and range of targets, and the splits against each other.
+// Data against the net: the number and range of targets.
 #include "train/run_data.hpp"
 
 #include "single/data/sample_files.hpp"
@@ -67,55 +67,6 @@ TEST(CheckTargets, BinaryTargetsLieBetweenZeroAndOne) {
   expect_error(ErrorKind::data, {"train.h5:/a: y, row 1", "-0.5"},
                [&] { check_targets(negative, nullptr, *loss, 2, {}); });
   EXPECT_NO_THROW(check_targets(large, nullptr, *loss_of("mse"), 2, {}));  // a regression takes any
-}
-
-class ReadRunData : public testing::Test {
- protected:
-  // A file with train (3 samples) and test (2) of 2 columns, and wide of 3.
-  void SetUp() override {
-    SampleFile(path_)
-        .add<float>("/train/x", {3, 2}, {0, 10, 2, 10, 4, 10})
-        .add<float>("/train/y", {3, 1}, {1, 2, 3})
-        .add<float>("/test/x", {2, 2}, {9, 9, 9, 9})
-        .add<float>("/test/y", {2, 1}, {7, 7})
-        .add<float>("/wide/x", {1, 3}, {1, 2, 3})
-        .add<float>("/wide/y", {1, 1}, {1})
-        .add<std::int64_t>("/labels/x", {2, 2}, {1, 2, 3, 4})
-        .add<std::int64_t>("/labels/y", {2}, {0, 1});
-  }
-  [[nodiscard]] DataConfig config(const std::string& train, const std::string& test, const std::string& method) const {
-    DataConfig data;
-    if (!train.empty()) data.train.x = path_ + ":/" + train;
-    if (!test.empty()) data.test.x = path_ + ":/" + test;
-    data.normalize = method;
-    return data;
-  }
-  TemporaryFolder folder_;
-  std::string path_ = (folder_.path() / "a.h5").string();
-};
-
-TEST_F(ReadRunData, NormalisesByTheTrainingDataAlone) {
-  const RunData data = read_run_data(config("train", "test", "standard"), *loss_of("mse"));
-  EXPECT_EQ(data.train.samples(), 3U);
-  ASSERT_TRUE(data.test.has_value());
-  EXPECT_EQ(data.test->samples(), 2U);
-  EXPECT_EQ(data.normalization.x.shift, (std::vector<double>{2, 10}));
-  EXPECT_EQ(data.normalization.y.shift, std::vector<double>{2});  // targets of a regression too
-}
-
-TEST_F(ReadRunData, LeavesLabelsAsTheyAre) {
-  const RunData data = read_run_data(config("labels", "", "standard"), *loss_of("softmax_cross_entropy"));
-  EXPECT_FALSE(data.test.has_value());
-  EXPECT_FALSE(data.normalization.x.empty());
-  EXPECT_TRUE(data.normalization.y.empty());
-  EXPECT_TRUE(read_run_data(config("train", "", "none"), *loss_of("mse")).normalization.x.empty());
-}
-
-TEST_F(ReadRunData, RefusesARunWithoutDataAndSplitsOfUnlikeWidth) {
-  expect_error(ErrorKind::config, {"data.train"},
-               [&] { (void)read_run_data(config("", "test", "none"), *loss_of("mse")); });
-  expect_error(ErrorKind::data, {"/wide has 3 columns", "/train has 2"},
-               [&] { (void)read_run_data(config("train", "wide", "none"), *loss_of("mse")); });
 }
 
 }  // namespace

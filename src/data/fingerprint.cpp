@@ -1,0 +1,33 @@
+#include "data/fingerprint.hpp"
+
+#include <algorithm>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+
+void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes) {
+  const std::size_t of_x = fingerprint_blocks(x.bytes.size());
+  for (std::size_t block = blocks.begin; block < blocks.end; ++block) {
+    const std::span<const std::byte> bytes = block < of_x ? x.bytes : y.bytes;
+    const std::size_t begin = (block < of_x ? block : block - of_x) * kFingerprintBlock;
+    hashes[block - blocks.begin] = hash_bytes(bytes.subspan(begin, std::min(kFingerprintBlock, bytes.size() - begin)));
+  }
+}
+
+std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes) {
+  Hash hash;
+  for (const Table* table : {&x, &y}) {
+    const std::size_t blocks = fingerprint_blocks(table->bytes.size());
+    if (hashes.size() < blocks) throw Error(ErrorKind::usage, "fingerprint: too few hashes");
+    hash.integer(static_cast<std::uint64_t>(table->type));
+    hash.integer(table->rows);
+    hash.integer(table->columns);
+    for (const HashBytes& block : hashes.first(blocks)) hash.bytes(block);
+    hashes = hashes.subspan(blocks);
+  }
+  if (!hashes.empty()) throw Error(ErrorKind::usage, "fingerprint: too many hashes");
+  return hash.hex();
+}
+
+}  // namespace lockstep

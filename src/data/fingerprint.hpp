@@ -1,0 +1,31 @@
+// What a data set is recognised by: a checkpoint keeps it, and a run goes on only with the same data.
+//
+// The fingerprint is the XXH3-128 over, for x and then for y: type, rows and columns, each a uint64, and the XXH3-128
+// (canonical, that is big-endian) of each block of kFingerprintBlock bytes, the last one maybe short. Blocks are hashed
+// on their own, so several processes can hash a part of them each, and the result does not depend on who did.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "core/hash.hpp"
+#include "core/range.hpp"
+#include "data/dataset.hpp"
+
+namespace lockstep {
+
+inline constexpr std::size_t kFingerprintBlock = std::size_t{1} << 20U;  // part of the definition
+
+/// Blocks of a table of `bytes` bytes.
+[[nodiscard]] constexpr std::size_t fingerprint_blocks(std::size_t bytes) noexcept {
+  return bytes / kFingerprintBlock + (bytes % kFingerprintBlock != 0 ? 1 : 0);
+}
+
+/// Hashes of blocks `blocks`, which count over x and then y, into `hashes` [blocks.size()].
+void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes);
+
+/// The fingerprint from the hashes of all blocks. Errors: usage (another number of them).
+[[nodiscard]] std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes);
+
+}  // namespace lockstep

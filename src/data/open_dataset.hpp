@@ -1,0 +1,60 @@
+// A data set that is opened, not read: what its headers say, and readers of its rows, so that several processes can
+// each read a part.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/element_type.hpp"
+#include "core/range.hpp"
+#include "lockstep/run_config.hpp"
+
+namespace lockstep {
+
+/// A table of a file, as its header tells.
+struct TableHeader {
+  std::string name;  ///< for messages: "FILE.h5: /train/x", or the IDX file
+  ElementType type = ElementType::f32;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+
+  [[nodiscard]] std::size_t row_bytes() const noexcept { return columns * bytes_of(type); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return rows * row_bytes(); }
+};
+
+class TableReader {
+ public:
+  virtual ~TableReader() = default;
+
+  [[nodiscard]] const TableHeader& header() const noexcept { return header_; }
+  /// False where rows are reached only through all rows before them (gzip): one process had better read them all.
+  [[nodiscard]] virtual bool seekable() const noexcept { return true; }
+  /// Rows `rows` into `out` [rows, columns], in the stored type and machine byte order.
+  /// Errors: data (cut off, damaged, more than the header says), io.
+  virtual void read(Range rows, std::span<std::byte> out) = 0;
+
+ protected:
+  TableHeader header_;
+};
+
+struct OpenDataset {
+  std::string source = {};  ///< as the run file names it
+  std::unique_ptr<TableReader> x = {};
+  std::unique_ptr<TableReader> y = {};
+  std::vector<std::string> class_names = {};  ///< from the file, may be empty
+  /// Of the files behind it: equal texts, of equal length, in processes of one host that have opened the same.
+  std::string identity = {};
+};
+
+/// Opens "FILE.h5:/group" (x, y in that group) or a pair of IDX files (plain or gzip), and checks all that can be
+/// without reading samples: equal lengths, at least one sample. Relative paths are looked up in `folders` in order,
+/// first hit.
+/// Local, no MPI. HDF5 files are opened read-only with file locking off.
+/// Errors: data (missing, truncated or foreign file; missing data set; a type that is not a number; mismatched lengths;
+/// no samples), naming file and data set; io (unreadable).
+[[nodiscard]] OpenDataset open_dataset(const DataSource& source, std::span<const std::string> folders);
+
+}  // namespace lockstep

@@ -1,0 +1,145 @@
+#include "train/load_dataset.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "comm/node_window.hpp"
+#include "data/fingerprint.hpp"
+#include "data/open_dataset.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+// Where x, y and the hashes of their blocks lie in a host's memory [bytes]: each on a cache line of its own.
+struct Plan {
+  Range x, y, hashes;
+  std::size_t blocks = 0;
+
+  Plan(const TableHeader& x_header, const TableHeader& y_header) {
+    blocks = fingerprint_blocks(x_header.bytes()) + fingerprint_blocks(y_header.bytes());
+    x = {0, x_header.bytes()};
+    y = behind(x, y_header.bytes());
+    hashes = behind(y, blocks * sizeof(HashBytes));
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return hashes.end; }
+
+ private:
+  static Range behind(Range before, std::size_t bytes) {
+    const std::size_t begin = (before.end + kCacheLine - 1) / kCacheLine * kCacheLine;
+    return {begin, begin + bytes};
+  }
+};
+
+// The ranks of a host read one file together: were it not the same, a part of each would be taken.
+void check_same_files(const Communicator& comm, const OpenDataset& opened) {
+  std::string first = opened.identity;  // as long on every rank
+  check_mpi(MPI_Bcast(first.data(), static_cast<int>(first.size()), MPI_CHAR, 0, comm.node()), "MPI_Bcast");
+  comm.together([&] {
+    if (first == opened.identity) return;
+    throw Error(ErrorKind::data,
+                fmt::format("{}: not the file that another rank of this host has opened; the ranks of a host read the "
+                            "data together, so they need the same files under the same path",
+                            opened.source));
+  });
+}
+
+class Loader {
+ public:
+  Loader(const Communicator& comm, OpenDataset opened)
+      : comm_(comm),
+        opened_(std::move(opened)),
+        plan_(opened_.x->header(), opened_.y->header()),
+        window_(std::make_shared<const NodeWindow>(
+            comm, plan_.bytes(), mine(plan_.bytes()),
+            WindowUse{opened_.source, "fewer or smaller samples (uint8 rather than float)"})) {}
+
+  Dataset load() {
+    Dataset data{opened_.source, table(*opened_.x, plan_.x), table(*opened_.y, plan_.y), opened_.class_names, {}};
+    // One after the other, so that the error of the lowest rank is the one that a single rank meets first.
+    in_parts([&] { read(*opened_.x, plan_.x); });
+    in_parts([&] { read(*opened_.y, plan_.y); });
+    in_parts([&] { check_finite(data.x, opened_.x->header().name, mine(data.x.rows)); });
+    in_parts([&] { check_finite(data.y, opened_.y->header().name, mine(data.y.rows)); });
+    const std::span hashes(reinterpret_cast<HashBytes*>(memory(plan_.hashes).data()), plan_.blocks);
+    in_parts([&] {
+      const Range blocks = mine(plan_.blocks);
+      hash_blocks(data.x, data.y, blocks, hashes.subspan(blocks.begin, blocks.size()));
+    });
+    data.fingerprint = fingerprint(data.x, data.y, hashes);
+    check_same_data(comm_, data);
+    return data;
+  }
+
+ private:
+  // This rank's part of what its host has to do.
+  [[nodiscard]] Range mine(std::size_t count) const {
+    return part_of(count, static_cast<std::size_t>(comm_.node_rank()), static_cast<std::size_t>(comm_.node_size()));
+  }
+
+  // Runs this rank's part; afterwards every rank sees what all ranks of its host have written. An error is the file's.
+  void in_parts(FunctionRef<void()> part) const { comm_.together(part, Blame::host); }
+
+  void read(TableReader& reader, Range place) const {
+    const TableHeader& header = reader.header();
+    const Range all{0, header.rows};
+    const Range rows = reader.seekable() ? mine(header.rows) : comm_.node_rank() == 0 ? all : Range{};
+    reader.read(rows, memory(place).subspan(rows.begin * header.row_bytes(), rows.size() * header.row_bytes()));
+  }
+
+  [[nodiscard]] Table table(const TableReader& reader, Range place) const {
+    const TableHeader& header = reader.header();
+    return {header.type, header.rows, header.columns, memory(place), window_};
+  }
+
+  [[nodiscard]] std::span<std::byte> memory(Range place) const {
+    return window_->memory().subspan(place.begin, place.size());
+  }
+
+  const Communicator& comm_;
+  OpenDataset opened_;
+  Plan plan_;
+  std::shared_ptr<const NodeWindow> window_;  // shared with the tables of the data set
+};
+
+}  // namespace
+
+Dataset load_dataset(const Communicator& comm, const DataSource& source, std::span<const std::string> folders) {
+  std::optional<OpenDataset> opened;
+  comm.together([&] { opened = open_dataset(source, folders); });
+  check_same_files(comm, *opened);
+  return Loader(comm, std::move(*opened)).load();
+}
+
+void check_same_data(const Communicator& comm, const Dataset& data) {
+  const std::vector<std::string> prints = comm.gather_texts(data.fingerprint);
+  for (std::size_t rank = 1; rank < prints.size(); ++rank) {
+    if (prints[rank] == prints.front()) continue;
+    const std::string place = comm.broadcast_text(data.source);
+    throw Error(ErrorKind::data,
+                fmt::format("{}: rank {} has read other samples than rank 0 (fingerprint {}, on rank 0 "
+                            "{}); all hosts need the same files",
+                            place, rank, prints[rank], prints.front()))
+        .as_agreed();
+  }
+}
+
+ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, const Table& table) {
+  if (method == NormalizeMethod::none) return {};
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  const Range mine = part_of(table.columns, static_cast<std::size_t>(comm.rank()), ranks);
+  std::vector<std::size_t> starts;  // [ranks + 1]
+  for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(table.columns, rank, ranks).begin);
+  starts.push_back(table.columns);
+  ColumnScaling scaling{std::vector<double>(table.columns), std::vector<double>(table.columns)};
+  comm.together([&] {
+    fit_columns(method, table, mine, std::span(scaling.shift).subspan(mine.begin, mine.size()),
+                std::span(scaling.scale).subspan(mine.begin, mine.size()));
+  });
+  comm.gather_parts(scaling.shift, starts);
+  comm.gather_parts(scaling.scale, starts);
+  return scaling;
+}
+
+}  // namespace lockstep
