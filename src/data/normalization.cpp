@@ -2,6 +2,7 @@
 #include "data/normalization.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -16,7 +17,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kBlockRows = 1024;  // part of the definition: another size gives other bits
-constexpr std::size_t kRowsAhead = 2;     // 31 to 19 us for 64 rows of 784 floats
+constexpr std::size_t kStripColumns = 512;
+constexpr std::size_t kRowsAhead = 2;  // 31 to 19 us for 64 rows of 784 floats
 
 template <class T>
 std::span<const T> row_of(const Table& table, std::size_t row) {
@@ -83,15 +85,16 @@ Statistics of_blocks(const Table& table, Range columns, Range blocks) {
   return node;
 }
 
-// Shapes: row, shift, scale, out [columns].
+// A strip of columns. Shapes: all [columns of the strip].
 template <class T>
-LOCKSTEP_VECTOR_CLONES void scale_row(std::span<const T> row, const ColumnScaling& scaling, std::span<float> out) {
-  const double* shift = scaling.shift.data();
-  const double* scale = scaling.scale.data();
+LOCKSTEP_VECTOR_CLONES void scale_strip(std::span<const T> row, std::span<const double> shift,
+                                        std::span<const double> inverse, std::span<float> out) {
   const T* from = row.data();
+  const double* less = shift.data();
+  const double* times = inverse.data();
   float* to = out.data();
-  for (std::size_t c = 0; c < row.size(); ++c) {
-    to[c] = static_cast<float>((static_cast<double>(from[c]) - shift[c]) / scale[c]);
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    to[c] = static_cast<float>((static_cast<double>(from[c]) - less[c]) * times[c]);
   }
 }
 
@@ -170,14 +173,25 @@ void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<con
   check_rows(table, rows);
   visit_element_type(table.type, [&](auto zero) {
     using T = decltype(zero);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::span<const T> row = row_of<T>(table, rows[i]);
-      const std::span<float> to = out.subspan(i * columns, columns);
+    const auto fetch_behind = [&](std::size_t i) {
       if (i + kRowsAhead < rows.size()) fetch_row(row_of<T>(table, rows[i + kRowsAhead]));
-      if (scaling.empty()) {
-        convert_row(row, to);
-      } else {
-        scale_row(row, scaling, to);
+    };
+    if (scaling.empty()) {
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        fetch_behind(i);
+        convert_row(row_of<T>(table, rows[i]), out.subspan(i * columns, columns));
+      }
+      return;
+    }
+    // By strips of columns, to divide once a column and not once a number.
+    std::array<double, kStripColumns> inverse;
+    for (std::size_t begin = 0; begin < columns; begin += kStripColumns) {
+      const std::size_t size = std::min(kStripColumns, columns - begin);
+      for (std::size_t c = 0; c < size; ++c) inverse[c] = 1.0 / scaling.scale[begin + c];
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (begin == 0) fetch_behind(i);
+        scale_strip(row_of<T>(table, rows[i]).subspan(begin, size), std::span(scaling.shift).subspan(begin, size),
+                    std::span<const double>(inverse).first(size), out.subspan(i * columns + begin, size));
       }
     }
   });

@@ -10,7 +10,7 @@
 
 namespace lockstep {
 
-/// normalised = (stored - shift) / scale, per column, in double, rounded once to float. Empty: nothing is done.
+/// normalised = (stored - shift) * (1 / scale), per column, in double, rounded to float at the end. Empty: nothing is done.
 struct ColumnScaling {
   std::vector<double> shift;
   std::vector<double> scale;
