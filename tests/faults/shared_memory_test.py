@@ -1,4 +1,4 @@
-"""Too little shared memory: exit code 2 and one message that names the size needed and the ways out; nothing is written.
+"""Too little shared memory: exit code 2, one message with the size needed and the ways out, and nothing is written.
 
 Usage: shared_memory_test.py PROGRAM MPIEXEC
 Makes a small tmpfs, for which it must be root and may mount; where it may not it says so loudly and exits with NOT_RUN.
@@ -140,7 +140,8 @@ if __name__ == "__main__":
     PROGRAM, MPIEXEC = os.path.abspath(sys.argv[1]), sys.argv[2]
     del sys.argv[1:]
     if reason := reason_not_to_run():
-        print(f"NOT RUN: {__file__}\nNOT RUN: too little shared memory is not tested here, for nothing can be mounted.\n"
-              f"NOT RUN: {reason}\nNOT RUN: run it as root, in a container with --cap-add SYS_ADMIN", flush=True)
+        for line in (__file__, "too little shared memory is not tested here, for nothing can be mounted.", reason,
+                     "run it as root, in a container with --cap-add SYS_ADMIN"):
+            print("NOT RUN:", line, flush=True)
         sys.exit(NOT_RUN)
     unittest.main()
