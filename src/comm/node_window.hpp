@@ -1,5 +1,5 @@
-// Memory that all ranks of a host see: an MPI-3 shared-memory window. A rank that is alone on its host has plain memory,
-// for which no shared memory is needed.
+// Memory that all ranks of a host see: an MPI-3 shared-memory window. A rank that is alone on its host has plain
+// memory, for which no shared memory is needed.
 //
 // Leaving is the delicate part: freeing a window is collective, so a rank that unwinds with an error of its own must
 // not wait for ranks that know nothing of it. It leaves the mapping to the end of the process instead; Open MPI has

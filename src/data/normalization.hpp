@@ -10,7 +10,8 @@
 
 namespace lockstep {
 
-/// normalised = (stored - shift) * (1 / scale), per column, in double, rounded to float at the end. Empty: nothing is done.
+/// normalised = (stored - shift) * (1 / scale), per column, in double, rounded to float at the end. Empty: nothing is
+/// done.
 struct ColumnScaling {
   std::vector<double> shift;
   std::vector<double> scale;
