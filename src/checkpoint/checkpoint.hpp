@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/parameters.hpp"
+#include "io/hdf5.hpp"
 
 namespace lockstep {
 
@@ -98,9 +99,12 @@ struct Checkpoint {
 /// XXH3-128 over names, shapes and bytes of parameters and optimizer state and over step, epoch, position and seed.
 [[nodiscard]] std::string digest_of(const CheckpointArrays& arrays, const Position& position, std::int64_t seed);
 
-/// Builds the file in memory and writes it, atomically, with its trailer. Local.
-/// Errors: io.
-void write_checkpoint(const std::string& path, CheckpointInfo info, const CheckpointArrays& arrays);
+/// Builds the file in memory: the one step that needs the arrays to stand still, at the cost of a copy. `name` is for
+/// messages. Local. Errors: io.
+[[nodiscard]] h5::FileImage build_checkpoint(const std::string& name, CheckpointInfo info,
+                                             const CheckpointArrays& arrays);
+/// Writes a built file, atomically, with its trailer; does not call HDF5. Local. Errors: io.
+void write_checkpoint(const std::string& path, const h5::FileImage& image);
 
 /// Reads a checkpoint and checks it whole: trailer, hash, schema, every array, the digest. Local.
 /// Errors: data, with file and reason (missing, empty, cut short, changed bytes, foreign, another version).

@@ -97,12 +97,17 @@ void write_info(h5::File& file, const CheckpointInfo& info) {
 std::vector<std::byte> encode_info(const CheckpointInfo& info) {
   h5::File file = h5::File::create_image("checkpoint information");
   write_info(file, info);
-  return file.image();
+  const h5::FileImage image = std::move(file).take_image();
+  return {image.bytes().begin(), image.bytes().end()};
 }
 
-void write_checkpoint(const std::string& path, CheckpointInfo info, const CheckpointArrays& arrays) {
+h5::FileImage build_checkpoint(const std::string& name, CheckpointInfo info, const CheckpointArrays& arrays) {
+  // Beside the arrays: headers of data sets and groups, of some hundred bytes each, and the history.
+  const std::size_t arenas = 1 + arrays.slots.size();
+  const std::size_t expected = arenas * (arrays.table.count() * sizeof(float) + arrays.table.entries().size() * 2048) +
+                               info.history.rows.size() * sizeof(double) + (std::size_t{1} << 18U);
   info.digest = digest_of(arrays, info.position, info.seed);
-  h5::File file = h5::File::create_image(path);
+  h5::File file = h5::File::create_image(name, expected);
   write_info(file, info);
   write_arrays(file, "/parameters", arrays.table, arrays.weights);
   file.set_attribute("/parameters", "order", std::string_view(order_of(arrays.table)));
@@ -114,10 +119,12 @@ void write_checkpoint(const std::string& path, CheckpointInfo info, const Checkp
     slots += name + "\n";
   }
   file.set_attribute("/optimizer", "slots", std::string_view(slots));
+  return std::move(file).take_image();
+}
 
-  const std::vector<std::byte> image = file.image();
-  const auto trailer = make_trailer(image);
-  const std::array<std::span<const std::byte>, 2> parts{std::span<const std::byte>(image), std::span(trailer)};
+void write_checkpoint(const std::string& path, const h5::FileImage& image) {
+  const auto trailer = make_trailer(image.bytes());
+  const std::array<std::span<const std::byte>, 2> parts{image.bytes(), std::span(trailer)};
   write_file_atomically(path, parts);
 }
 

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +31,8 @@ class Handle {
   Handle& operator=(const Handle&) = delete;
   ~Handle();
   [[nodiscard]] std::int64_t get() const noexcept { return id_; }
+  /// Gives the id up to someone who closes it.
+  [[nodiscard]] std::int64_t release() noexcept { return std::exchange(id_, -1); }
 
  private:
   void close() noexcept;
@@ -41,17 +45,39 @@ struct DatasetInfo {
   std::vector<std::size_t> shape;
 };
 
+/// The bytes of a file that was built in memory. HDF5 knows nothing of them any more.
+class FileImage {
+ public:
+  /// Takes over `memory`, which malloc gave.
+  FileImage(void* memory, std::size_t size) noexcept : memory_(memory), size_(size) {}
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {static_cast<const std::byte*>(memory_.get()), size_};
+  }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const noexcept { std::free(memory); }
+  };
+  std::unique_ptr<void, Free> memory_;
+  std::size_t size_;
+};
+
 /// A file open for reading, or one being built in memory.
 /// Paths inside are absolute or relative to the root; attributes belong to the object at `path`.
 /// Errors: data (what is missing or has another type or shape than asked, naming file and path), io.
 class File {
  public:
+  File(File&&) noexcept = default;
+  File& operator=(File&&) = delete;  // members would go in the wrong order
+  ~File() = default;
+
   /// Opens read-only, with HDF5 file locking off. Errors: data (missing, truncated, not HDF5).
   [[nodiscard]] static File open(const std::string& path);
   /// Opens a file image in memory (HDF5's core driver); `name` is for messages. The bytes are copied.
   [[nodiscard]] static File open_image(std::span<const std::byte> image, const std::string& name);
-  /// An empty file in memory, to be written and then taken by image().
-  [[nodiscard]] static File create_image(const std::string& name);
+  /// An empty file in memory, to be written and then taken by take_image(). Memory for `expected_bytes` is taken at
+  /// once; beyond that it grows.
+  [[nodiscard]] static File create_image(const std::string& name, std::size_t expected_bytes = 0);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] bool exists(const std::string& path) const;
@@ -88,15 +114,18 @@ class File {
   void set_attribute(const std::string& path, const std::string& name, std::int64_t value);
   void set_attribute(const std::string& path, const std::string& name, double value);
 
-  /// The bytes of a file that create_image made. The file stays open.
-  [[nodiscard]] std::vector<std::byte> image();
+  /// Closes a file that create_image made and gives out its bytes, without a copy.
+  [[nodiscard]] FileImage take_image() &&;
 
  private:
+  struct Memory;  // of an image that is being built
   void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;
 
   File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
+  Handle access_;  // of an image that is being built: the driver uses the list's pointer to memory_, so it goes last
   Handle file_;
   std::string name_;
+  std::shared_ptr<Memory> memory_;  // shared with HDF5's driver
 };
 
 [[nodiscard]] std::string library_version();

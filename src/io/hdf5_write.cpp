@@ -1,5 +1,9 @@
 // Building HDF5 files in memory, and the parts that reading and writing share with the public header.
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <utility>
 
 #include "io/hdf5_call.hpp"
 
@@ -84,6 +88,18 @@ void write_attribute(const Target& target, const std::string& attribute, hid_t t
   if (H5Awrite(made.get(), type, value) < 0) fail(ErrorKind::io, target.name, what);
 }
 
+// The end-of-file address in a superblock of version 0, as written here, with addresses of 8 bytes (HDF5 File Format
+// Specification 3.0, II.A): behind it the driver's memory is unused.
+std::size_t end_of_file(const std::byte* image, const std::string& name) {
+  constexpr std::size_t version_at = 8, address_size_at = 13, end_at = 40;
+  if (image[version_at] != std::byte{0} || image[address_size_at] != std::byte{8}) {
+    throw Error(ErrorKind::internal, name + ": HDF5 wrote another kind of superblock than expected");
+  }
+  std::uint64_t end = 0;
+  std::memcpy(&end, image + end_at, sizeof end);
+  return end;
+}
+
 }  // namespace
 
 Handle& Handle::operator=(Handle&& other) noexcept {
@@ -104,15 +120,54 @@ void Handle::close() noexcept {
   H5Idec_ref(std::exchange(id_, -1));  // closes an id of any kind
 }
 
-File File::create_image(const std::string& name) {
+// The memory of a core file, kept when the driver closes. HDF5 copies and frees its pointer to this as it copies and
+// closes property lists and files, so each of them holds a shared_ptr of its own.
+struct File::Memory {
+  void* kept = nullptr;
+
+  Memory() = default;
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory() { std::free(kept); }
+
+  static Memory& of(void* udata) { return **static_cast<std::shared_ptr<Memory>*>(udata); }
+  static void* allocate(std::size_t size, H5FD_file_image_op_t /*op*/, void* /*udata*/) { return std::malloc(size); }
+  static void* copy(void* to, const void* from, std::size_t size, H5FD_file_image_op_t /*op*/, void* /*udata*/) {
+    return std::memcpy(to, from, size);
+  }
+  static void* resize(void* memory, std::size_t size, H5FD_file_image_op_t /*op*/, void* /*udata*/) {
+    return std::realloc(memory, size);
+  }
+  static herr_t release(void* memory, H5FD_file_image_op_t op, void* udata) {
+    std::free(op == H5FD_FILE_IMAGE_OP_FILE_CLOSE ? std::exchange(of(udata).kept, memory) : memory);
+    return 0;
+  }
+  static void* share(void* udata) {
+    return new (std::nothrow) std::shared_ptr<Memory>(*static_cast<std::shared_ptr<Memory>*>(udata));
+  }
+  static herr_t unshare(void* udata) {
+    delete static_cast<std::shared_ptr<Memory>*>(udata);
+    return 0;
+  }
+};
+
+File File::create_image(const std::string& name, std::size_t expected_bytes) {
   const Lock lock;
-  const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, name, "HDF5 property list");
-  // Core driver, growing by 1 MiB, without a file behind it.
-  if (H5Pset_fapl_core(access.get(), std::size_t{1} << 20U, false) < 0) fail(ErrorKind::internal, name, "HDF5 driver");
+  Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, name, "HDF5 property list");
+  // Core driver, growing by 1 MiB at least, without a file behind it.
+  const std::size_t increment = std::max(expected_bytes, std::size_t{1} << 20U);
+  if (H5Pset_fapl_core(access.get(), increment, false) < 0) fail(ErrorKind::internal, name, "HDF5 driver");
+  auto memory = std::make_shared<Memory>();
+  H5FD_file_image_callbacks_t callbacks{Memory::allocate, Memory::copy,    Memory::resize, Memory::release,
+                                        Memory::share,    Memory::unshare, &memory};
+  if (H5Pset_file_image_callbacks(access.get(), &callbacks) < 0) fail(ErrorKind::internal, name, "HDF5 driver");
   const Handle created = without_times(H5P_FILE_CREATE, name);
-  return {checked(H5Fcreate(image_name().c_str(), H5F_ACC_TRUNC, created.get(), access.get()), ErrorKind::io, name,
-                  "cannot be made in memory"),
-          name};
+  File file(checked(H5Fcreate(image_name().c_str(), H5F_ACC_TRUNC, created.get(), access.get()), ErrorKind::io, name,
+                    "cannot be made in memory"),
+            name);
+  file.access_ = std::move(access);
+  file.memory_ = std::move(memory);
+  return file;
 }
 
 void File::make_group(const std::string& path) {
@@ -167,16 +222,13 @@ void File::set_attribute(const std::string& path, const std::string& name, doubl
   write_attribute({file_.get(), name_, absolute(path)}, name, H5T_NATIVE_DOUBLE, &value);
 }
 
-std::vector<std::byte> File::image() {
+FileImage File::take_image() && {
   const Lock lock;
-  if (H5Fflush(file_.get(), H5F_SCOPE_LOCAL) < 0) fail(ErrorKind::io, name_, "cannot be flushed");
-  const ssize_t size = H5Fget_file_image(file_.get(), nullptr, 0);
-  if (size < 0) fail(ErrorKind::io, name_, "its image cannot be taken");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-  if (H5Fget_file_image(file_.get(), bytes.data(), bytes.size()) < 0) {
+  if (memory_ == nullptr) throw Error(ErrorKind::usage, name_ + ": not a file that is built in memory");
+  if (H5Fclose(file_.release()) < 0 || memory_->kept == nullptr)
     fail(ErrorKind::io, name_, "its image cannot be taken");
-  }
-  return bytes;
+  const std::size_t size = end_of_file(static_cast<const std::byte*>(memory_->kept), name_);
+  return {std::exchange(memory_->kept, nullptr), size};
 }
 
 std::string library_version() {

@@ -77,7 +77,7 @@ void Engine::save(const std::string& path) const {
   full.hosts = hosts_of(comm_);
   full.time = utc_now();
   comm_.together([&] {
-    if (comm_.is_root()) write_checkpoint(path, std::move(full), arrays());
+    if (comm_.is_root()) write_checkpoint(path, build_checkpoint(path, std::move(full), arrays()));
   });
 }
 

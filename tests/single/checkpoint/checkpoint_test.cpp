@@ -56,7 +56,7 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
 class CheckpointFile : public testing::Test {
  protected:
   Checkpoint written_and_read(const CheckpointInfo& info) {
-    write_checkpoint(path_, info, state_.arrays());
+    write_checkpoint(path_, build_checkpoint(path_, info, state_.arrays()));
     return read_checkpoint(path_);
   }
   TemporaryFolder folder_;
@@ -97,13 +97,13 @@ TEST_F(CheckpointFile, MayHaveNoSlotsHistoryBestOrNormalization) {
 }
 
 TEST_F(CheckpointFile, OfEqualStateHasEqualBytes) {
-  write_checkpoint(path_, sample_info(), state_.arrays());
+  write_checkpoint(path_, build_checkpoint(path_, sample_info(), state_.arrays()));
   const auto first = read_file(path_);
-  write_checkpoint(path_, sample_info(), state_.arrays());
+  write_checkpoint(path_, build_checkpoint(path_, sample_info(), state_.arrays()));
   EXPECT_EQ(read_file(path_), first);
   CheckpointInfo later = sample_info();
   later.time = "2021-02-02T02:02:02Z";
-  write_checkpoint(path_, later, state_.arrays());
+  write_checkpoint(path_, build_checkpoint(path_, later, state_.arrays()));
   EXPECT_NE(read_file(path_), first);
 }
 

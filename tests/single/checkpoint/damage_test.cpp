@@ -21,7 +21,7 @@ class Damage : public testing::Test {
  protected:
   Bytes good_bytes() {
     const SampleState state;
-    write_checkpoint(path_, sample_info(), state.arrays());
+    write_checkpoint(path_, build_checkpoint(path_, sample_info(), state.arrays()));
     return read_file(path_);
   }
   void put(std::span<const std::byte> bytes) {
@@ -132,7 +132,8 @@ TEST_F(Damage, AnotherFormatOrVersionIsRefused) {
   const auto image_of = [](auto&& fill) {
     h5::File file = h5::File::create_image("test");
     fill(file);
-    return file.image();
+    const h5::FileImage image = std::move(file).take_image();
+    return Bytes(image.bytes().begin(), image.bytes().end());
   };
   put_signed(image_of([](h5::File&) {}));
   expect_refused({"is no lockstep checkpoint"});

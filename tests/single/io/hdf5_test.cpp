@@ -57,6 +57,12 @@ void check_example(const File& file) {
   EXPECT_EQ(file.info("/text").type, std::nullopt);
 }
 
+/// The bytes of a file that is built in memory.
+std::vector<std::byte> taken(File file) {
+  const FileImage image = std::move(file).take_image();
+  return {image.bytes().begin(), image.bytes().end()};
+}
+
 /// Makes a file through HDF5 itself.
 void with_raw_file(const std::filesystem::path& path, const auto& action) {
   const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -68,8 +74,8 @@ void with_raw_file(const std::filesystem::path& path, const auto& action) {
 TEST(Hdf5File, ReadsBackWhatWasWritten) {
   const TemporaryFolder folder;
   File written = example();
-  const std::vector<std::byte> image = written.image();
   check_example(written);
+  const std::vector<std::byte> image = taken(std::move(written));
   check_example(File::open_image(image, "image"));
   save(folder.path() / "file.h5", image);
   check_example(File::open((folder.path() / "file.h5").string()));
@@ -92,13 +98,13 @@ TEST(Hdf5File, TellsWhatIsThere) {
 }
 
 TEST(Hdf5File, GivesEqualBytesForEqualContents) {
-  EXPECT_EQ(example().image(), example().image());
+  EXPECT_EQ(taken(example()), taken(example()));
 }
 
 TEST(Hdf5File, RecordsNoTimes) {
   const TemporaryFolder folder;
   const std::string path = (folder.path() / "file.h5").string();
-  save(path, example().image());
+  save(path, taken(example()));
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   for (const char* object : {"/", "/group", "/group/sub/floats", "/empty", "/empty/inner", "/text"}) {
     H5O_info_t info;
@@ -113,8 +119,8 @@ TEST(Hdf5File, KeepsImagesOfOneNameApart) {
   File two = File::create_image("same");
   one.set_attribute("/", "which", "one");
   two.set_attribute("/", "which", "two");
-  const std::vector<std::byte> first = one.image();
-  const std::vector<std::byte> second = two.image();
+  const std::vector<std::byte> first = taken(std::move(one));
+  const std::vector<std::byte> second = taken(std::move(two));
   const File open_one = File::open_image(first, "same");
   const File open_two = File::open_image(second, "same");
   EXPECT_EQ(open_one.text_attribute("/", "which"), "one");
@@ -127,7 +133,7 @@ TEST(Hdf5File, KeepsEmptyThings) {
   file.write("/one", std::span<const std::size_t>{}, std::array{2.5});
   file.write_text("/text", "");
   file.set_attribute("/", "text", "");
-  const std::vector<std::byte> image = file.image();
+  const std::vector<std::byte> image = taken(std::move(file));
   const File read = File::open_image(image, "empty");
   EXPECT_EQ(read.info("/none").shape, (std::vector<std::size_t>{0, 4}));
   read.read("/none", std::span<float>{});
@@ -229,7 +235,7 @@ TEST(Hdf5File, RefusesForeignAndMissingFiles) {
 TEST(Hdf5File, IsAnErrorWhenCutOffAnywhere) {
   const TemporaryFolder folder;
   const std::string path = (folder.path() / "cut.h5").string();
-  const std::vector<std::byte> image = example().image();
+  const std::vector<std::byte> image = taken(example());
   for (std::size_t length = 0; length < image.size(); length += 97) {
     save(path, std::span(image).first(length));
     expect_error(ErrorKind::data, {"cut.h5"}, [&] { (void)File::open(path); });
@@ -307,7 +313,7 @@ TEST(Hdf5Lock, LetsThreadsWorkInTurn) {
   std::array<std::vector<std::byte>, 4> images;
   {
     std::vector<std::jthread> threads;
-    for (auto& image : images) threads.emplace_back([&image] { image = example().image(); });
+    for (auto& image : images) threads.emplace_back([&image] { image = taken(example()); });
   }
   for (const auto& image : images) EXPECT_EQ(image, images[0]);
   EXPECT_FALSE(images[0].empty());

@@ -21,7 +21,7 @@ class FindNewestGood : public testing::Test {
     const SampleState state;
     CheckpointInfo info = sample_info();
     info.position = {step, 0, 0};
-    write_checkpoint(checkpoint_path(folder(), step), info, state.arrays());
+    write_checkpoint(checkpoint_path(folder(), step), build_checkpoint("test", info, state.arrays()));
   }
   [[nodiscard]] std::string folder() const { return folder_.path().string(); }
   TemporaryFolder folder_;
