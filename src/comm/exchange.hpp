@@ -3,10 +3,10 @@
 // An exchange owns the arenas (weights, optimizer slots, gradients), because where they lie is half of how it works.
 // It sees flat arrays, fixed blocks and shards; it knows no layers. A step, on every rank:
 //
-//   for each shard of shard_order(): write gradient(); shard_done();   gradient_ready() tells of parts that are
-//   complete reduce(shard_values, visit)                      visit: each owned block with its gradient sum
-//   [gather_blocks(norms); revisit(visit)]           as often as the update needs norms first
-//   publish()                                        the updated weights are the same on every rank
+//   for each shard of shard_order(): write gradient(), gradient_ready() for parts that are complete; shard_done()
+//   reduce(shard_values, visit)              visit: each owned block with its gradient sum
+//   [gather_blocks(norms); revisit(visit)]   as often as the update needs norms first
+//   publish()                                the updated weights are the same on every rank
 //
 // tree_exchange.cpp is the plain one that is right by reading: keep it so, it is the oracle of the others.
 #pragma once
