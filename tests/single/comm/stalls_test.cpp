@@ -2,6 +2,7 @@
 #include "comm/stalls.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,14 @@ TEST(FindStall, NamesTheOneThatWasStoppedWhileItWaited) {
   EXPECT_EQ(text.find("rank 2"), std::string::npos) << text;
 }
 
+TEST(FindStall, NamesTheOneThatIsStoppedWhereAllWaitForIt) {
+  std::vector<RankView> ranks{view(0, true, 30), view(1, true, 30)};
+  ranks[1].state = 'T';
+  EXPECT_NE(told(ranks, 30).find("rank 1 on a has given no sign"), std::string::npos);
+  EXPECT_NE(told(ranks, 30).find("is stopped"), std::string::npos);
+  EXPECT_EQ(told(ranks, 30).find("rank 0"), std::string::npos);
+}
+
 TEST(FindStall, WhereAllWaitAnotherHostIsMeantALittleLater) {
   const std::vector<RankView> early{view(0, true, 31), view(1, true, 31)};
   EXPECT_EQ(told(early, 30, "rank 2 on b"), "");
@@ -54,7 +63,7 @@ TEST(FindStall, WhereAllWaitAnotherHostIsMeantALittleLater) {
 TEST(FindStall, WhoHasLeftIsNotMissed) {
   std::vector<RankView> ranks{view(0, false, 99), view(1, true, 99)};
   ranks[0].left = true;
-  ranks[0].gone = true;
+  ranks[0].state = 'X';
   ranks[0].missing = 99;
   EXPECT_EQ(told(ranks, 30), "");
   ranks[1].left = true;
@@ -63,7 +72,7 @@ TEST(FindStall, WhoHasLeftIsNotMissed) {
 
 TEST(FindStall, ADeadRankIsToldAfterItsLauncherHadTheTime) {
   std::vector<RankView> ranks{view(0, true, 1), view(1, false, 1)};
-  ranks[1].gone = true;
+  ranks[1].state = 'Z';
   ranks[1].missing = 1;
   EXPECT_EQ(told(ranks, 30), "");
   EXPECT_NE(told(ranks, 30, "", true).find("rank 1 on a (process"), std::string::npos);  // it sends SIGTERM: at once
@@ -77,16 +86,21 @@ TEST(RanksElsewhere, AreListedByHost) {
   EXPECT_EQ(ranks_elsewhere(std::vector<std::string>{"a", "a"}, "a"), "");
 }
 
-TEST(HasEnded, SeesAProcessEndAlsoBeforeItsParentAsks) {
-  EXPECT_FALSE(has_ended(getpid(), true));
+TEST(ProcessState, SeesAProcessStoppedAndEnded) {
+  EXPECT_EQ(process_state(getpid()), 'R');
   const pid_t child = fork();
-  if (child == 0) _exit(0);
+  if (child == 0) {
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  waitpid(child, nullptr, WUNTRACED);
+  EXPECT_EQ(process_state(child), 'T');
+  kill(child, SIGCONT);
   siginfo_t info{};
-  waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);  // ended, still a zombie
-  EXPECT_FALSE(has_ended(child, false));
-  EXPECT_TRUE(has_ended(child, true));
+  waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
+  EXPECT_EQ(process_state(child), 'Z');  // its parent has not asked for it yet
   waitpid(child, nullptr, 0);
-  EXPECT_TRUE(has_ended(child, false));
+  EXPECT_EQ(process_state(child), 'X');
 }
 
 }  // namespace
