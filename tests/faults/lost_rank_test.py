@@ -39,23 +39,6 @@ def shared_memory():
     return set(os.listdir("/dev/shm"))
 
 
-def ranks_of(folder):
-    """Process ids of the ranks that write to `folder`, in the order of their ranks."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            environment = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
-        if words[0] == program.PROGRAM.encode() and str(folder).encode() in words and rank:
-            found.append((int(rank[0].split(b"=")[1]), int(process.name)))
-    return [pid for _, pid in sorted(found)]
-
-
 class LostRank(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -79,7 +62,7 @@ class LostRank(unittest.TestCase):
                     self.assertIsNone(job.poll(), "the run ended by itself")
                     self.assertLess(time.monotonic(), deadline, "the run does not start")
                     time.sleep(0.05)
-                ranks = ranks_of(out)
+                ranks = program.ranks_of(out)
                 self.assertEqual(len(ranks), 3)
                 os.kill(ranks[lost], signal.SIGKILL)
                 job.communicate(timeout=SECONDS)
@@ -87,7 +70,7 @@ class LostRank(unittest.TestCase):
                 job.kill()
                 job.wait()
             self.assertNotEqual(job.returncode, 0)
-            self.assertEqual(ranks_of(out), [])
+            self.assertEqual(program.ranks_of(out), [])
             self.assertLessEqual(shared_memory(), before)
             newest = program.checkpoints(out)[-1]
             self.assertRegex(newest, r"step-\d{8}\.h5")
