@@ -46,7 +46,8 @@ done
 if [[ ${1-} != -- || -z ${2-} ]]; then refuse "expected -- and a command of lockstep, say: -- train run.toml"; fi
 shift
 training=false
-if [[ $1 == train ]]; then training=true; fi
+death_signal=TERM
+if [[ $1 == train ]]; then training=true && death_signal=USR1; fi
 if ! $training && ((restarts > 0)); then refuse "--restarts: $1 cannot go on from a checkpoint; only train can"; fi
 if $shrink && ((restarts == 0)); then refuse "--shrink: needs --restarts"; fi
 
@@ -137,7 +138,8 @@ run_job() {
   # odls_base_sigkill_timeout stays at its 1 s: mpirun sleeps it twice, between CONT, TERM and KILL, after every exit code
   # but 0, whether or not a rank is left. So it cannot be told to wait for the slow without making every restart and every
   # stop with a checkpoint wait, and ranks that save on USR1 are not under it: it starts when the first of them has ended.
-  setsid mpirun -n "$ranks" "$program" "$@" </dev/null &
+  # Of a script killed by KILL, mpirun gets the death signal.
+  setsid setpriv --pdeathsig "$death_signal" mpirun -n "$ranks" "$program" "$@" </dev/null &
   job=$!
   # A signal that came while mpirun was being started.
   if [[ -n $ended_by ]]; then end_job; elif $stopping; then request_save; fi

@@ -224,6 +224,13 @@ class Local(unittest.TestCase):
         self.assertEqual((self.folder / "starts").read_text(encoding="utf-8").splitlines(), [
             "train run.toml --overwrite --quiet", "train run.toml --overwrite --quiet", "train run.toml --quiet --resume"])
 
+    def test_a_killed_script_leaves_nothing(self):
+        job = self.train(script=("-n", "2", "--restarts", "3"))
+        self.wait_for_steps(job, 2)
+        job.kill()
+        self.wait_for("the end of the ranks", lambda: not program.ranks_of(self.out))
+        program.run("inspect", self.out, "--verify", mpi=False)
+
     def test_other_codes_are_passed_on(self):
         job = self.train("--set", "no.such.key=1", script=("-n", "1", "--restarts", "3"))
         self.assertNotIn("starting again", self.expect_end(job, 2))
