@@ -144,7 +144,9 @@ File File::open(const std::string& path) {
   if (is_hdf5 < 0) fail(ErrorKind::io, path, "cannot be read");
   if (is_hdf5 == 0) throw Error(ErrorKind::data, path + ": not an HDF5 file, or its beginning is cut off");
   const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, path, "HDF5 property list");
-  // Locks fail on some network file systems, and readers need none.
+  // The driver with a file descriptor, which texts are read through. Locks fail on some network file systems, and
+  // readers need none.
+  H5Pset_fapl_sec2(access.get());
   H5Pset_file_locking(access.get(), false, true);
   return {
       checked(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), ErrorKind::data, path, "cannot be opened as HDF5"),
