@@ -90,7 +90,7 @@ std::optional<std::string> text_in_heap(hid_t file, const Descriptor& text) {
   if (!head || std::memcmp(head->data(), "GCOL\1", 5) != 0) return {};
   const auto heap = bytes_of_file(file, text.address, number_at<std::uint64_t>(*head, 8));
   if (!heap) return {};
-  for (std::size_t at = head_bytes; heap->size() >= head_bytes && at <= heap->size() - head_bytes;) {
+  for (std::size_t at = head_bytes; at + head_bytes <= heap->size();) {
     const auto index = number_at<std::uint16_t>(*heap, at);
     const auto size = number_at<std::uint64_t>(*heap, at + 8);
     at += head_bytes;
@@ -116,7 +116,16 @@ std::string read_variable(hid_t id, hid_t stored, const std::string& name, const
   const Handle created = checked(H5Fget_create_plist(file.get()), ErrorKind::data, name, what);
   const Handle opaque = checked(H5Tcreate(H5T_OPAQUE, kDescriptorBytes), ErrorKind::internal, name, what);
   hsize_t base = 0;  // addresses count from here
-  if (H5Pget_userblock(created.get(), &base) < 0) fail(ErrorKind::data, name, what + " cannot be read");
+  std::size_t address_bytes = 0;
+  std::size_t length_bytes = 0;
+  if (H5Pget_userblock(created.get(), &base) < 0 || H5Pget_sizes(created.get(), &address_bytes, &length_bytes) < 0) {
+    fail(ErrorKind::data, name, what + " cannot be read");
+  }
+  if (address_bytes != 8 || length_bytes != 8) {
+    throw Error(ErrorKind::data, name + ": " + what +
+                                     " is a text of variable length in a file whose addresses or lengths are not of 8 "
+                                     "bytes, which is not read");
+  }
   std::array<std::byte, kDescriptorBytes> raw{};
   {
     const DescriptorConversion conversion(stored, opaque.get());

@@ -181,7 +181,7 @@ std::string repeated(std::string_view text, std::size_t times) {
 
 // Lists in lists, tables in tables, keys of many parts: whoever goes down into them by recursion needs a limit.
 void nest(std::string& text, Random& random) {
-  constexpr std::array<std::size_t, 5> depths = {2, 100, 1000, 20'000, 100'000};
+  constexpr std::array<std::size_t, 5> depths = {2, 100, 1000, 9'000, 100'000};
   const std::size_t depth = random.pick(depths);
   const std::size_t line = line_in(text, random).begin;
   switch (random.below(4)) {
