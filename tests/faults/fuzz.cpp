@@ -30,7 +30,7 @@
 #include "support/temporary_folder.hpp"
 
 #ifdef __SANITIZE_ADDRESS__
-// Under AddressSanitizer HDF5's own reads out of bounds end a child; they are counted apart (see hdf5_itself).
+// Under AddressSanitizer HDF5's own reads out of bounds end a child; they are counted apart (see is_read_of_hdf5).
 constexpr bool kSanitized = true;
 extern "C" const char* __asan_default_options() {  // NOLINT(*-identifier-naming): the sanitizer's name
   return "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024";
@@ -59,7 +59,7 @@ struct Progress {
   std::atomic<std::uint64_t> accepted = 0;
   std::atomic<std::uint64_t> refused = 0;
   std::atomic<std::uint64_t> failures = 0;
-  std::uint64_t in_hdf5 = 0;  // crashes within HDF5, under AddressSanitizer alone; the parent's
+  std::uint64_t in_hdf5 = 0;  // HDF5's own reads out of bounds, under AddressSanitizer alone; the parent's
 };
 
 class SharedProgress {
@@ -105,6 +105,26 @@ Outcome read(const Kind& kind, const Input& input, const std::filesystem::path& 
   }
   if (input.must_be_refused) return {Verdict::failure, "accepted, though its bytes have changed"};
   return {Verdict::accepted, "accepted"};
+}
+
+// Whether a report of AddressSanitizer tells that HDF5 read memory that nobody gave it to read.
+//
+// HDF5 1.10 does so on some files under a right trailer, from a hostile writer therefore: it takes the size of an
+// attribute on trust while it looks for one of another name. Nothing here can tell such a file from a good one without
+// doing HDF5's work. Without the sanitizer these reads end in an Error, as the same cases in a Release build show. What
+// HDF5 writes out of bounds, and where it crashes, is a failure there and here.
+bool is_read_of_hdf5(const std::string& report) {
+  if (report.find("ERROR: AddressSanitizer: heap-") == std::string::npos) return false;
+  if (report.find("\nREAD of size") == std::string::npos) return false;
+  for (const char* reads_ours : {"H5Awrite", "H5Dwrite", "H5Pset_file_image"}) {
+    if (report.find(reads_ours) != std::string::npos) return false;
+  }
+  std::istringstream lines(report);
+  for (std::string line; std::getline(lines, line);) {
+    const bool sanitizer = line.find("libsanitizer") != std::string::npos || line.find("libasan") != std::string::npos;
+    if (line.starts_with("    #") && !sanitizer) return line.find("libhdf5") != std::string::npos;  // the innermost
+  }
+  return false;
 }
 
 std::uint64_t peak_bytes() {
@@ -201,29 +221,15 @@ class Fuzzer {
   void tell_death(int status) {
     const std::string errors = text_in(errors_file());
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    if (signal != SIGALRM && hdf5_itself(errors)) {
+    if (kSanitized && is_read_of_hdf5(errors)) {
       ++progress_->in_hdf5;
+      fmt::print("HDF5's own: {} {}: a read out of bounds\n", kind_.name(), progress_->current);
       return;
     }
     std::string how = fmt::format("ends the process with exit code {}", WEXITSTATUS(status));
     if (signal != 0) how = fmt::format("ends the process by signal {} ({})", signal, strsignal(signal));
     if (signal == SIGALRM) how = fmt::format("takes more than {} seconds", kSeconds);
     tell_failure(progress_->current, how + "\n" + errors);
-  }
-
-  /// Whether AddressSanitizer found the fault in HDF5's code. HDF5 1.10 reads out of bounds on some damaged files that
-  /// come under a right trailer, from a hostile writer therefore. Nothing of ours can tell such a file from a good one
-  /// without doing HDF5's work; without the sanitizer these reads end in HDF5's own errors or in a wrong digest.
-  static bool hdf5_itself(const std::string& report) {
-    if (!kSanitized) return false;
-    std::istringstream lines(report.substr(std::min(report.find("ERROR: AddressSanitizer"), report.size())));
-    for (std::string line; std::getline(lines, line);) {
-      const bool frame = line.starts_with("    #");
-      if (!frame || line.find("libsanitizer") != std::string::npos || line.find("libasan") != std::string::npos)
-        continue;
-      return line.find("libhdf5") != std::string::npos;  // the first frame that is not the sanitizer's
-    }
-    return false;
   }
 
   // Leaves the input where the fuzzer was started.
