@@ -5,6 +5,9 @@
 //
 // Case N of a kind and a seed is the same input on every machine with the same libraries; --case runs it alone. The
 // cases run in children, a batch each, so that one that crashes is told and the rest go on.
+//
+// A limit that is known: HDF5 1.10.8 divides by zero when it opens a data set with chunks of extent 0. Nothing of ours
+// sees the extent before; about one in 70,000 checkpoints with a trailer made anew is such (seed 1: number 27449).
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -12,8 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -111,8 +116,8 @@ Outcome read(const Kind& kind, const Input& input, const std::filesystem::path& 
 //
 // HDF5 1.10 does so on some files under a right trailer, from a hostile writer therefore: it takes the size of an
 // attribute on trust while it looks for one of another name. Nothing here can tell such a file from a good one without
-// doing HDF5's work. Without the sanitizer these reads end in an Error, as the same cases in a Release build show. What
-// HDF5 writes out of bounds, and where it crashes, is a failure there and here.
+// doing HDF5's work. Without the sanitizer the same cases are refused, or accepted where what was read is not used.
+// What HDF5 writes out of bounds, and where it crashes, is a failure there and here.
 bool is_read_of_hdf5(const std::string& report) {
   if (report.find("ERROR: AddressSanitizer: heap-") == std::string::npos) return false;
   if (report.find("\nREAD of size") == std::string::npos) return false;
@@ -165,13 +170,14 @@ class Fuzzer {
     if (child == 0) run_batch(first, end);
     int status = 0;
     while (waitpid(child, &status, 0) < 0) {
+      if (errno != EINTR) throw std::runtime_error("waitpid fails");
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return end;
     tell_death(status);
     return progress_->current + 1;
   }
 
-  [[noreturn]] void run_batch(std::uint64_t first, std::uint64_t end) {
+  [[noreturn]] void run_batch(std::uint64_t first, std::uint64_t end) noexcept {
     // What ends this process says so on stderr, and tell_death reads it.
     const int errors = open(errors_file().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(errors, STDERR_FILENO);
