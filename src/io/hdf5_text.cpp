@@ -3,6 +3,7 @@
 // bounds, or never ends. So HDF5 only hands out the descriptor here, and the heap is read by the code below.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -69,7 +70,7 @@ std::optional<std::vector<std::byte>> bytes_of_file(hid_t file, std::uint64_t at
   const Handle access(H5Fget_access_plist(file));
   if (H5Pget_driver(access.get()) == H5FD_CORE) {
     const auto* image = *static_cast<const std::byte* const*>(handle);
-    std::memcpy(bytes.data(), image + at, count);
+    std::copy_n(image + at, count, bytes.begin());
     return bytes;
   }
   const int descriptor = *static_cast<const int*>(handle);  // File::open asks for the driver with one
