@@ -55,18 +55,12 @@ void Watchdog::join(Communicator& comm) {
   auto window = std::make_unique<NodeWindow>(comm, bytes, Range{rank * sizeof(Pulse), (rank + 1) * sizeof(Pulse)},
                                              WindowUse{"the watch over stalled ranks", "one rank a host"});
   auto* const pulses = reinterpret_cast<Pulse*>(window->memory().data());
+  pulses[rank].rank.store(comm.rank());
   pulses[rank].pid.store(getpid());
   const std::string host = host_name();
   const std::vector<std::string> hosts = comm.gather_texts(host);
-  // The ranks of this host, in the order of the ranks of the whole job, as the node's communicator has them.
-  const std::vector<std::string> nodes = comm.gather_texts(fmt::format("{}", comm.node_rank()));
-  std::vector<RankView> views;
-  for (std::size_t of = 0; of < hosts.size() && views.size() < ranks; ++of) {
-    if (hosts[of] == host && nodes[of] == fmt::format("{}", views.size())) {
-      views.push_back({.rank = static_cast<int>(of), .pid = pulses[views.size()].pid.load()});
-    }
-  }
-  views.resize(ranks);
+  std::vector<RankView> views;  // gathering has made sure that all have filled theirs
+  for (std::size_t i = 0; i < ranks; ++i) views.push_back({.rank = pulses[i].rank.load(), .pid = pulses[i].pid.load()});
   const bool see_all = std::ranges::none_of(views, [](const RankView& view) { return process_state(view.pid) == 'X'; });
   pulses[rank].waits_begun.store(comm.pulse().waits_begun.load());
   comm.barrier();  // all have looked

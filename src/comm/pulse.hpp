@@ -36,6 +36,7 @@ struct alignas(kCacheLine) Pulse {
   std::atomic<std::uint64_t> waits_begun;  ///< waits so far; ranks that wait for each other have as many
   std::atomic<std::uint64_t> step;         ///< under way, counts from 1; 0: before the first
   std::atomic<Phase> phase;
+  std::atomic<std::int32_t> rank;
   std::atomic<std::int32_t> pid;  ///< of the process
   std::atomic<bool> waits;        ///< for other ranks
   std::atomic<bool> left;         ///< communicates no more
