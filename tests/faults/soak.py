@@ -1,0 +1,158 @@
+"""Does to real jobs everything that can go wrong, one random case after another, and sees that the run recovers.
+
+Usage: soak.py [--program FILE] [--seconds N | --rounds N] [--seed S] [--case N] [--kind KIND]
+A case trains a run, makes one fault, and resumes without it; the run must come to the bits of one that was never
+disturbed, or be refused with the right exit code and one message that names what is wrong. A seed and a number give the
+same case again; where it hits a job also depends on the machine. What fails is told and left in its folder; then the
+exit code is 1.
+"""
+
+import argparse
+import collections
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
+
+# pylint: disable=wrong-import-position
+import program
+import soak_damage
+import soak_faults
+from soak_case import Case
+from soak_job import Failure, TooLate
+from soak_runs import RUNS, Whole
+
+# A row of the table that is printed at the end -> what makes the fault and sees how the case ends.
+KINDS = {
+    "a rank killed": soak_faults.rank_killed,
+    "killed while saving": soak_faults.killed_while_saving,
+    "killed before saving": soak_faults.killed_before_saving,
+    "mpirun killed": soak_faults.launcher_killed,
+    "killed, cut short, killed": soak_faults.killed_twice,
+    "told to stop by a signal": soak_faults.signalled,
+    "out of time": soak_faults.out_of_time,
+    "a rank stalled": soak_faults.rank_stalled,
+    "a rank paused": soak_faults.rank_paused,
+    "disk full": soak_faults.disk_full,
+    "file-size limit": soak_faults.file_limit,
+    "checkpoints folder lost": soak_faults.folder_lost,
+    "newest checkpoint damaged": soak_damage.checkpoint_damaged,
+    "two checkpoints damaged": soak_damage.two_checkpoints_damaged,
+    "a foreign checkpoint": soak_damage.foreign_checkpoint,
+    "data file damaged": soak_damage.data_damaged,
+    "run file damaged": soak_damage.run_file_damaged,
+}
+OUTCOMES = ("recovered", "refused", "failed", "too late")  # too late: the job was done before the fault
+
+
+def kind_of(seed, number):
+    """Kinds are dealt in shuffled rounds, so that each has its turn."""
+    kinds = list(KINDS)
+    random.Random(f"{seed}/round {number // len(kinds)}").shuffle(kinds)
+    return kinds[number % len(kinds)]
+
+
+class Soak:
+    def __init__(self, seed, place):
+        self.seed = seed
+        self.place = place
+        self.wholes = {name: Whole(name, place / f"undisturbed-{name}") for name in RUNS}
+        self.counts = collections.defaultdict(collections.Counter)
+
+    def run(self, number):
+        kind = kind_of(self.seed, number)
+        case = Case(number, self.seed, self.wholes, self.place / f"case-{number}")
+        began = time.monotonic()
+        outcome, reason = self.outcome(kind, case)
+        self.counts[kind][outcome] += 1
+        print(f"case {number}: {kind}: {outcome} ({time.monotonic() - began:.1f} s)", flush=True)
+        if outcome == "failed":
+            self.tell(case, reason)
+        else:
+            shutil.rmtree(case.place)
+
+    @staticmethod
+    def outcome(kind, case):
+        """How the case ended, and why it failed."""
+        try:
+            try:
+                return KINDS[kind](case), ""
+            except TooLate:
+                return case.after_late_fault(), ""
+        except Failure as failure:
+            return "failed", str(failure)
+        except Exception:  # pylint: disable=broad-exception-caught  # the soak goes on
+            return "failed", traceback.format_exc()
+        finally:
+            case.end()
+
+    def tell(self, case, reason):
+        """Once more with: soak.py --seed S --case N."""
+        print(f"FAILED: case {case.number} of seed {self.seed}: {reason}\n  {'; '.join(case.notes)}\n  in {case.place}")
+        for job in case.jobs:
+            print(f"  {' '.join(job.command)}")
+            for line in job.text().splitlines():
+                print(f"    {line}")
+        sys.stdout.flush()
+
+    def print_table(self):
+        width = max(map(len, KINDS))
+        print(f"\n{'fault':<{width}}  injected  recovered  refused  failed  too late")
+        total = collections.Counter()
+        for kind in KINDS:
+            total += self.counts[kind]
+            print(f"{kind:<{width}}  {row(self.counts[kind])}")
+        print(f"{'total':<{width}}  {row(total)}", flush=True)
+
+    def failed(self):
+        return sum(counts["failed"] for counts in self.counts.values())
+
+
+def row(counts):
+    injected = sum(counts.values()) - counts["too late"]
+    numbers = [injected, *(counts[outcome] for outcome in OUTCOMES)]
+    return "  ".join(f"{number:>{width}}" for number, width in zip(numbers, (8, 9, 7, 6, 8)))
+
+
+def numbers_of(arguments):
+    """The numbers of the cases to run: one, so many rounds, or until the time is up."""
+    if arguments.case is not None:
+        yield arguments.case
+        return
+    began = time.monotonic()
+    number = 0
+    while number < arguments.rounds * len(KINDS) if arguments.rounds else time.monotonic() - began < arguments.seconds:
+        if arguments.kind in (None, kind_of(arguments.seed, number)):
+            yield number
+        number += 1
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", default=str(program.ROOT / "build/bin/lockstep"))
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--rounds", type=int, help="each kind of fault so many times, however long it takes")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--case", type=int, help="this case alone")
+    parser.add_argument("--kind", choices=KINDS, help="cases of this kind alone")
+    arguments = parser.parse_args()
+    program.PROGRAM = os.path.abspath(arguments.program)
+    place = Path(tempfile.mkdtemp(prefix="lockstep-soak-")).resolve()
+    soak = Soak(arguments.seed, place)
+    for number in numbers_of(arguments):
+        soak.run(number)
+    soak.print_table()
+    if soak.failed():
+        print(f"What failed lies in {place}. Once more: {sys.argv[0]} --seed {arguments.seed} --case N")
+        sys.exit(1)
+    shutil.rmtree(place)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""What befalls a running job: killed, stopped, out of time, out of disk. Each function makes one fault and returns how
+the case ended; the table of them is in soak.py."""
+
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+from soak_case import kill, remove, send
+from soak_job import FILE_LIMIT_READY, require
+from soak_runs import SECONDS, newest
+
+KILL_SECONDS = 10  # from the kill of a rank to the end of the job
+ORPHAN_SECONDS = 20  # from the kill of mpirun to the end of the last rank
+STOPPED_EARLY = 75
+STALLED = 4
+WARNING = "lockstep: warning:"
+
+
+def rank_killed(case):
+    job = case.start()
+    kill_at_some_moment(case, job)
+    return case.finish()
+
+
+def kill_at_some_moment(case, job):
+    lost = case.draw_rank(job)
+    kill(case.moment(job)[lost])
+    check_killed(job.wait(KILL_SECONDS), lost)
+
+
+def check_killed(ended, rank):
+    require(ended.code != 0, "a rank was killed, and the job ends with 0")
+    require(re.search(rf"process rank {rank} .*signal 9", ended.stderr), f"mpirun does not name rank {rank}")
+
+
+def killed_while_saving(case):
+    """Rank 0 is killed in the middle of a write, which leaves a temporary file behind."""
+    case.choose("wide")
+    job = case.start()
+    ranks = case.at_step(job)
+    job.until(lambda: unfinished(case.output), poll=0)
+    kill(ranks[0])
+    check_killed(job.wait(KILL_SECONDS), 0)
+    case.note(f"left {unfinished(case.output)}")
+    return case.finish()
+
+
+def unfinished(output):
+    """The temporary files of checkpoints being written."""
+    return [name for name in os.listdir(output / "checkpoints") if name.startswith(".step-")]
+
+
+def killed_before_saving(case):
+    """Any rank is killed right before the step that is to be saved."""
+    job = case.start()
+    every = case.whole.every
+    step = (case.draw_step() // every + 1) * every - 1
+    lost = case.draw_rank(job)
+    case.note(f"at step {step}")
+    ranks = job.until(job.ranks)
+    job.until(lambda: job.step() >= step, poll=0)
+    kill(ranks[lost])
+    check_killed(job.wait(KILL_SECONDS), lost)
+    return case.finish()
+
+
+def launcher_killed(case):
+    job = case.start()
+    case.moment(job)
+    kill(job.process.pid)
+    left = job.wait_until_gone(ORPHAN_SECONDS)
+    require(not left, f"mpirun is gone, and {len(left)} ranks are still there after {ORPHAN_SECONDS} s")
+    return case.finish()
+
+
+def killed_twice(case):
+    """The second kill comes in the resume of the killed run, whose newest checkpoint was cut short."""
+    rank_killed_once(case)
+    for file in newest(case.output)[:1]:
+        os.truncate(file, case.random.randrange(file.stat().st_size))
+    rank_killed_once(case)
+    return case.finish()
+
+
+def rank_killed_once(case):
+    files = newest(case.output)
+    case.first = int(files[0].name[5:13]) if files else 0
+    kill_at_some_moment(case, case.resume())
+
+
+def signalled(case):
+    """mpirun or one rank is told to stop: all stop together, behind a step, and save it."""
+    job = case.start()
+    number, whom = case.random.choice([(signal.SIGUSR1, "mpirun"), (signal.SIGUSR1, "a rank"),
+                                       (signal.SIGTERM, "a rank"), (signal.SIGINT, "a rank")])
+    told = case.draw_rank(job)
+    case.note(f"{number.name} to {whom}")
+    ranks = case.at_step(job)
+    reached = job.step()
+    send(number, job.process.pid if whom == "mpirun" else ranks[told])
+    return stopped_early(case, job, reached)
+
+
+def stopped_early(case, job, reached):
+    ended = job.wait(SECONDS)
+    if ended.code == 0:
+        case.check_done(ended)
+        return "too late"
+    ended.expect(STOPPED_EARLY)
+    require(not ended.errors, "a run that was told to stop tells an error")
+    case.check_saved(reached)
+    return case.finish()
+
+
+def out_of_time(case):
+    job = case.start("--set", "train.time_limit=1s")
+    return stopped_early(case, job, case.first)
+
+
+def rank_stalled(case):
+    """A rank hangs for good: the job must notice, and say where."""
+    timeout = 3
+    job = case.start("--set", f"train.stall_timeout={timeout}")
+    stalled = case.draw_rank(job)
+    send(signal.SIGSTOP, case.at_step(job)[stalled])
+    ended = job.wait(timeout + KILL_SECONDS)
+    case.check_refused(ended, f"rank {stalled}", code=STALLED)
+    for text in (socket.gethostname(), "step"):
+        require(text in ended.errors[0], f"the message does not name {text}")
+    return case.finish()
+
+
+def rank_paused(case):
+    """A rank hangs for a while, which is no reason to end the job."""
+    job = case.start()
+    paused = case.draw_rank(job)
+    seconds = case.random.uniform(0.1, 1)
+    pid = case.moment(job)[paused]
+    send(signal.SIGSTOP, pid)
+    time.sleep(seconds)
+    send(signal.SIGCONT, pid)
+    case.check_done(job.wait(SECONDS))
+    return "recovered"
+
+
+def disk_full(case):
+    """Another program fills the disk that the run folder is on; it may make room again before the run ends."""
+    disk = case.place / "disk"
+    disk.mkdir()
+    case.output = disk / "run"
+    with SmallDisk(disk):
+        job = case.start()
+        return hindered(case, job, lambda: fill_until_told(job, disk / "filler"), lambda: remove_file(disk / "filler"))
+
+
+def fill_until_told(job, filler):
+    """A checkpoint that was being written gives its room back, so once is not enough."""
+    fill(filler)
+    job.until(lambda: WARNING in job.text() or fill(filler))
+
+
+def file_limit(case):
+    """Rank 0 may not write files of the size of a checkpoint any more: a full disk that needs no mounting."""
+    job = case.start(front=FILE_LIMIT_READY)
+    limit = case.random.randrange(case.whole.checkpoint_bytes)
+    return hindered(case, job, lambda: limit_files(job, limit), lambda: limit_files(job, resource.RLIM_INFINITY))
+
+
+def limit_files(job, limit):
+    for pid in job.ranks()[:1]:
+        try:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        except ProcessLookupError:
+            pass
+
+
+def folder_lost(case):
+    """The checkpoints are removed, their folder maybe replaced by a file or made read-only, in the middle of a run."""
+    folder = case.output / "checkpoints"
+    ways = {"removed": (lambda: remove(folder), lambda: None),
+            "replaced": (lambda: replace_by_file(folder), lambda: remove_file(folder)),
+            "read-only": (lambda: set_immutable(folder, True), lambda: set_immutable(folder, False))}
+    way = case.random.choice(sorted(ways))
+    case.note(way)
+    hinder, mend = ways[way]
+    job = case.start()
+    try:
+        return hindered(case, job, hinder, mend)
+    finally:
+        mend()
+
+
+def hindered(case, job, hinder, mend):
+    """Nothing can be saved from some step on, in half of the cases only up to a later one.
+
+    The training must go on all the same. It ends with 1 if its last state is not saved, and with warnings either way.
+    """
+    for_good = case.random.random() < 0.5
+    case.note("for good" if for_good else "for a while")
+    case.at_step(job)
+    hinder()
+    job.until(lambda: WARNING in job.text())
+    if not for_good:
+        case.first = job.step()
+        case.at_step(job, until=0.9)
+        mend()
+    ended = job.wait(SECONDS)
+    mend()
+    if ended.code == 0:
+        case.check_done(ended)
+    else:
+        require(for_good, "it could be saved again, and the exit code is not 0")
+        case.check_refused(ended, "checkpoint", "step-", code=1)
+    return case.finish()
+
+
+def fill(path):
+    """Writes on to a file until the disk is full."""
+    block = bytes(1 << 16)
+    with open(path, "ab", buffering=0) as file:
+        while len(block) > 0:
+            try:
+                file.write(block)
+            except OSError:
+                block = block[:len(block) // 2]
+
+
+def replace_by_file(folder):
+    """Again if the job has made the folder anew in between."""
+    while not folder.is_file():
+        remove(folder)
+        try:
+            folder.write_text("in the way\n", encoding="utf-8")
+        except IsADirectoryError:
+            pass
+
+
+def remove_file(path):
+    if path.is_file():
+        path.unlink()
+
+
+def set_immutable(folder, on):
+    """Nothing can be made or removed in such a folder, not even by root."""
+    if folder.is_dir():
+        subprocess.run(["chattr", "+i" if on else "-i", folder], check=True, capture_output=True)
+
+
+class SmallDisk:
+    """A file system of its own at `place`, for as long as the context lasts."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __enter__(self):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.place], check=True, capture_output=True)
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", self.place], check=True, capture_output=True)

@@ -1,0 +1,160 @@
+"""One mpirun job of the soak: started, watched from outside, ended one way or another, and looked after."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import program
+
+MARK = "LOCKSTEP_SOAK"  # the variable by which processes are known as a job's own
+ERROR = re.compile(r"^.*lockstep: error: .*$", re.MULTILINE)
+POLL = 0.002  # seconds
+GONE_WITHIN = 2  # seconds until the last process of a job is gone once mpirun has ended
+# A file-size limit ends a process by a signal unless it ignores that; then writing fails, as on a full disk.
+FILE_LIMIT_READY = ("bash", "-c", "trap '' XFSZ; exec \"$@\"", "bash")
+
+
+class Failure(Exception):
+    """The program did not do what it must."""
+
+
+class TooLate(Exception):
+    """The job was done before the fault could be made."""
+
+
+def require(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+class Ended:
+    """How a job ended: mpirun's exit code, and what came to stderr."""
+
+    def __init__(self, code, stderr):
+        self.code = code
+        self.stderr = stderr
+        self.errors = ERROR.findall(stderr)
+
+    def expect(self, code):
+        require(self.code == code, f"exit code {self.code}, expected {code}")
+
+
+class Job:
+    """Trains the run file of `place` into its folder "run", always with --resume. Its processes carry a mark."""
+
+    def __init__(self, place, ranks, *options, front=(), output=None):
+        self.place = place
+        self.num_ranks = ranks
+        self.output = output or place / "run"
+        self.old_steps = identity(self.output / "steps.csv")
+        self.session = Path(tempfile.mkdtemp(prefix="job-", dir=place))
+        self.shared = Path(tempfile.mkdtemp(prefix="lockstep-soak-", dir="/dev/shm"))
+        self.stderr = self.session / "stderr"
+        words = ["mpirun", "-n", str(ranks), *front, program.PROGRAM, "train", "run.toml", "--output", self.output,
+                 "--resume", "--quiet", *options]
+        self.command = [str(word) for word in words]
+        environment = {**os.environ, MARK: str(self.session), "OMPI_MCA_orte_tmpdir_base": str(self.session),
+                       "OMPI_MCA_osc_sm_backing_directory": str(self.shared),
+                       "OMPI_MCA_btl_vader_backing_directory": str(self.shared)}
+        with open(self.stderr, "wb") as stderr:
+            self.process = subprocess.Popen(self.command, cwd=place, env=environment, stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=stderr)
+
+    def processes(self):
+        """Environments of all living processes of this job, by process id."""
+        mark = f"{MARK}={self.session}".encode()
+        found = {}
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit():
+                try:
+                    environment = (process / "environ").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if mark in environment:
+                    found[int(process.name)] = environment
+        return found
+
+    def ranks(self):
+        """Process ids by rank, once all of them run the program; nothing before."""
+        found = {}
+        for pid, environment in self.processes().items():
+            rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
+            if rank and runs_program(pid):
+                found[int(rank[0].split(b"=")[1])] = pid
+        return [found[rank] for rank in sorted(found)] if len(found) == self.num_ranks else []
+
+    def step(self):
+        """The last step in steps.csv since this job has opened it; -1 before."""
+        path = self.output / "steps.csv"
+        if identity(path) == self.old_steps:
+            return -1
+        with open(path, "rb") as file:
+            rows = file.read().split(b"\n")[1:-1]
+        return int(rows[-1].split(b",")[0]) if rows else 0
+
+    def until(self, condition, seconds=60, poll=POLL):
+        """Waits for `condition`, and returns what it gives. Raises TooLate when the job ends before."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if found := condition():
+                return found
+            if self.process.poll() is not None:
+                raise TooLate
+            require(time.monotonic() < deadline, f"nothing happens for {seconds} s, at step {self.step()}")
+            time.sleep(poll)
+
+    def wait(self, seconds):
+        """The end of the job, within so many seconds. Nothing of it may be left then."""
+        try:
+            code = self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            step = self.step()
+            self.end()
+            raise Failure(f"still running after {seconds} s, at step {step}") from None
+        left = self.wait_until_gone(GONE_WITHIN)
+        segments = sorted(os.listdir(self.shared))
+        self.end()
+        require(not left, f"processes are left: {left}")
+        require(not segments, f"shared memory is left: {segments}")
+        return Ended(code, self.text())
+
+    def wait_until_gone(self, seconds):
+        """The processes that are still there after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while (left := sorted(self.processes())) and time.monotonic() < deadline:
+            time.sleep(POLL)
+        return left
+
+    def text(self):
+        return self.stderr.read_text(encoding="utf-8", errors="replace")
+
+    def end(self):
+        """Ends what is left of the job, and removes its shared memory."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        shutil.rmtree(self.shared, ignore_errors=True)
+
+
+def runs_program(pid):
+    """Not the launcher's copy of itself between fork and exec, nor a shell in front."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == os.path.realpath(program.PROGRAM)
+    except OSError:
+        return False
+
+
+def identity(path):
+    """The file that lies there now, whatever its name."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
