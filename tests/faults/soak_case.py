@@ -1,6 +1,7 @@
 """One case of the soak: a run that is disturbed in a folder of its own and then resumed. All it draws comes from its
 seed and number."""
 
+import contextlib
 import os
 import random
 import signal
@@ -23,6 +24,7 @@ class Case:
         self.place = place
         self.output = place / "run"
         self.jobs = []
+        self.at_end = contextlib.ExitStack()  # what puts things right again behind the case
         self.notes = []
         self.first = 0  # the step that the run is at
         self.choose(self.random.choice(sorted(wholes)))
@@ -123,6 +125,7 @@ class Case:
     def end(self):
         for job in self.jobs:
             job.end()
+        self.at_end.close()
 
 
 def send(number, pid):

@@ -1,23 +1,27 @@
 """What befalls a running job: killed, stopped, out of time, out of disk. Each function makes one fault and returns how
 the case ended; the table of them is in soak.py."""
 
+import functools
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 from soak_case import kill, remove, send
-from soak_job import FILE_LIMIT_READY, require
+from soak_job import FILE_LIMIT_READY, TooLate, require
 from soak_runs import SECONDS, newest
 
 KILL_SECONDS = 10  # from the kill of a rank to the end of the job
 ORPHAN_SECONDS = 20  # from the kill of mpirun to the end of the last rank
 STOPPED_EARLY = 75
 STALLED = 4
-WARNING = "lockstep: warning:"
+NOT_SAVED = re.compile(r"lockstep: warning: .*(checkpoint|\.csv)")
 
 
 def rank_killed(case):
@@ -33,7 +37,8 @@ def kill_at_some_moment(case, job):
 
 
 def check_killed(ended, rank):
-    require(ended.code != 0, "a rank was killed, and the job ends with 0")
+    if ended.code == 0:
+        raise TooLate  # which goes on to check that the run is whole
     require(re.search(rf"process rank {rank} .*signal 9", ended.stderr), f"mpirun does not name rank {rank}")
 
 
@@ -72,6 +77,8 @@ def launcher_killed(case):
     job = case.start()
     case.moment(job)
     kill(job.process.pid)
+    if job.process.wait() != -signal.SIGKILL:
+        raise TooLate
     left = job.wait_until_gone(ORPHAN_SECONDS)
     require(not left, f"mpirun is gone, and {len(left)} ranks are still there after {ORPHAN_SECONDS} s")
     return case.finish()
@@ -108,8 +115,7 @@ def signalled(case):
 def stopped_early(case, job, reached):
     ended = job.wait(SECONDS)
     if ended.code == 0:
-        case.check_done(ended)
-        return "too late"
+        raise TooLate
     ended.expect(STOPPED_EARLY)
     require(not ended.errors, "a run that was told to stop tells an error")
     case.check_saved(reached)
@@ -117,8 +123,19 @@ def stopped_early(case, job, reached):
 
 
 def out_of_time(case):
+    """A rank is held up until the time that the run may take is over."""
     job = case.start("--set", "train.time_limit=1s")
-    return stopped_early(case, job, case.first)
+    held = case.draw_rank(job)
+    pid = case.at_step(job)[held]
+    reached = job.step()
+    pause(pid, 1)
+    return stopped_early(case, job, reached)
+
+
+def pause(pid, seconds):
+    send(signal.SIGSTOP, pid)
+    time.sleep(seconds)
+    send(signal.SIGCONT, pid)
 
 
 def rank_stalled(case):
@@ -139,28 +156,28 @@ def rank_paused(case):
     job = case.start()
     paused = case.draw_rank(job)
     seconds = case.random.uniform(0.1, 1)
-    pid = case.moment(job)[paused]
-    send(signal.SIGSTOP, pid)
-    time.sleep(seconds)
-    send(signal.SIGCONT, pid)
+    pause(case.moment(job)[paused], seconds)
     case.check_done(job.wait(SECONDS))
     return "recovered"
 
 
 def disk_full(case):
     """Another program fills the disk that the run folder is on; it may make room again before the run ends."""
+    if not can_mount():
+        case.note("by a file-size limit, for nothing can be mounted here")
+        return file_limit(case)
     disk = case.place / "disk"
-    disk.mkdir()
+    mount(disk)
+    case.at_end.callback(unmount, disk)
     case.output = disk / "run"
-    with SmallDisk(disk):
-        job = case.start()
-        return hindered(case, job, lambda: fill_until_told(job, disk / "filler"), lambda: remove_file(disk / "filler"))
+    job = case.start()
+    return hindered(case, job, lambda: fill_until_told(job, disk / "filler"), lambda: remove_file(disk / "filler"))
 
 
 def fill_until_told(job, filler):
     """A checkpoint that was being written gives its room back, so once is not enough."""
     fill(filler)
-    job.until(lambda: WARNING in job.text() or fill(filler))
+    job.until(lambda: NOT_SAVED.search(job.text()) or fill(filler))
 
 
 def file_limit(case):
@@ -182,16 +199,14 @@ def folder_lost(case):
     """The checkpoints are removed, their folder maybe replaced by a file or made read-only, in the middle of a run."""
     folder = case.output / "checkpoints"
     ways = {"removed": (lambda: remove(folder), lambda: None),
-            "replaced": (lambda: replace_by_file(folder), lambda: remove_file(folder)),
-            "read-only": (lambda: set_immutable(folder, True), lambda: set_immutable(folder, False))}
+            "replaced": (lambda: replace_by_file(folder), lambda: remove_file(folder))}
+    if can_freeze():
+        ways["read-only"] = (lambda: set_immutable(folder, True), lambda: set_immutable(folder, False))
     way = case.random.choice(sorted(ways))
     case.note(way)
     hinder, mend = ways[way]
-    job = case.start()
-    try:
-        return hindered(case, job, hinder, mend)
-    finally:
-        mend()
+    case.at_end.callback(mend)
+    return hindered(case, case.start(), hinder, mend)
 
 
 def hindered(case, job, hinder, mend):
@@ -201,12 +216,12 @@ def hindered(case, job, hinder, mend):
     """
     for_good = case.random.random() < 0.5
     case.note("for good" if for_good else "for a while")
-    case.at_step(job)
+    case.at_step(job, until=0.5)
     hinder()
-    job.until(lambda: WARNING in job.text())
+    job.until(lambda: NOT_SAVED.search(job.text()))
     if not for_good:
         case.first = job.step()
-        case.at_step(job, until=0.9)
+        case.at_step(job, until=0.8)
         mend()
     ended = job.wait(SECONDS)
     mend()
@@ -250,14 +265,39 @@ def set_immutable(folder, on):
         subprocess.run(["chattr", "+i" if on else "-i", folder], check=True, capture_output=True)
 
 
-class SmallDisk:
-    """A file system of its own at `place`, for as long as the context lasts."""
+def mount(place):
+    """A small file system of its own."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", place], check=True, capture_output=True)
 
-    def __init__(self, place):
-        self.place = place
 
-    def __enter__(self):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.place], check=True, capture_output=True)
+def unmount(place):
+    """What was on it stays there."""
+    kept = place.with_name("kept")
+    shutil.copytree(place, kept, ignore=lambda *_: ["filler"])
+    subprocess.run(["umount", "-l", place], check=True, capture_output=True)
 
-    def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.place], check=True, capture_output=True)
+
+@functools.cache
+def can_mount():
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            mount(Path(scratch) / "disk")
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        subprocess.run(["umount", Path(scratch) / "disk"], check=True)
+        return True
+
+
+@functools.cache
+def can_freeze():
+    """Whether files can be made immutable where the cases lie."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "frozen"
+        folder.mkdir()
+        try:
+            set_immutable(folder, True)
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        set_immutable(folder, False)
+        return True

@@ -55,6 +55,7 @@ class Job:
         self.session = Path(tempfile.mkdtemp(prefix="job-", dir=place))
         self.shared = Path(tempfile.mkdtemp(prefix="lockstep-soak-", dir="/dev/shm"))
         self.stderr = self.session / "stderr"
+        self.ended = None
         words = ["mpirun", "-n", str(ranks), *front, program.PROGRAM, "train", "run.toml", "--output", self.output,
                  "--resume", "--quiet", *options]
         self.command = [str(word) for word in words]
@@ -94,22 +95,25 @@ class Job:
         if identity(path) == self.old_steps:
             return -1
         with open(path, "rb") as file:
-            rows = file.read().split(b"\n")[1:-1]
+            rows = file.read().split(b"\n")[1:-1]  # without the header, and what may be half a row
         return int(rows[-1].split(b",")[0]) if rows else 0
 
     def until(self, condition, seconds=60, poll=POLL):
-        """Waits for `condition`, and returns what it gives. Raises TooLate when the job ends before."""
+        """Waits for `condition`, and returns what it gives. Raises TooLate when the job is done before."""
         deadline = time.monotonic() + seconds
         while True:
             if found := condition():
                 return found
-            if self.process.poll() is not None:
+            if (code := self.process.poll()) is not None:
+                require(code == 0, f"the job ends by itself, with exit code {code}")
                 raise TooLate
             require(time.monotonic() < deadline, f"nothing happens for {seconds} s, at step {self.step()}")
             time.sleep(poll)
 
     def wait(self, seconds):
         """The end of the job, within so many seconds. Nothing of it may be left then."""
+        if self.ended:
+            return self.ended
         try:
             code = self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -121,7 +125,8 @@ class Job:
         self.end()
         require(not left, f"processes are left: {left}")
         require(not segments, f"shared memory is left: {segments}")
-        return Ended(code, self.text())
+        self.ended = Ended(code, self.text())
+        return self.ended
 
     def wait_until_gone(self, seconds):
         """The processes that are still there after so many seconds."""

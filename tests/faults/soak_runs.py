@@ -8,12 +8,12 @@ from pathlib import Path
 import program
 from soak_job import Job, require
 
-# Small nets that train for a second or so; the wide one has checkpoints that take a while to write. [train] comes first
+# Small nets that train for a second or two, most of it spent saving; the wide one has checkpoints that take a while to write. [train] comes first
 # so that little of a file cut short is still another run, see damaged_run_file.
 RUNS = {
     "node": """
 [train] # of the exchange of one host
-epochs = 60
+epochs = 24
 batch = 96
 shards = 6
 [data]
@@ -22,7 +22,7 @@ test = "digits.h5:/test"
 normalize = "minmax"
 [model]
 loss = "softmax_cross_entropy"
-layers = [{type = "dense", units = 256}, {type = "tanh"}, {type = "dropout", rate = 0.2}, {type = "dense", units = 10}]
+layers = [{type = "dense", units = 400}, {type = "tanh"}, {type = "dropout", rate = 0.2}, {type = "dense", units = 10}]
 [optimizer]
 type = "adam"
 clip_norm = 1.0
@@ -34,7 +34,7 @@ every_steps = 1
 """,
     "tree": """
 [train] # of the exchange of several hosts
-epochs = 50
+epochs = 25
 exchange = "tree"
 batch = 120
 shards = 6
@@ -110,6 +110,7 @@ class Whole:
 
     def check(self, output):
         """That a disturbed and resumed run has come to the same, and has left nothing half done."""
+        program.run("inspect", output, "--verify", mpi=False)
         require(program.digest(output) == self.digest, "the digest differs from the undisturbed run's")
         require(program.metrics(output) == self.metrics, "metrics.csv differs from the undisturbed run's")
         require(program.steps(output) == self.rows, "steps.csv differs from the undisturbed run's")
