@@ -1,6 +1,6 @@
 """Does to real jobs everything that can go wrong, one random case after another, and sees that the run recovers.
 
-Usage: soak.py [--program FILE] [--seconds N | --rounds N] [--seed S] [--case N] [--kind KIND]
+Usage: soak.py [--program FILE] [--seconds N | --rounds N] [--seed S] [--case N] [--kinds KIND...]
 A case trains a run, makes one fault, and resumes without it; the run must come to the bits of one that was never
 disturbed, or be refused with the right exit code and one message that names what is wrong. A seed and a number give the
 same case again; where it hits a job also depends on the machine. What fails is told and left in its folder; then the
@@ -148,12 +148,13 @@ def main():
     parser.add_argument("--rounds", type=int, help="each kind of fault so many times, however long it takes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--case", type=int, help="this case alone")
-    parser.add_argument("--kind", choices=KINDS, help="cases of this kind alone")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND",
+                        help="cases of these kinds alone")
     arguments = parser.parse_args()
     program.PROGRAM = os.path.abspath(arguments.program)
     place = Path(tempfile.mkdtemp(prefix="lockstep-soak-")).resolve()
     soak = Soak(arguments.seed, place)
-    kinds = [arguments.kind] if arguments.kind else list(KINDS)
+    kinds = arguments.kinds
     if arguments.case is not None:
         soak.run(arguments.case)
     elif arguments.rounds:
