@@ -39,8 +39,8 @@ class Case:
         """What is told of a case that fails."""
         self.notes.append(str(text))
 
-    def draw_ranks(self):
-        return self.random.randint(1, MOST_RANKS)
+    def draw_ranks(self, least):
+        return self.random.randint(least, MOST_RANKS)
 
     def draw_step(self, until=UNTIL):
         return self.random.randint(self.first, max(self.first, int(until * self.whole.steps)))
@@ -58,11 +58,11 @@ class Case:
             self.cut_off()
         return self.resume(*options, **how)
 
-    def resume(self, *options, **how):
+    def resume(self, *options, least_ranks=1):
         """A job in the folder as it is, on some number of ranks."""
-        ranks = self.draw_ranks()
+        ranks = self.draw_ranks(least_ranks)
         self.note(f"{ranks} ranks")
-        self.jobs.append(Job(self.place, ranks, *options, output=self.output, **how))
+        self.jobs.append(Job(self.place, ranks, self.output, *options))
         return self.jobs[-1]
 
     def moment(self, job):

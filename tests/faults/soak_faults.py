@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from soak_case import kill, remove, send
-from soak_job import FILE_LIMIT_READY, TooLate, require
+from soak_job import TooLate, require
 from soak_runs import SECONDS, newest
 
 KILL_SECONDS = 10  # from the kill of a rank to the end of the job
@@ -123,8 +123,8 @@ def stopped_early(case, job, reached):
 
 
 def out_of_time(case):
-    """A rank is held up until the time that the run may take is over."""
-    job = case.start("--set", "train.time_limit=1s")
+    """A rank is held up until hardly any of the time is left that the run may take: it keeps a second to end in."""
+    job = case.start("--set", "train.time_limit=2s")
     held = case.draw_rank(job)
     pid = case.at_step(job)[held]
     reached = job.step()
@@ -139,9 +139,9 @@ def pause(pid, seconds):
 
 
 def rank_stalled(case):
-    """A rank hangs for good: the job must notice, and say where."""
+    """A rank hangs for good: the others must notice, and say where."""
     timeout = 3
-    job = case.start("--set", f"train.stall_timeout={timeout}")
+    job = case.start("--set", f"train.stall_timeout={timeout}", least_ranks=2)
     stalled = case.draw_rank(job)
     send(signal.SIGSTOP, case.at_step(job)[stalled])
     ended = job.wait(timeout + KILL_SECONDS)
@@ -182,7 +182,7 @@ def fill_until_told(job, filler):
 
 def file_limit(case):
     """Rank 0 may not write files of the size of a checkpoint any more: a full disk that needs no mounting."""
-    job = case.start(front=FILE_LIMIT_READY)
+    job = case.start()
     limit = case.random.randrange(case.whole.checkpoint_bytes)
     return hindered(case, job, lambda: limit_files(job, limit), lambda: limit_files(job, resource.RLIM_INFINITY))
 
@@ -195,16 +195,26 @@ def limit_files(job, limit):
             pass
 
 
-def folder_lost(case):
-    """The checkpoints are removed, their folder maybe replaced by a file or made read-only, in the middle of a run."""
+def folder_removed(case):
+    """All checkpoints are removed with their folder, in the middle of a run that can make it anew."""
+    job = case.start()
+    case.at_step(job)
+    remove(case.output / "checkpoints")
+    ended = job.wait(SECONDS)
+    if ended.code == 0:
+        case.check_done(ended)
+    else:  # it was removed while the last one was written
+        case.check_refused(ended, "could not be saved", code=1)
+    return case.finish()
+
+
+def folder_blocked(case):
+    """In the middle of a run, a file lies where the checkpoints' folder was, or it is made read-only."""
     folder = case.output / "checkpoints"
-    ways = {"removed": (lambda: remove(folder), lambda: None),
-            "replaced": (lambda: replace_by_file(folder), lambda: remove_file(folder))}
-    if can_freeze():
-        ways["read-only"] = (lambda: set_immutable(folder, True), lambda: set_immutable(folder, False))
-    way = case.random.choice(sorted(ways))
-    case.note(way)
-    hinder, mend = ways[way]
+    hinder, mend = functools.partial(replace_by_file, folder), functools.partial(remove_file, folder)
+    if can_freeze() and case.random.random() < 0.5:
+        case.note("read-only")
+        hinder, mend = (functools.partial(set_immutable, folder, on) for on in (True, False))
     case.at_end.callback(mend)
     return hindered(case, case.start(), hinder, mend)
 

@@ -15,8 +15,6 @@ MARK = "LOCKSTEP_SOAK"  # the variable by which processes are known as a job's o
 ERROR = re.compile(r"^.*lockstep: error: .*$", re.MULTILINE)
 POLL = 0.002  # seconds
 GONE_WITHIN = 2  # seconds until the last process of a job is gone once mpirun has ended
-# A file-size limit ends a process by a signal unless it ignores that; then writing fails, as on a full disk.
-FILE_LIMIT_READY = ("bash", "-c", "trap '' XFSZ; exec \"$@\"", "bash")
 
 
 class Failure(Exception):
@@ -45,19 +43,18 @@ class Ended:
 
 
 class Job:
-    """Trains the run file of `place` into its folder "run", always with --resume. Its processes carry a mark."""
+    """Trains the run file of `place` into the folder `output`, always with --resume. Its processes carry a mark."""
 
-    def __init__(self, place, ranks, *options, front=(), output=None):
-        self.place = place
+    def __init__(self, place, ranks, output, *options):
         self.num_ranks = ranks
-        self.output = output or place / "run"
+        self.output = output
         self.old_steps = identity(self.output / "steps.csv")
         self.session = Path(tempfile.mkdtemp(prefix="job-", dir=place))
         self.shared = Path(tempfile.mkdtemp(prefix="lockstep-soak-", dir="/dev/shm"))
         self.stderr = self.session / "stderr"
         self.ended = None
-        words = ["mpirun", "-n", str(ranks), *front, program.PROGRAM, "train", "run.toml", "--output", self.output,
-                 "--resume", "--quiet", *options]
+        words = ["mpirun", "-n", ranks, program.PROGRAM, "train", "run.toml", "--output", output, "--resume", "--quiet",
+                 *options]
         self.command = [str(word) for word in words]
         environment = {**os.environ, MARK: str(self.session), "OMPI_MCA_orte_tmpdir_base": str(self.session),
                        "OMPI_MCA_osc_sm_backing_directory": str(self.shared),
@@ -150,7 +147,7 @@ class Job:
 
 
 def runs_program(pid):
-    """Not the launcher's copy of itself between fork and exec, nor a shell in front."""
+    """Not the launcher's copy of itself between fork and exec."""
     try:
         return os.readlink(f"/proc/{pid}/exe") == os.path.realpath(program.PROGRAM)
     except OSError:

@@ -85,7 +85,7 @@ class Whole:
         self.name = name
         self.place = place
         write_inputs(name, place)
-        ended = Job(place, 2, "--set", "checkpoint.keep=100000").wait(SECONDS)
+        ended = Job(place, 2, place / "run", "--set", "checkpoint.keep=100000").wait(SECONDS)
         require(ended.code == 0, f"the undisturbed run \"{name}\" ends with {ended.code}:\n{ended.stderr}")
         self.output = place / "run"
         self.digest = program.digest(self.output)
