@@ -107,16 +107,22 @@ class Job:
             require(time.monotonic() < deadline, f"nothing happens for {seconds} s, at step {self.step()}")
             time.sleep(poll)
 
+    def ends_within(self, seconds):
+        """mpirun's exit code, or None if it is still running after so many seconds."""
+        try:
+            return self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def wait(self, seconds):
         """The end of the job, within so many seconds. Nothing of it may be left then."""
         if self.ended:
             return self.ended
-        try:
-            code = self.process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
+        code = self.ends_within(seconds)
+        if code is None:
             step = self.step()
             self.end()
-            raise Failure(f"still running after {seconds} s, at step {step}") from None
+            raise Failure(f"still running after {seconds} s, at step {step}")
         left = self.wait_until_gone(GONE_WITHIN)
         segments = sorted(os.listdir(self.shared))
         self.end()
