@@ -50,8 +50,12 @@ struct TrainConfig {
   std::int64_t batch = 32;             ///< global batch [samples]
   std::optional<std::int64_t> shards;  ///< unset: the rank count of the first start
   std::int64_t epochs = 1;
-  std::string exchange = "node";  ///< node | tree | allreduce
-  std::int64_t threads = 1;       ///< BLAS threads a rank
+  std::string exchange = "node";      ///< node | tree | allreduce
+  std::int64_t threads = 1;           ///< BLAS threads a rank
+  std::string on_nonfinite = "stop";  ///< stop | skip: what to do with a step whose loss or gradient is not finite
+  std::string time_limit = "auto";    ///< auto (what Slurm grants) | none | a time: "1h55m"
+  double stall_timeout = 300;         ///< [s] without a sign of life from a rank before the job is ended
+  std::int64_t audit_every = 0;       ///< steps between comparisons of all copies of the weights; 0: none
 };
 
 struct OptimizerConfig {
@@ -66,6 +70,7 @@ struct OptimizerConfig {
 struct CheckpointConfig {
   std::int64_t every_epochs = 1;  ///< 0: not by epochs
   std::int64_t every_steps = 0;   ///< 0: not by steps
+  double every_seconds = 0;       ///< 0: not by time
   std::int64_t keep = 3;          ///< newest ones kept; the best is kept beside them
   std::string monitor = "auto";  ///< test.loss, test.accuracy, train.loss, ...; auto: accuracy or loss of the test data
 };

@@ -50,7 +50,8 @@ struct StepResult {
   std::size_t samples = 0;  ///< of the global batch
   double loss = 0;          ///< mean over the global batch, before the update
   double learning_rate = 0;
-  std::optional<double> gradient_norm = {};  ///< before clipping; set when the run clips
+  std::optional<double> gradient_norm = {};  ///< before clipping; set when the run clips or skips
+  std::string skipped = {};  ///< what was not finite, where the run skips such steps: nothing has changed. Or empty
   StepTimes times = {};
 };
 
@@ -73,7 +74,8 @@ class Trainer {
   [[nodiscard]] std::uint64_t steps() const;
 
   /// One synchronous step: forward and backward on every rank's shards, gradients combined, every weight updated.
-  /// Collective. Errors: usage (sizes), diverged (the loss is not finite; thrown on every rank), comm.
+  /// Collective. Errors: usage (sizes), diverged (loss, gradient or weights are not finite; on every rank, naming step,
+  /// layer, shard and samples), comm.
   StepResult train_step(Batch& batch);
 
   /// The same over samples that the ranks hold: a rank's samples are cut into its shards. The weights are the same bits

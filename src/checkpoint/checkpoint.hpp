@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -103,8 +104,9 @@ struct Checkpoint {
 /// messages. Local. Errors: io.
 [[nodiscard]] h5::FileImage build_checkpoint(const std::string& name, CheckpointInfo info,
                                              const CheckpointArrays& arrays);
-/// Writes a built file, atomically, with its trailer; does not call HDF5. Local. Errors: io.
-void write_checkpoint(const std::string& path, const h5::FileImage& image);
+/// Writes a built file, atomically, with its trailer; does not call HDF5. `alive` is called from time to time while it
+/// grows. Local. Errors: io.
+void write_checkpoint(const std::string& path, const h5::FileImage& image, const std::function<void()>& alive = {});
 
 /// Reads a checkpoint and checks it whole: trailer, hash, schema, every array, the digest. Local.
 /// Errors: data, with file and reason (missing, empty, cut short, changed bytes, foreign, another version).

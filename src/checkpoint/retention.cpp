@@ -58,6 +58,21 @@ void prune_checkpoints(const std::string& folder, std::int64_t keep, std::uint64
   }
 }
 
+void remove_unfinished_checkpoints(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> unfinished;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    // ".step-00000042.h5.tmp-1234", see write_file_atomically
+    const auto end = name.find(".tmp-");
+    if (name.starts_with(".") && end != std::string::npos && step_of(name.substr(1, end - 1))) {
+      unfinished.push_back(entry.path().string());
+    }
+  }
+  if (error) throw Error(ErrorKind::io, fmt::format("cannot list the folder {}: {}", folder, error.message()));
+  for (const std::string& path : unfinished) remove_file(path);
+}
+
 void remove_checkpoints(const std::string& folder) {
   for (const CheckpointFile& file : list_checkpoints(folder)) remove_file(file.path);
 }

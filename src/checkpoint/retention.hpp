@@ -25,6 +25,9 @@ struct CheckpointFile {
 void prune_checkpoints(const std::string& folder, std::int64_t keep, std::uint64_t last_step,
                        std::optional<std::uint64_t> best_step);
 
+/// Removes what writers that were killed have left: temporary files of checkpoints. Errors: io.
+void remove_unfinished_checkpoints(const std::string& folder);
+
 /// Removes every checkpoint of the folder. Errors: io.
 void remove_checkpoints(const std::string& folder);
 

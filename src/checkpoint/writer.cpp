@@ -122,10 +122,10 @@ h5::FileImage build_checkpoint(const std::string& name, CheckpointInfo info, con
   return std::move(file).take_image();
 }
 
-void write_checkpoint(const std::string& path, const h5::FileImage& image) {
+void write_checkpoint(const std::string& path, const h5::FileImage& image, const std::function<void()>& alive) {
   const auto trailer = make_trailer(image.bytes());
   const std::array<std::span<const std::byte>, 2> parts{image.bytes(), std::span(trailer)};
-  write_file_atomically(path, parts);
+  write_file_atomically(path, parts, alive);
 }
 
 }  // namespace lockstep

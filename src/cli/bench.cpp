@@ -171,6 +171,7 @@ Command bench_command() {
           "Times the training step beside the floor: the step's matrix products alone, same ranks, same run.",
           "mpirun -n 2 lockstep bench --layers 784,512,256,10 --batch 64 --json",
           true,
+          false,
           {{"layers", OptionKind::text, "WIDTHS", "784,512,256,10",
             "input, hidden and output widths; without any shape: a table of five"},
            {"activation", OptionKind::text, "NAME", "relu", "behind each hidden layer"},

@@ -26,11 +26,14 @@ struct OptionSpec {
   std::string_view what;
 };
 
-/// What a command may use. `comm` is null for commands that run without MPI.
+class Watchdog;
+
+/// What a command may use. `comm` and `watchdog` are null for commands that run without MPI.
 struct CommandInput {
   const cxxopts::ParseResult& options;
   const std::vector<std::string>& arguments;  ///< positional
   const Communicator* comm = nullptr;
+  Watchdog* watchdog = nullptr;
 };
 
 struct Command {
@@ -39,6 +42,7 @@ struct Command {
   std::string_view what;
   std::string_view example;
   bool uses_mpi = false;
+  bool heeds_stop_signals = false;  ///< saves and stops, see signals.hpp
   std::vector<OptionSpec> options;
   /// Returns the exit code. Results go to stdout, from rank 0 alone.
   int (*run)(const CommandInput& input);

@@ -102,6 +102,7 @@ Command evaluate_command() {
           "Scores a checkpoint (or the newest one of a run folder) on data.",
           "mpirun -n 2 lockstep evaluate runs/digits --json",
           true,
+          false,
           {{"data", OptionKind::text, "FILE.h5", "", "other data than the run's; FILE.h5:/group names the group"},
            {"split", OptionKind::text, "NAME", "test", "train or test"},
            {"json", OptionKind::flag, "", "", "scores and confusion matrix as JSON"}},

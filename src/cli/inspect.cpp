@@ -171,6 +171,7 @@ Command inspect_command() {
           "Tells what a checkpoint, a run folder (its newest checkpoint) or a data file holds.",
           "lockstep inspect runs/digits --digest",
           false,
+          false,
           {{"json", OptionKind::flag, "", "", "everything as JSON"},
            {"digest", OptionKind::flag, "", "", "only the digest over weights, optimizer state and position"},
            {"verify", OptionKind::flag, "", "", "re-reads and checks the whole checkpoint; exit 2 if it is not whole"}},

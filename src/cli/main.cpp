@@ -11,6 +11,8 @@
 #include <string>
 
 #include "cli/command.hpp"
+#include "cli/signals.hpp"
+#include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
@@ -19,6 +21,8 @@ namespace {
 
 using lockstep::Error;
 using lockstep::ErrorKind;
+using lockstep::cli::note_stop_signals;
+using lockstep::cli::Watchdog;
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
@@ -39,11 +43,15 @@ void print_error(const std::string& message) {
 }
 
 // The rank that a launcher gave this process, before and without MPI; 0 without a launcher.
-bool launched_as_root() {
+int launched_rank() {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
-    if (const char* rank = std::getenv(name)) return std::string_view(rank) == "0";
+    if (const char* rank = std::getenv(name)) return std::atoi(rank);
   }
-  return true;
+  return 0;
+}
+
+bool launched_as_root() {
+  return launched_rank() == 0;
 }
 
 // MPI_Init to MPI_Finalize, with the threads that lockstep needs.
@@ -59,7 +67,9 @@ class MpiSession {
 };
 
 // An error that other ranks do not know of: they may wait for this one, so the job ends here.
-[[noreturn]] void abort_job(const lockstep::Communicator& comm, const std::string& message, int code) {
+[[noreturn]] void abort_job(const lockstep::Communicator& comm, Watchdog& watchdog, const std::string& message,
+                            int code) {
+  watchdog.say_nothing();
   print_error(comm.size() > 1 ? fmt::format("rank {}: {}", comm.rank(), message) : message);
   MPI_Abort(comm.get(), code);
   std::_Exit(code);
@@ -78,7 +88,7 @@ int run_without_mpi(const lockstep::cli::Command& command, std::span<const char*
   try {
     std::vector<std::string> arguments;
     const auto options = lockstep::cli::parse_options(command, words, arguments);
-    return run_and_flush(command, {options, arguments, nullptr});
+    return run_and_flush(command, {options, arguments, nullptr, nullptr});
   } catch (const Error& error) {
     if (launched_as_root()) print_error(error.what());
     return exit_code(error.kind());
@@ -88,22 +98,26 @@ int run_without_mpi(const lockstep::cli::Command& command, std::span<const char*
   }
 }
 
-int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* const> words) {
-  const lockstep::Communicator comm(MPI_COMM_WORLD);
+int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* const> words, Watchdog& watchdog) {
+  lockstep::Communicator comm(MPI_COMM_WORLD);
+  watchdog.join(comm);
+  int code = 0;
   try {
     std::vector<std::string> arguments;
     std::optional<cxxopts::ParseResult> options;
     comm.together([&] { options = lockstep::cli::parse_options(command, words, arguments); });
-    return run_and_flush(command, {*options, arguments, &comm});
+    code = run_and_flush(command, {*options, arguments, &comm, &watchdog});
   } catch (const Error& error) {
-    if (!error.agreed()) abort_job(comm, error.what(), exit_code(error.kind()));
+    code = exit_code(error.kind());
+    if (!error.agreed()) abort_job(comm, watchdog, error.what(), code);
     if (comm.is_root()) print_error(error.what());
-    return exit_code(error.kind());
   } catch (const std::bad_alloc&) {
-    abort_job(comm, "out of memory", 1);
+    abort_job(comm, watchdog, "out of memory", 1);
   } catch (const std::exception& error) {
-    abort_job(comm, error.what(), 1);
+    abort_job(comm, watchdog, error.what(), 1);
   }
+  watchdog.leave(comm);
+  return code;
 }
 
 const lockstep::cli::Command* find_command(std::string_view name) {
@@ -116,6 +130,7 @@ const lockstep::cli::Command* find_command(std::string_view name) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  lockstep::cli::ignore_file_size_signal();
   const std::span<char* const> words(argv, static_cast<std::size_t>(argc));
   const std::string_view name = argc > 1 ? words[1] : "";
   if (name == "--version") {
@@ -143,9 +158,11 @@ int main(int argc, char** argv) {
   }
   const std::vector<const char*> rest(words.begin() + 1, words.end());
   if (!command->uses_mpi) return run_without_mpi(*command, rest);
+  if (command->heeds_stop_signals) note_stop_signals();  // before MPI's start, which takes a while
   try {
+    Watchdog watchdog(launched_rank());  // over MPI's start and end too
     const MpiSession session(&argc, &argv);
-    return run_with_mpi(*command, rest);
+    return run_with_mpi(*command, rest, watchdog);
   } catch (const std::exception& error) {
     print_error(error.what());
     return 1;

@@ -1,12 +1,15 @@
 // lockstep train: a run file to a trained net.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/signals.hpp"
+#include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
@@ -15,6 +18,8 @@
 
 namespace lockstep::cli {
 namespace {
+
+constexpr int kStoppedEarly = 75;  // EX_TEMPFAIL of sysexits.h: try again
 
 // Rank 0 reads the file, so that every rank has the same text.
 RunConfig read_run(const Communicator& comm, const CommandInput& input) {
@@ -75,7 +80,9 @@ int run_train(const CommandInput& input) {
     return 0;
   }
   const Communicator& comm = *input.comm;
+  const auto started = std::chrono::steady_clock::now();
   const RunConfig run = read_run(comm, input);
+  input.watchdog->set_timeout(run.train.stall_timeout);
   const bool quiet = input.options.count("quiet") != 0;
   ConsoleProgress progress(quiet);
   FitOptions options;
@@ -85,9 +92,12 @@ int run_train(const CommandInput& input) {
   options.dry_run = input.options.count("dry-run") != 0;
   options.log = console_log(quiet);
   options.observer = &progress;
+  options.stop_wanted = stop_signal_came;
+  options.started = started;
   const FitSummary summary = fit(comm, run, options);
   if (comm.is_root() && summary.trained) print_result(summary);
-  return 0;
+  if (!summary.failure.empty()) throw Error(ErrorKind::io, summary.failure).as_agreed();
+  return summary.stopped ? kStoppedEarly : 0;
 }
 
 }  // namespace
@@ -97,6 +107,7 @@ Command train_command() {
           "RUN.toml",
           "Trains the net of a run file.",
           "mpirun -n 4 lockstep train run.toml --set train.epochs=50 --output runs/a",
+          true,
           true,
           {{"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run file; may be given again"},
            {"output", OptionKind::text, "DIR", "", "the run folder (default: runs/NAME)"},

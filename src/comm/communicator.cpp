@@ -70,7 +70,9 @@ Communicator::Communicator(Communicator&& other) noexcept
       size_(other.size_),
       nodes_(other.nodes_),
       node_rank_(other.node_rank_),
-      node_size_(other.node_size_) {}
+      node_size_(other.node_size_),
+      own_pulse_(std::move(other.own_pulse_)),
+      pulse_(other.pulse_) {}
 
 Communicator::~Communicator() {
   int finalized = 0;
@@ -90,6 +92,7 @@ void Communicator::together(FunctionRef<void()> local, Blame blame) const {
   } catch (const std::exception& thrown) {
     error.emplace(ErrorKind::internal, thrown.what());
   }
+  const Waiting waiting(*pulse_);
   // Shared memory is written by plain stores. The compiler and the CPU may delay or reorder them; the fences end that
   // on both sides of the allreduce, which returns on no rank before all have entered it. MPI_Win_sync does no more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -117,12 +120,14 @@ void Communicator::together(FunctionRef<void()> local, Blame blame) const {
 }
 
 void Communicator::broadcast(std::span<std::byte> data) const {
+  const Waiting waiting(*pulse_);
   in_pieces(data.size(), [&](std::size_t first, int count) {
     check_mpi(MPI_Bcast(data.data() + first, count, MPI_BYTE, 0, comm_), "MPI_Bcast");
   });
 }
 
 std::string Communicator::broadcast_text(const std::string& text) const {
+  const Waiting waiting(*pulse_);
   std::int64_t size = static_cast<std::int64_t>(text.size());
   check_mpi(MPI_Bcast(&size, 1, MPI_INT64_T, 0, comm_), "MPI_Bcast");
   std::string copy = is_root() ? text : std::string(static_cast<std::size_t>(size), '\0');
@@ -136,6 +141,7 @@ void Communicator::gather_parts(std::span<double> values, std::span<const std::s
   }
   // The counts are few and the same on every call; a broadcast a rank needs no arrays of them.
   if (size_ == 1) return;
+  const Waiting waiting(*pulse_);
   for (int root = 0; root < size_; ++root) {
     const std::size_t begin = starts[static_cast<std::size_t>(root)];
     const std::size_t count = starts[static_cast<std::size_t>(root) + 1] - begin;
@@ -146,18 +152,21 @@ void Communicator::gather_parts(std::span<double> values, std::span<const std::s
 }
 
 void Communicator::sum(std::span<std::int64_t> values) const {
+  const Waiting waiting(*pulse_);
   in_pieces(values.size(), [&](std::size_t first, int count) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + first, count, MPI_INT64_T, MPI_SUM, comm_), "MPI_Allreduce");
   });
 }
 
 void Communicator::sum(std::span<float> values) const {
+  const Waiting waiting(*pulse_);
   in_pieces(values.size(), [&](std::size_t first, int count) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + first, count, MPI_FLOAT, MPI_SUM, comm_), "MPI_Allreduce");
   });
 }
 
 double Communicator::max(double value) const {
+  const Waiting waiting(*pulse_);
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, comm_), "MPI_Allreduce");
   return value;
 }
@@ -168,6 +177,7 @@ std::int64_t Communicator::sum(std::int64_t value) const {
 }
 
 std::vector<std::string> Communicator::gather_texts(const std::string& text) const {
+  const Waiting waiting(*pulse_);
   const auto ranks = static_cast<std::size_t>(size_);
   const int length = narrow<int>(text.size(), "a text");
   std::vector<int> lengths(ranks);
@@ -184,7 +194,14 @@ std::vector<std::string> Communicator::gather_texts(const std::string& text) con
   return texts;
 }
 
+std::uint32_t Communicator::combine(std::uint32_t bits) const {
+  const Waiting waiting(*pulse_);
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &bits, 1, MPI_UINT32_T, MPI_BOR, comm_), "MPI_Allreduce");
+  return bits;
+}
+
 void Communicator::barrier() const {
+  const Waiting waiting(*pulse_);
   check_mpi(MPI_Barrier(comm_), "MPI_Barrier");
 }
 

@@ -8,10 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "comm/pulse.hpp"
 #include "core/function_ref.hpp"
 #include "core/range.hpp"
 #include "lockstep/error.hpp"
@@ -71,7 +73,16 @@ class Communicator {
   /// The text of every rank, on every rank. Collective.
   [[nodiscard]] std::vector<std::string> gather_texts(const std::string& text) const;
 
+  /// Bits of all ranks, or-ed. Collective.
+  [[nodiscard]] std::uint32_t combine(std::uint32_t bits) const;
+
   void barrier() const;
+
+  /// Where this rank tells what it does. Every call here that waits for others says so.
+  [[nodiscard]] Pulse& pulse() const noexcept { return *pulse_; }
+  /// Tells it to `pulse` from now on, which must outlive this communicator and what is made from it; until then it is
+  /// told to nobody.
+  void attach(Pulse& pulse) noexcept { pulse_ = &pulse; }
 
  private:
   MPI_Comm comm_ = MPI_COMM_NULL;
@@ -81,6 +92,8 @@ class Communicator {
   int nodes_ = 1;
   int node_rank_ = 0;
   int node_size_ = 1;
+  std::unique_ptr<Pulse> own_pulse_ = std::make_unique<Pulse>();
+  Pulse* pulse_ = own_pulse_.get();
 };
 
 }  // namespace lockstep

@@ -4,15 +4,20 @@
 // It sees flat arrays, fixed blocks and shards; it knows no layers. A step, on every rank:
 //
 //   for each shard of shard_order(): write gradient(), gradient_ready() for parts that are complete; shard_done()
-//   reduce(shard_values, visit)              visit: each owned block with its gradient sum
-//   [gather_blocks(norms); revisit(visit)]   as often as the update needs norms first
-//   publish()                                the updated weights are the same on every rank
+//   collect(shard_values)                    all gradients and all ranks' values are there
+//   visit(visitor)                           the visitor gets each owned block with its gradient sum
+//   [gather_blocks(norms); visit(visitor)]   as often as the update needs norms first
+//   publish(notes)                           the updated weights are the same on every rank
+//
+// A step that is to change nothing leaves out the visits.
 //
 // tree_exchange.cpp is the plain one that is right by reading: keep it so, it is the oracle of the others.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,7 +38,7 @@ struct ExchangeLayout {
   std::size_t slots = 0;           ///< optimizer state arrays
   std::size_t shards = 1;
   Range owned_shards = {};  ///< this rank's
-  bool revisits = false;    ///< whether revisit() will be called
+  bool revisits = false;    ///< whether visit() will be called more than once a step
 };
 
 class Exchange {
@@ -66,16 +71,24 @@ class Exchange {
   /// gradient() is complete.
   virtual void shard_done() = 0;
 
-  /// Adds the gradients of all shards and calls `visit` for each owned block.
-  /// `shard_values` [shards]: this rank has filled those of its shards; afterwards every rank has all.
-  /// Collective. Every owned shard must be done.
-  virtual void reduce(std::span<double> shard_values, BlockVisitor visit) = 0;
-  /// Calls `visit` again for each owned block of the last reduce(). Local; only where the layout announces it.
-  virtual void revisit(BlockVisitor visit) = 0;
+  /// Ends the gradients of a step. `shard_values` [shards]: this rank has filled those of its shards; afterwards every
+  /// rank has all. Collective. Every owned shard must be done.
+  virtual void collect(std::span<double> shard_values) = 0;
+  /// Calls `visitor` for each owned block with the sum over the shards collected last. Local; more than once a step
+  /// only where the layout announces it.
+  virtual void visit(BlockVisitor visitor) = 0;
   /// `values` [blocks]: this rank has filled those of its blocks; afterwards every rank has all. Collective.
   virtual void gather_blocks(std::span<double> values) = 0;
-  /// The owned blocks of weights() are updated: makes them visible to every rank. Collective.
-  virtual void publish() = 0;
+  /// The owned blocks of weights() are updated: makes them visible to every rank. Returns the bits that the ranks
+  /// brought, or-ed. Collective.
+  virtual std::uint32_t publish(std::uint32_t notes) = 0;
+
+  /// The first of this rank's shards whose gradient of this step is not finite, as far as it can be told from a sum of
+  /// several. Local; between shard_done() and the next step, and only where the layout announces no second visit.
+  [[nodiscard]] virtual std::optional<std::size_t> not_finite_shard() const = 0;
+  /// How many copies of the weights the job holds, and whether one is this rank's to look after.
+  [[nodiscard]] virtual int copies() const noexcept = 0;
+  [[nodiscard]] virtual bool holds_copy() const noexcept = 0;
 
   /// Seconds that this rank has waited for others since the last call; 0 where that cannot be told from the rest.
   [[nodiscard]] virtual double take_wait_seconds() noexcept { return 0; }

@@ -28,8 +28,9 @@ NodeBarrier::NodeBarrier(std::span<std::byte> memory, std::size_t rank, std::siz
   arrivals_[rank_].count.store(round_, std::memory_order_release);
 }
 
-void NodeBarrier::wait() noexcept {
+std::uint32_t NodeBarrier::wait(std::uint32_t bits) noexcept {
   ++round_;
+  arrivals_[rank_].bits[round_ % 2].store(bits, std::memory_order_relaxed);
   arrivals_[rank_].count.store(round_, std::memory_order_release);
   unsigned spins = spins_;
   for (const Arrivals& other : arrivals_) {
@@ -42,7 +43,9 @@ void NodeBarrier::wait() noexcept {
         sched_yield();
       }
     }
+    bits |= other.bits[round_ % 2].load(std::memory_order_relaxed);
   }
+  return bits;
 }
 
 }  // namespace lockstep

@@ -1,6 +1,7 @@
-// A barrier among the ranks of a host, in shared memory.
+// A barrier among the ranks of a host, in shared memory, which also carries notes from all to all.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,13 +21,15 @@ class NodeBarrier {
   /// Joins at `round`, the same for all ranks: 0 in zeroed memory. All ranks must have joined before one waits.
   NodeBarrier(std::span<std::byte> memory, std::size_t rank, std::size_t ranks, std::uint32_t round = 0) noexcept;
 
-  /// Waits until all ranks have come as often as this one. What they wrote before is visible after. Spins for a while,
-  /// then lets others run: more ranks than cores still move.
-  void wait() noexcept;
+  /// Waits until all ranks have come as often as this one, and returns the bits that they brought, or-ed. What they
+  /// wrote before is visible after. Spins for a while, then lets others run: more ranks than cores still move.
+  std::uint32_t wait(std::uint32_t bits = 0) noexcept;
 
  private:
   struct alignas(kCacheLine) Arrivals {
     std::atomic<std::uint32_t> count;
+    // Two in turn: one is written again only two rounds later, when all have read it.
+    std::array<std::atomic<std::uint32_t>, 2> bits;
   };
 
   std::span<Arrivals> arrivals_;  // [ranks]

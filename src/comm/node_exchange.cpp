@@ -92,6 +92,7 @@ class NodeExchange final : public Exchange {
   NodeExchange(const Communicator& comm, const ExchangeLayout& layout, Plan plan)
       : ranks_(static_cast<std::size_t>(comm.size())),
         rank_(static_cast<std::size_t>(comm.rank())),
+        pulse_(comm.pulse()),
         layout_(layout),
         plan_(std::move(plan)),
         window_(comm, plan_.bytes, plan_.first_touch(rank_),
@@ -123,30 +124,31 @@ class NodeExchange final : public Exchange {
   [[nodiscard]] std::span<float> gradient() override { return sums_[rank_].next(); }
   void shard_done() override { sums_[rank_].push(); }
 
-  void reduce(std::span<double> shard_values, BlockVisitor visit) override {
+  void collect(std::span<double> shard_values) override {
     for (const std::size_t shard : shard_order()) shard_values_[shard] = shard_values[shard];
     wait();
     std::ranges::copy(shard_values_, shard_values.begin());
     sums_[rank_].reset();
+    visited_ = false;
+  }
+
+  void visit(BlockVisitor visitor) override {
     const Range owned = owned_blocks();
+    const bool again = std::exchange(visited_, true);
     for (std::size_t block = owned.begin; block < owned.end; ++block) {
       const Range range = layout_.blocks[block].range;
-      const PairSum sum = add_up(range);
       if (!layout_.revisits) {
-        visit(block, sum);
+        visitor(block, add_up(range));
         continue;
       }
       // The sum stays in this rank's first buffer: nobody else reads these elements of it.
       const std::span<float> whole = kept(range);
-      for (std::size_t i = 0; i < whole.size(); ++i) whole[i] = sum[i];
-      visit(block, std::span<const float>(whole));
+      if (!again) {
+        const PairSum sum = add_up(range);
+        for (std::size_t i = 0; i < whole.size(); ++i) whole[i] = sum[i];
+      }
+      visitor(block, std::span<const float>(whole));
     }
-  }
-
-  void revisit(BlockVisitor visit) override {
-    const Range owned = owned_blocks();
-    for (std::size_t block = owned.begin; block < owned.end; ++block)
-      visit(block, std::span<const float>(kept(layout_.blocks[block].range)));
   }
 
   // Two arrays in turn: a rank may still read the last one while others write. Before it is written again all have been
@@ -159,7 +161,11 @@ class NodeExchange final : public Exchange {
     std::ranges::copy(shared, values.begin());
   }
 
-  void publish() override { wait(); }
+  std::uint32_t publish(std::uint32_t notes) override { return wait(notes); }
+
+  [[nodiscard]] std::optional<std::size_t> not_finite_shard() const override { return sums_[rank_].not_finite(); }
+  [[nodiscard]] int copies() const noexcept override { return 1; }
+  [[nodiscard]] bool holds_copy() const noexcept override { return rank_ == 0; }
 
   [[nodiscard]] double take_wait_seconds() noexcept override { return std::exchange(wait_seconds_, 0.0); }
 
@@ -171,10 +177,12 @@ class NodeExchange final : public Exchange {
     return {reinterpret_cast<T*>(window_.memory().data() + offset), count};
   }
 
-  void wait() noexcept {
+  std::uint32_t wait(std::uint32_t notes = 0) noexcept {
+    const Waiting waiting(pulse_);
     const auto start = std::chrono::steady_clock::now();
-    barrier_.wait();
+    notes = barrier_.wait(notes);
     wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return notes;
   }
 
   // Makes sums_, a ShardSums over the window for every rank, and returns the nodes of all, left to right.
@@ -219,7 +227,9 @@ class NodeExchange final : public Exchange {
 
   std::size_t ranks_;
   std::size_t rank_;
+  Pulse& pulse_;
   double wait_seconds_ = 0;
+  bool visited_ = false;  // since the last collect
   const ExchangeLayout layout_;
   Plan plan_;
   NodeWindow window_;

@@ -116,6 +116,7 @@ NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, 
       },
       Blame::host);
   if (!alone) {
+    const Waiting waiting(comm.pulse());
     void* base = nullptr;
     // Open MPI puts a header of its own before the memory: a cache line more, to begin on one. The offset within a
     // page, and so the place of that line, is the same for every rank.

@@ -32,17 +32,16 @@ void ReplicatedExchange::spread_from_root() {
   for (Buffer<float>& slot : slots_) comm_.broadcast(slot.view());
 }
 
-void ReplicatedExchange::reduce(std::span<double> shard_values, BlockVisitor visit) {
+void ReplicatedExchange::collect(std::span<double> shard_values) {
   comm_.gather_parts(shard_values, shard_starts_);
   add_up();
   sums_.reset();
-  revisit(visit);
 }
 
-void ReplicatedExchange::revisit(BlockVisitor visit) {
+void ReplicatedExchange::visit(BlockVisitor visitor) {
   for (std::size_t block = 0; block < layout_.blocks.size(); ++block) {
     const Range range = layout_.blocks[block].range;
-    visit(block, PairSum(total_.view().subspan(range.begin, range.size())));
+    visitor(block, PairSum(total_.view().subspan(range.begin, range.size())));
   }
 }
 

@@ -16,10 +16,14 @@ class ReplicatedExchange : public Exchange {
   [[nodiscard]] std::span<const std::size_t> shard_order() const noexcept override { return sums_.order(); }
   [[nodiscard]] std::span<float> gradient() override { return sums_.next(); }
   void shard_done() override { sums_.push(); }
-  void reduce(std::span<double> shard_values, BlockVisitor visit) override;
-  void revisit(BlockVisitor visit) override;
+  void collect(std::span<double> shard_values) override;
+  void visit(BlockVisitor visitor) override;
   void gather_blocks(std::span<double> /*values*/) override {}  // every rank has all blocks
-  void publish() override {}                                    // every rank made the same update
+  // Every rank has made the same update: there are only the notes.
+  std::uint32_t publish(std::uint32_t notes) override { return comm_.combine(notes); }
+  [[nodiscard]] std::optional<std::size_t> not_finite_shard() const override { return sums_.not_finite(); }
+  [[nodiscard]] int copies() const noexcept override { return comm_.size(); }
+  [[nodiscard]] bool holds_copy() const noexcept override { return true; }
   [[nodiscard]] std::size_t bytes() const noexcept override;
 
  protected:

@@ -63,12 +63,26 @@ std::span<float> ShardSums::next() {
 }
 
 void ShardSums::push() {
+  if (pushed_ == 0) not_finite_.reset();
   ++height_;
   for (std::size_t add = 0; add < adds_[pushed_]; ++add) {
     --height_;
-    add_to(buffers_[height_ - 1], buffers_[height_]);
+    const bool finite = add_to_finite(buffers_[height_ - 1], buffers_[height_]);
+    if (finite || not_finite_) continue;
+    // The sum itself tells no more; the right side is whole. A side of several shards was finite when it was made.
+    const bool right = !all_finite(buffers_[height_]);
+    if (right && add == 0) not_finite_ = order_[pushed_];
+    if (!right && add == 0 && adds_[pushed_ - 1] == 0) not_finite_ = order_[pushed_ - 1];
   }
   ++pushed_;
+}
+
+std::optional<std::size_t> ShardSums::not_finite() const {
+  if (not_finite_) return not_finite_;
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    if (nodes_[node].size() == 1 && !all_finite(sum(node))) return nodes_[node].begin;
+  }
+  return {};
 }
 
 void ShardSums::reset() noexcept {

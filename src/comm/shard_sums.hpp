@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,13 +27,17 @@ class ShardSums {
   [[nodiscard]] std::span<float> next();
   /// The gradient in next() is complete: adds it to what it completes.
   void push();
-  /// Starts a step.
+  /// Starts a step. What the last one came to stays until the next push.
   void reset() noexcept;
 
   /// The nodes of the tree that make up `owned`, left to right.
   [[nodiscard]] std::span<const Range> nodes() const noexcept { return nodes_; }
   /// The sum over node `node`, after the last push.
   [[nodiscard]] std::span<const float> sum(std::size_t node) const { return buffers_[buffer_of_[node]]; }
+
+  /// After the last push: the first shard of order() that brought a number which is not finite. Unset where all are
+  /// finite, or only a sum is not.
+  [[nodiscard]] std::optional<std::size_t> not_finite() const;
 
  private:
   std::vector<Range> nodes_;
@@ -41,7 +46,8 @@ class ShardSums {
   std::vector<std::size_t> adds_;       // [owned]: additions to do after each push
   std::vector<std::span<float>> buffers_;
   std::size_t pushed_ = 0;
-  std::size_t height_ = 0;  // buffers in use
+  std::size_t height_ = 0;                 // buffers in use
+  std::optional<std::size_t> not_finite_;  // the first shard seen to be so when it was added
 };
 
 }  // namespace lockstep

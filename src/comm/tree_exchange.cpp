@@ -60,6 +60,7 @@ class TreeExchange final : public ReplicatedExchange {
       counts_[rank] = static_cast<int>((node_starts_[rank + 1] - node_starts_[rank]) * size);
       offsets_[rank] = static_cast<int>(node_starts_[rank] * size);
     }
+    const Waiting waiting(comm_.pulse());
     check_mpi(MPI_Allgatherv(send_.view().data(), counts_[static_cast<std::size_t>(comm_.rank())], MPI_FLOAT,
                              received_.view().data(), counts_.data(), offsets_.data(), MPI_FLOAT, comm_.get()),
               "MPI_Allgatherv");

@@ -21,6 +21,7 @@ struct KeyInfo {
 };
 
 inline constexpr std::string_view kExchangeNames[] = {"node", "tree", "allreduce"};
+inline constexpr std::string_view kOnNonfiniteNames[] = {"stop", "skip"};
 inline constexpr std::string_view kNormalizeNames[] = {"none", "standard", "minmax"};
 
 /// Calls visit(KeyInfo, member) for every key, in the order of the documentation. Run: RunConfig or const RunConfig.
@@ -66,6 +67,27 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.train.exchange);
   visit(KeyInfo{"train.threads", "BLAS threads a rank; another count gives other bits", positive, {}, true},
         run.train.threads);
+  visit(KeyInfo{"train.on_nonfinite",
+                "stop, or skip: leave out a step whose loss or gradient is not finite, with a warning", Bound::any,
+                kOnNonfiniteNames, true},
+        run.train.on_nonfinite);
+  visit(KeyInfo{.name = "train.time_limit",
+                .what = "save and stop in time before so long has passed since the start, e.g. \"1h55m\"; auto: before "
+                        "the end that Slurm gives the job; none",
+                .may_change = true},
+        run.train.time_limit);
+  visit(KeyInfo{"train.stall_timeout",
+                "seconds without a sign of life from a rank before the job is ended; 0: never",
+                not_negative,
+                {},
+                true},
+        run.train.stall_timeout);
+  visit(KeyInfo{"train.audit_every",
+                "steps between comparisons of all copies of the weights; 0: none",
+                not_negative,
+                {},
+                true},
+        run.train.audit_every);
 
   visit(KeyInfo{"optimizer.type",
                 "sgd (momentum, dampening, nesterov, weight_decay), adam or adamw (betas, eps, weight_decay), rmsprop "
@@ -91,6 +113,10 @@ void visit_keys(Run& run, Visitor&& visit) {
       run.checkpoint.every_epochs);
   visit(KeyInfo{"checkpoint.every_steps", "a checkpoint every so many steps; 0: none by steps", not_negative, {}, true},
         run.checkpoint.every_steps);
+  visit(
+      KeyInfo{
+          "checkpoint.every_seconds", "a checkpoint every so many seconds; 0: none by time", not_negative, {}, true},
+      run.checkpoint.every_seconds);
   visit(
       KeyInfo{
           "checkpoint.keep", "newest checkpoints kept; the best by monitor is kept beside them", positive, {}, true},

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <limits>
 
 #include "core/vector_clones.hpp"
@@ -10,6 +12,8 @@
 
 namespace lockstep {
 namespace {
+
+constexpr auto kInfinityBits = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::infinity());
 
 // What adds nothing to any number, not even to -0.
 constexpr auto kNothing = [] {
@@ -100,6 +104,29 @@ LOCKSTEP_VECTOR_CLONES void sum_rows(std::span<const float> rows, std::span<floa
     for (std::size_t i = 0; i < rest; ++i) strip[i] += rows[at + i];
   }
   for (std::size_t i = 0; i < rest; ++i) sums[begin + i] = strip[i];
+}
+
+// Infinities and NaNs have all bits of the exponent set: without the sign, nothing finite is as large. Integers, since
+// the compiler vectorises their maximum.
+LOCKSTEP_VECTOR_CLONES bool all_finite(std::span<const float> values) {
+  std::uint32_t largest = 0;
+  for (const float value : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFU);
+  return largest < kInfinityBits;
+}
+
+LOCKSTEP_VECTOR_CLONES bool add_to_finite(std::span<float> sum, std::span<const float> part) {
+  std::uint32_t largest = 0;
+  for (std::size_t begin = 0; begin < sum.size(); begin += kFetchStrip) {
+    const std::size_t end = std::min(begin + kFetchStrip, sum.size());
+    fetch_to_read(part.data(), begin);
+#pragma GCC ivdep
+    for (std::size_t i = begin; i < end; ++i) {
+      const float added = sum[i] + part[i];
+      sum[i] = added;
+      largest = std::max(largest, std::bit_cast<std::uint32_t>(added) & 0x7FFFFFFFU);
+    }
+  }
+  return largest < kInfinityBits;
 }
 
 void add_to(std::span<float> sum, std::span<const float> part) {

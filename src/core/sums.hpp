@@ -43,6 +43,11 @@ void sum_rows(std::span<const float> rows, std::span<float> sums);
 /// sum[i] += part[i].
 void add_to(std::span<float> sum, std::span<const float> part);
 
+/// Whether no value is infinite or NaN.
+[[nodiscard]] bool all_finite(std::span<const float> values);
+/// The same as add_to; returns whether all of the sum is finite.
+bool add_to_finite(std::span<float> sum, std::span<const float> part);
+
 /// sum[i] = left[i] + right[i]; `sum` may be either of them.
 void add(std::span<const float> left, std::span<const float> right, std::span<float> sum);
 

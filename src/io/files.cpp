@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -15,6 +16,8 @@
 
 namespace lockstep {
 namespace {
+
+constexpr std::size_t kSyncedPiece = std::size_t{1} << 26U;  // bytes
 
 std::string reason(int code) {
   return std::generic_category().message(code);
@@ -49,8 +52,8 @@ struct Temporary {
   }
 };
 
-/// Returns 0 or errno.
-int write_all(int fd, std::span<const std::byte> bytes) {
+/// Drops what is written from `bytes`. Returns 0 or errno.
+int write_all(int fd, std::span<const std::byte>& bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
     if (written < 0) {
@@ -58,6 +61,14 @@ int write_all(int fd, std::span<const std::byte> bytes) {
       return errno;
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+/// Returns 0 or errno.
+int sync_data(int fd) {
+  while (::fdatasync(fd) != 0) {
+    if (errno != EINTR) return errno;
   }
   return 0;
 }
@@ -105,7 +116,8 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
+                           const std::function<void()>& alive) {
   const auto check = [&path](int code, const char* what) {
     if (code != 0) throw Error(ErrorKind::io, path.string() + ": " + what + ": " + reason(code));
   };
@@ -119,7 +131,17 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   {
     Descriptor file(::open(temporary.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
     check(file.get() < 0 ? errno : 0, "a temporary file beside it cannot be made");
-    for (const std::span<const std::byte> part : parts) check(write_all(file.get(), part), "cannot be written");
+    for (std::span<const std::byte> part : parts) {
+      // In pieces that are synced one by one: so it can be seen that a slow disk is not a dead one.
+      while (!part.empty()) {
+        std::span<const std::byte> piece = part.first(std::min(part.size(), kSyncedPiece));
+        part = part.subspan(piece.size());
+        check(write_all(file.get(), piece), "cannot be written");
+        if (part.empty()) break;
+        check(sync_data(file.get()), "cannot be synced to disk");
+        if (alive) alive();
+      }
+    }
     check(sync(file.get()), "cannot be synced to disk");
     check(file.close(), "cannot be written");
   }
@@ -128,6 +150,33 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   const int synced = sync(folder_fd.get());
   // Some file systems do not sync folders; they keep the rename by other means.
   if (synced != EINVAL && synced != ENOTSUP) check(synced, "its folder cannot be synced to disk");
+}
+
+RowFile::RowFile(const std::filesystem::path& path)
+    : fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)), path_(path.string()) {
+  if (fd_ < 0) throw Error(ErrorKind::io, path_ + ": cannot be written: " + reason(errno));
+}
+
+RowFile::RowFile(RowFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), pending_(std::move(other.pending_)) {}
+
+RowFile& RowFile::operator=(RowFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(path_, other.path_);
+  std::swap(pending_, other.pending_);
+  return *this;
+}
+
+RowFile::~RowFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+std::string RowFile::add(std::string_view row) {
+  pending_ += row;
+  std::span<const std::byte> bytes = std::as_bytes(std::span(pending_));
+  const int code = write_all(fd_, bytes);
+  pending_.erase(0, pending_.size() - bytes.size());
+  return code == 0 ? "" : path_ + ": cannot be written: " + reason(code);
 }
 
 }  // namespace lockstep

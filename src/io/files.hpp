@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lockstep {
@@ -19,7 +21,31 @@ namespace lockstep {
 /// Writes `parts` one behind the other to a temporary file beside `path`, syncs, renames over `path`, syncs the folder.
 /// After an error `path` is what it was before and the temporary file is gone; only when the sync of the folder itself
 /// fails is `path` new and complete, and perhaps lost by a power cut.
+/// `alive` is called whenever some more megabytes are on the disk.
 /// Errors: io, with the system's reason.
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
+                           const std::function<void()>& alive = {});
+
+/// A text file to which rows are added. What cannot be written is kept and tried again with the next row, so that the
+/// file has no gaps and no torn rows once it can be written again.
+class RowFile {
+ public:
+  RowFile() = default;
+  /// Opens `path` to append. Errors: io.
+  explicit RowFile(const std::filesystem::path& path);
+  RowFile(RowFile&& other) noexcept;
+  RowFile& operator=(RowFile&& other) noexcept;
+  RowFile(const RowFile&) = delete;
+  RowFile& operator=(const RowFile&) = delete;
+  ~RowFile();
+
+  /// Adds a row. Returns why not all of it could be written; empty: it is.
+  std::string add(std::string_view row);
+
+ private:
+  int fd_ = -1;
+  std::string path_;
+  std::string pending_;
+};
 
 }  // namespace lockstep

@@ -65,9 +65,12 @@ class Model {
   /// `training` false leaves out what only backward needs.
   [[nodiscard]] Workspace make_workspace(std::size_t max_rows, bool training) const;
 
+  /// Called with a layer's index and its outputs [rows, width], before the next layer may take their place.
+  using LayerDone = std::function<void(std::size_t layer, std::span<const float> outputs)>;
+
   /// Runs `rows` rows of workspace.input(); returns the outputs [rows, outputs], which lie in the workspace.
-  [[nodiscard]] std::span<const float> forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
-                                               Workspace& workspace) const;
+  std::span<const float> forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
+                                 Workspace& workspace, const LayerDone& done = {}) const;
 
   /// Called with the arena range of a layer whose gradient is complete.
   using GradientReady = std::function<void(Range)>;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "comm/cores.hpp"
 #include "core/blas.hpp"
 #include "core/convert.hpp"
 #include "core/sums.hpp"
@@ -49,6 +50,13 @@ std::vector<bool> decays_of(const ParameterTable& table, const std::vector<std::
     decays.push_back(excluded.empty() || parameter.kind != ParameterKind::bias);
   }
   return decays;
+}
+
+std::string hosts_of(const Communicator& comm) {
+  std::vector<std::string> hosts = comm.gather_texts(host_name());
+  std::sort(hosts.begin(), hosts.end());
+  hosts.erase(std::unique(hosts.begin(), hosts.end()), hosts.end());
+  return fmt::format("{}", fmt::join(hosts, ","));
 }
 
 }  // namespace
@@ -120,10 +128,11 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       decays_(std::move(parts.decays)),
       plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
       blocks_(blocks_of(model_.parameters())),
-      exchange_(make_exchange(run.train.exchange, comm,
-                              {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
-                               plan_.owned(static_cast<std::size_t>(comm.rank())),
-                               run.optimizer.clip_norm > 0 || optimizer_->needs_norms()})),
+      measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip"),
+      exchange_(make_exchange(
+          run.train.exchange, comm,
+          {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
+           plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_ || optimizer_->needs_norms()})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_losses_(plan_.shards),
@@ -131,7 +140,9 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       block_squares_(blocks_.size()),
       block_weight_squares_(optimizer_->needs_norms() ? blocks_.size() : 0),
       parameter_norms_(model_.parameters().entries().size()),
-      slot_views_(optimizer_->slots().size()) {
+      slot_views_(optimizer_->slots().size()),
+      not_finite_block_(blocks_.size()),
+      hosts_(hosts_of(comm)) {
   if (comm.is_root()) {
     model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
     for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
@@ -151,24 +162,29 @@ void Engine::reserve_rows(std::size_t rows) {
 }
 
 // The whole of a training step.
-StepResult Engine::train_step(Batch& batch) {
+StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   const auto seed = static_cast<std::uint64_t>(run_.seed);
   StepResult result{.step = info.position.step + 1, .samples = batch.samples()};
+  Pulse& pulse = comm_.pulse();
+  pulse.step.store(result.step, std::memory_order_relaxed);
   Stopwatch watch;
   set_blas_threads(static_cast<int>(run_.train.threads));
 
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
   for (const std::size_t shard : exchange_->shard_order()) {
+    pulse.enter(Phase::gathering);
     const std::size_t rows = batch.rows(shard);
     reserve_rows(rows);
     batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
     result.times.gather += watch.lap();
 
+    pulse.enter(Phase::forward);
     const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
     const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_);
     shard_losses_[shard] = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
     result.times.forward += watch.lap();
 
+    pulse.enter(Phase::backward);
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
                     [this](Range range) { exchange_->gradient_ready(range); });
     result.times.backward += watch.lap();
@@ -176,67 +192,69 @@ StepResult Engine::train_step(Batch& batch) {
   }
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
-  update(shard_losses_, batch.samples(), result);
+  pulse.enter(Phase::updating);
+  exchange_->collect(shard_losses_);
+  result.loss = tree_sum(shard_losses_) / static_cast<double>(result.samples);
+  const bool updated = std::isfinite(result.loss) && update(result);
+  notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
   result.times.wait = exchange_->take_wait_seconds();
   result.times.exchange = watch.lap() - result.times.wait;
+  if (!updated || (notes_ & kNotFinite) != 0) meet_not_finite(batch, updated, result);
 
   ++info.position.step;
-  if (!std::isfinite(result.loss)) {
-    throw Error(ErrorKind::diverged, fmt::format("the training diverged: the loss of step {} is {}; try a smaller "
-                                                 "learning rate, or clip_norm",
-                                                 result.step, result.loss))
-        .as_agreed();
-  }
   return result;
 }
 
-void Engine::update(std::span<double> shard_losses, std::size_t samples, StepResult& result) {
+bool Engine::update(StepResult& result) {
   UpdateStep step{.lr = *run_.optimizer.lr * schedule_->factor(info.position.step),
                   .step = result.step,
-                  .divisor = static_cast<float>(samples)};
-  const bool clips = run_.optimizer.clip_norm > 0;
-  if (clips) result.gradient_norm = measure_clip(shard_losses, step);
-  if (optimizer_->needs_norms()) {
-    measure_norms(shard_losses, step, !clips);
-    exchange_->revisit([&](std::size_t block, const PairSum& gradient) { apply_with_norms(step, block, gradient); });
-  } else {
-    const auto apply_block = [&](std::size_t block, const PairSum& gradient) { apply(step, block, gradient); };
-    clips ? exchange_->revisit(apply_block) : exchange_->reduce(shard_losses, apply_block);
-  }
-  exchange_->publish();
+                  .divisor = static_cast<float>(result.samples)};
   result.learning_rate = step.lr;
-  result.loss = tree_sum(shard_losses) / static_cast<double>(samples);
+  if (measures_gradient_) {
+    result.gradient_norm = measure_gradient(step.divisor);
+    if (!std::isfinite(*result.gradient_norm)) return false;
+    // As torch.nn.utils.clip_grad_norm_.
+    if (const double most = run_.optimizer.clip_norm; most > 0) {
+      step.clip = static_cast<float>(std::min(1.0, most / (*result.gradient_norm + 1e-6)));
+    }
+  }
+  if (optimizer_->needs_norms()) {
+    if (!measure_norms(step)) return false;
+    exchange_->visit([&](std::size_t block, const PairSum& gradient) { apply_with_norms(step, block, gradient); });
+  } else {
+    exchange_->visit([&](std::size_t block, const PairSum& gradient) { apply(step, block, gradient); });
+  }
+  return true;
 }
 
-double Engine::measure_clip(std::span<double> shard_losses, UpdateStep& step) {
-  exchange_->reduce(shard_losses, [this](std::size_t block, const PairSum& gradient) {
-    block_squares_[block] = sum_squares(gradient);
-  });
+double Engine::measure_gradient(double divisor) {
+  exchange_->visit(
+      [this](std::size_t block, const PairSum& gradient) { block_squares_[block] = sum_squares(gradient); });
   exchange_->gather_blocks(block_squares_);
-  const double norm = std::sqrt(tree_sum(block_squares_)) / double{step.divisor};
-  // As torch.nn.utils.clip_grad_norm_.
-  step.clip = static_cast<float>(std::min(1.0, run_.optimizer.clip_norm / (norm + 1e-6)));
-  return norm;
+  return std::sqrt(tree_sum(block_squares_)) / divisor;
 }
 
-void Engine::measure_norms(std::span<double> shard_losses, const UpdateStep& step, bool first) {
-  const auto measure = [&](std::size_t block, const PairSum& gradient) {
+bool Engine::measure_norms(const UpdateStep& step) {
+  exchange_->visit([&](std::size_t block, const PairSum& gradient) {
     const auto [range, parameter] = blocks_[block];
     const SquareSums sums = optimizer_->measure(
         step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient, slots_of(range));
     block_weight_squares_[block] = sums.weights;
     block_squares_[block] = sums.direction;
-  };
-  first ? exchange_->reduce(shard_losses, measure) : exchange_->revisit(measure);
+  });
   exchange_->gather_blocks(block_weight_squares_);
   exchange_->gather_blocks(block_squares_);
+  bool finite = true;
   for (std::size_t parameter = 0; parameter < parameter_norms_.size(); ++parameter) {
     const auto [begin, end] = parameter_blocks_[parameter];
     const auto norm = [&](std::span<const double> squares) {
       return std::sqrt(tree_sum(squares.subspan(begin, end - begin)));
     };
     parameter_norms_[parameter] = {norm(block_weight_squares_), norm(block_squares_)};
+    finite &=
+        std::isfinite(parameter_norms_[parameter].weights) && std::isfinite(parameter_norms_[parameter].direction);
   }
+  return finite;
 }
 
 std::span<std::span<float>> Engine::slots_of(Range range) {
@@ -248,8 +266,10 @@ std::span<std::span<float>> Engine::slots_of(Range range) {
 
 void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
   const auto [range, parameter] = blocks_[block];
-  optimizer_->update(step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient,
-                     slots_of(range));
+  const std::span<float> weights = exchange_->weights().subspan(range.begin, range.size());
+  optimizer_->update(step, decays_[parameter], weights, gradient, slots_of(range));
+  // What is not finite in the gradient is not finite in the weights either: no optimizer lets it pass.
+  if (!all_finite(weights)) not_finite_block_ = std::min(not_finite_block_, block);
 }
 
 void Engine::apply_with_norms(const UpdateStep& step, std::size_t block, const PairSum& gradient) {

@@ -60,8 +60,18 @@ class Engine {
   /// Collective. Errors: comm.
   Engine(const Communicator& comm, const RunConfig& run, EngineParts parts);
 
-  /// One step. Collective. Errors: usage, diverged, comm.
-  StepResult train_step(Batch& batch);
+  /// The bit of notes() that says that a rank's weights are no longer finite. A caller's bits begin above it.
+  static constexpr std::uint32_t kNotFinite = 1;
+
+  /// One step. `notes`: bits that this rank brings for all, see notes().
+  /// Collective. Errors: usage, diverged, comm.
+  StepResult train_step(Batch& batch, std::uint32_t notes = 0);
+  /// The bits that the ranks brought to the last step, or-ed: the same on every rank.
+  [[nodiscard]] std::uint32_t notes() const noexcept { return notes_; }
+
+  /// Compares all copies of the weights: those of the ranks or hosts that hold their own. Collective.
+  /// Errors: internal, agreed, naming who differs.
+  void audit() const;
 
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
   [[nodiscard]] const RunConfig& run() const noexcept { return run_; }
@@ -82,6 +92,11 @@ class Engine {
 
   /// Digest of the state. Collective (a rank may hold a part of it).
   [[nodiscard]] std::string digest() const;
+  /// The checkpoint of this state, in memory: to be built on rank 0, which has all of it, between two steps.
+  /// Local. Errors: io.
+  [[nodiscard]] h5::FileImage build_checkpoint(const std::string& path) const;
+  /// Bytes of the arrays in it.
+  [[nodiscard]] std::size_t checkpoint_bytes() const noexcept;
   /// Writes a checkpoint from rank 0. Collective. Errors: io, on every rank.
   void save(const std::string& path) const;
   /// Takes over a checkpoint that rank 0 has read (`read` is null elsewhere). Checked before anything is changed.
@@ -89,14 +104,21 @@ class Engine {
   void load(const Checkpoint* read, const std::string& path);
 
  private:
-  void update(std::span<double> shard_losses, std::size_t samples, StepResult& result);
+  // Updates the own blocks. False: what it measured first is not finite, and nothing has changed.
+  bool update(StepResult& result);
   void apply(const UpdateStep& step, std::size_t block, const PairSum& gradient);
   // The same with the norms that measure_norms() took.
   void apply_with_norms(const UpdateStep& step, std::size_t block, const PairSum& gradient);
-  // Sets step.clip and returns the gradient's norm. The first pass over the blocks.
-  double measure_clip(std::span<double> shard_losses, UpdateStep& step);
-  // Sets parameter_norms_. `first` tells whether this is the first pass over the blocks.
-  void measure_norms(std::span<double> shard_losses, const UpdateStep& step, bool first);
+  // The gradient's norm.
+  double measure_gradient(double divisor);
+  // Sets parameter_norms_; returns whether they are finite.
+  bool measure_norms(const UpdateStep& step);
+
+  // What to do with a step that is not finite (divergence.cpp). Collective. `updated`: some weights have changed.
+  void meet_not_finite(Batch& batch, bool updated, StepResult& result);
+  [[nodiscard]] std::string find_in_forward_and_backward(Batch& batch);
+  [[nodiscard]] std::string find_in_shard(Batch& batch, std::size_t shard);
+  [[nodiscard]] std::string find_in_update(Batch& batch);
   [[nodiscard]] std::span<std::span<float>> slots_of(Range range);
   [[nodiscard]] CheckpointArrays arrays() const;
 
@@ -109,6 +131,7 @@ class Engine {
   std::vector<bool> decays_;  // [parameters]
   ShardPlan plan_;
   std::vector<Block> blocks_;
+  bool measures_gradient_;  // its norm, before the update
   std::unique_ptr<Exchange> exchange_;
   Workspace workspace_;
   RowBuffer rows_;
@@ -118,6 +141,9 @@ class Engine {
   std::vector<double> block_weight_squares_;  // [blocks], where the optimizer needs norms
   std::vector<SquareSums> parameter_norms_;   // [parameters], norms, not squares
   std::vector<std::span<float>> slot_views_;  // [slots]
+  std::size_t not_finite_block_;  // the first own block whose weights are not finite; [blocks] where all are
+  std::uint32_t notes_ = 0;
+  std::string hosts_;  // of all ranks, for checkpoints
 };
 
 /// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).

@@ -5,7 +5,6 @@
 #include <array>
 #include <ctime>
 
-#include "comm/cores.hpp"
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "core/vector_math.hpp"
@@ -34,15 +33,6 @@ std::string mpi_version() {
   return version.substr(0, version.find_first_of(",\n"));
 }
 
-std::string hosts_of(const Communicator& comm) {
-  std::vector<std::string> hosts = comm.gather_texts(host_name());
-  std::sort(hosts.begin(), hosts.end());
-  hosts.erase(std::unique(hosts.begin(), hosts.end()), hosts.end());
-  std::string text;
-  for (const std::string& host : hosts) text += (text.empty() ? "" : ",") + host;
-  return text;
-}
-
 }  // namespace
 
 CheckpointArrays Engine::arrays() const {
@@ -57,7 +47,11 @@ std::string Engine::digest() const {
   return comm_.broadcast_text(digest);
 }
 
-void Engine::save(const std::string& path) const {
+std::size_t Engine::checkpoint_bytes() const noexcept {
+  return (1 + optimizer_->slots().size()) * model_.parameters().count() * sizeof(float);
+}
+
+h5::FileImage Engine::build_checkpoint(const std::string& path) const {
   CheckpointInfo full = info;
   full.seed = run_.seed;
   full.shards = static_cast<std::int64_t>(plan_.shards);
@@ -74,10 +68,14 @@ void Engine::save(const std::string& path) const {
   full.blas_threads = run_.train.threads;
   full.simd_target = simd_target();
   full.ranks = comm_.size();
-  full.hosts = hosts_of(comm_);
+  full.hosts = hosts_;
   full.time = utc_now();
+  return lockstep::build_checkpoint(path, std::move(full), arrays());
+}
+
+void Engine::save(const std::string& path) const {
   comm_.together([&] {
-    if (comm_.is_root()) write_checkpoint(path, build_checkpoint(path, std::move(full), arrays()));
+    if (comm_.is_root()) write_checkpoint(path, build_checkpoint(path));
   });
 }
 

@@ -29,6 +29,7 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   RowBuffer buffer(net.model.outputs(), net.loss.targets());
   buffer.reserve(kEvaluationBlock);
   for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
+    comm.pulse().beat();
     const std::size_t rows = rows_of(block);
     fill(block, buffer.rows(rows, workspace.input(rows)));
     const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);

@@ -1,34 +1,44 @@
 #include "train/fit.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
+#include <chrono>
 #include <limits>
-#include <set>
 
 #include "checkpoint/retention.hpp"
 #include "comm/cores.hpp"
 #include "config/run_file.hpp"
-#include "core/blas.hpp"
-#include "core/number_text.hpp"
-#include "core/vector_math.hpp"
 #include "train/dataset_batch.hpp"
+#include "train/deadline.hpp"
+#include "train/describe.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
 #include "train/monitor.hpp"
 #include "train/resume.hpp"
 #include "train/run_data.hpp"
 #include "train/run_folder.hpp"
+#include "train/saver.hpp"
 
 namespace lockstep {
 namespace {
 
+// What ranks tell each other with a step, besides Engine::kNotFinite.
+constexpr std::uint32_t kStopWanted = 2;
+constexpr std::uint32_t kTimeIsUp = 4;
+constexpr std::uint32_t kStop = kStopWanted | kTimeIsUp;
+constexpr std::uint32_t kSaveNow = 8;
+
+constexpr std::uint64_t kMostSkipped = 100;  // steps in a row
+
 class Fit {
  public:
   Fit(const Communicator& comm, const RunConfig& run, const FitOptions& options)
-      : comm_(comm), run_(run), options_(options), folder_(options.output) {}
+      : comm_(comm),
+        run_(run),
+        options_(options),
+        folder_(options.output),
+        saver_(comm, folder_.checkpoints(), comm.is_root() ? options.log : LogSink{}) {}
 
   FitSummary run() {
     look_for_checkpoints();
@@ -37,10 +47,17 @@ class Fit {
     describe();
     if (options_.dry_run || finished()) return summary(false);
     start();
-    while (!finished()) run_epoch();
-    FitSummary result = summary(true);
-    on_root([&] { folder_.write_summary(result); });
-    return result;
+    try {
+      while (!finished() && (notes_ & kStop) == 0) run_epoch();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::diverged) throw;
+      saver_.finish();
+      const std::string& last = saver_.newest();
+      throw Error(ErrorKind::diverged,
+                  fmt::format("{}; the last checkpoint is {}", error.what(), last.empty() ? found_.path : last))
+          .as_agreed();
+    }
+    return finished() ? end() : stop();
   }
 
  private:
@@ -78,12 +95,13 @@ class Fit {
     data_ = read_run_data(comm_, run_.data, *loss);
     std::optional<EngineParts> parts;
     comm_.together([&] {
+      deadline_.emplace(run_.train.time_limit, options_.started);
       epoch_ = {data_.train.samples(), static_cast<std::size_t>(run_.train.batch)};
-      count_steps();
+      total_steps_ = count_steps(epoch_, static_cast<std::uint64_t>(run_.train.epochs));
       parts.emplace(run_, data_.train.inputs(), total_steps_);
       check_targets(data_.train, data_.test ? &*data_.test : nullptr, *loss, parts->model.outputs(), run_.data.classes);
       monitor_.emplace(run_.checkpoint.monitor, loss->task(), parts->model.outputs(), data_.test.has_value());
-      if (kept_) check_fingerprints();
+      if (kept_) check_same_fingerprints(*kept_, data_.train, data_.test ? &*data_.test : nullptr);
       if (kept_ && parts->schedule->spans_run() && parse_run(kept_->run, "").train.epochs != run_.train.epochs) {
         notices.emplace_back("the learning-rate schedule spans the whole run: another train.epochs stretches it");
       }
@@ -91,45 +109,9 @@ class Fit {
     for (const std::string& text : notices) log(LogLevel::notice, text);
     engine_.emplace(comm_, run_, std::move(*parts));
     engine_->reserve_rows(engine_->shards().max_rows(std::min(epoch_.batch, epoch_.samples)));
-    warn_of_unlike_ranks();
+    if (const std::string text = unlike_ranks(comm_); !text.empty()) log(LogLevel::warning, text);
     for (const std::string& text : core_warnings(gather_cores(comm_), static_cast<std::size_t>(run_.train.threads))) {
       log(LogLevel::warning, text);
-    }
-  }
-
-  // A step is a 32-bit part of the keys of random numbers.
-  void count_steps() {
-    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
-    const auto epochs = static_cast<std::uint64_t>(run_.train.epochs);
-    if (epochs > most / epoch_.batches()) {
-      throw Error(ErrorKind::config, fmt::format("train.epochs: {} epochs of {} batches; a run has at most {} steps",
-                                                 epochs, epoch_.batches(), most));
-    }
-    total_steps_ = epochs * epoch_.batches();
-  }
-
-  void check_fingerprints() const {
-    const auto check = [&](const char* key, const std::string& kept, const Dataset* data) {
-      const std::string now = data != nullptr ? data->fingerprint : "";
-      if (kept != now) {
-        throw Error(ErrorKind::data,
-                    fmt::format("{}: {} is not the data that the run was started on (fingerprint {}, now {})", key,
-                                data != nullptr ? data->source : "no data", kept.empty() ? "none" : kept,
-                                now.empty() ? "none" : now));
-      }
-    };
-    check("data.train", kept_->train_fingerprint, &data_.train);
-    check("data.test", kept_->test_fingerprint, data_.test ? &*data_.test : nullptr);
-  }
-
-  void warn_of_unlike_ranks() {
-    std::vector<std::string> texts = comm_.gather_texts(blas_kernel() + " kernels and " + simd_target() + " vectors");
-    const std::set<std::string> kinds(texts.begin(), texts.end());
-    if (kinds.size() > 1) {
-      log(LogLevel::warning,
-          fmt::format("the ranks compute with unlike machine code ({}): the bits of the run depend on "
-                      "which rank does what; set OPENBLAS_CORETYPE alike on all hosts",
-                      fmt::join(kinds, "; ")));
     }
   }
 
@@ -145,42 +127,22 @@ class Fit {
         info().best.reset();
       }
       comm_.together([&] {
-        if (info().position.position % epoch_.batch != 0) {
+        const std::uint64_t at = info().position.position;
+        if (at % epoch_.batch != 0 && at != epoch_.samples) {
           throw Error(ErrorKind::data, "the checkpoint's position is not at a batch of this run");
         }
       });
       return;
     }
-    info().train_fingerprint = data_.train.fingerprint;
-    info().test_fingerprint = data_.test ? data_.test->fingerprint : "";
-    info().class_names = data_.train.class_names;
-    const auto keep = [this](const char* name, const std::vector<double>& values) {
-      if (!values.empty()) info().normalization[name] = values;
-    };
-    keep("x_shift", data_.normalization.x.shift);
-    keep("x_scale", data_.normalization.x.scale);
-    keep("y_shift", data_.normalization.y.shift);
-    keep("y_scale", data_.normalization.y.scale);
-    std::vector<std::string>& columns = info().history.columns;
-    columns = {"epoch", "step", "learning_rate", "train_loss"};
-    if (data_.test) {
-      for (const std::string& score : score_names(engine_->loss().task(), engine_->model().outputs())) {
-        columns.push_back("test_" + score);
-      }
-    }
-    columns.insert(columns.end(), {"seconds", "samples_per_second"});
+    begin_info(data_, score_names(engine_->loss().task(), engine_->model().outputs()), info());
   }
 
   void describe() {
-    const Model& model = engine_->model();
-    log(LogLevel::info,
-        fmt::format("{}: {}, {}, {}; {} training and {} test samples", run_.name, count_text(model.inputs(), "input"),
-                    count_text(model.outputs(), "output"), count_text(model.parameters().count(), "parameter"),
-                    data_.train.samples(), data_.test ? data_.test->samples() : 0));
-    log(LogLevel::info, fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
-                                    count_text(engine_->shards().shards, "shard"), count_text(comm_.size(), "rank"),
-                                    count_text(comm_.nodes(), "host"), count_text(epoch_.batch, "sample"),
-                                    epoch_.batches(), count_text(total_steps_, "step"), run_.train.exchange));
+    for (const std::string& text : describe_run(*engine_, data_, epoch_, total_steps_)) log(LogLevel::info, text);
+    if (const auto left = deadline_->seconds_left()) {
+      log(LogLevel::info,
+          fmt::format("{} leaves {:.0f} s: the run saves and stops before", deadline_->source(), *left));
+    }
     if (!engine_->exchange().same_bits_at_any_rank_count()) {
       log(LogLevel::notice, "train.exchange = \"allreduce\": the bits of this run depend on the rank count");
     }
@@ -189,21 +151,7 @@ class Fit {
                                       info().position.step, info().position.epoch + 1, info().position.position));
     }
     if (kept_ && finished()) log(LogLevel::notice, "the run is finished: there is nothing left to do");
-    if (options_.dry_run) describe_memory();
-  }
-
-  // Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
-  void describe_memory() {
-    const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
-    const std::size_t order = data_.train.samples() * sizeof(std::uint32_t);  // of an epoch
-    const std::size_t data = data_.train.bytes() + (data_.test ? data_.test->bytes() : 0);
-    const std::size_t rank = engine_->bytes() + order;
-    const auto ranks = static_cast<std::size_t>(comm_.max(comm_.node_size()));  // of the fullest host
-    log(LogLevel::info,
-        fmt::format("memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it "
-                    "data, held once)",
-                    mb(rank), mb(engine_->activation_bytes()), mb(rank * ranks + data), count_text(ranks, "rank"),
-                    mb(data)));
+    if (options_.dry_run) log(LogLevel::info, describe_memory(*engine_, data_));
   }
 
   // 4. From here on the run folder is written.
@@ -219,58 +167,108 @@ class Fit {
     if (!kept_) save();
   }
 
+  // Up to the epoch's end, or to where the run is to stop.
   void run_epoch() {
-    batches_->start_epoch(info().position.epoch);
-    for (std::size_t b = info().position.position / epoch_.batch; b < epoch_.batches(); ++b) {
+    if (info().position.position < epoch_.samples) batches_->start_epoch(info().position.epoch);
+    while (info().position.position < epoch_.samples) {
+      const std::size_t b = info().position.position / epoch_.batch;
+      const bool last = b + 1 == epoch_.batches();
       batches_->select(b);
-      const StepResult step = engine_->train_step(*batches_);
+      const StepResult step = engine_->train_step(*batches_, wishes(last));
+      notes_ = engine_->notes();
       info().position.position += step.samples;
-      add_to_sums(step);
-      const bool epoch_done = b + 1 == epoch_.batches();
-      if (step.step % log_every_ == 0 || epoch_done) {
-        on_root([&] { folder_.add_step(step, info().position.epoch + 1, rate()); });
-      }
-      if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_step(step, progress());
-      if (!epoch_done && due(run_.checkpoint.every_steps, step.step)) save();
-      if (epoch_done) finish_epoch(step);
+      count(step);
+      tell(step, last);
+      if (due(run_.train.audit_every, step.step)) engine_->audit();
+      if (!last && (due(run_.checkpoint.every_steps, step.step) || (notes_ & kSaveNow) != 0)) save();
+      saver_.poll();
+      if ((notes_ & kStop) != 0) return;
     }
+    finish_epoch();
   }
 
-  void add_to_sums(const StepResult& step) {
+  // What this rank has to say to all with the next step.
+  std::uint32_t wishes(bool last_of_epoch) {
+    std::uint32_t notes = 0;
+    if (options_.stop_wanted && options_.stop_wanted()) notes |= kStopWanted;
+    if (!comm_.is_root()) return notes;
+    const bool scores = last_of_epoch && data_.test.has_value();
+    if (deadline_->is_near(saver_.expected_seconds(*engine_), scores)) notes |= kTimeIsUp;
+    if (run_.checkpoint.every_seconds > 0 && saver_.age() >= run_.checkpoint.every_seconds) notes |= kSaveNow;
+    return notes;
+  }
+
+  void count(const StepResult& step) {
     EpochSums& sums = info().sums;
-    sums.loss_sum += step.loss * static_cast<double>(step.samples);
-    sums.samples += step.samples;
+    deadline_->saw_step(step.times.total());
+    skipped_ = step.skipped.empty() ? 0 : skipped_ + 1;
+    if (skipped_ == 0) {
+      sums.loss_sum += step.loss * static_cast<double>(step.samples);
+      sums.samples += step.samples;
+    }
+    if (skipped_ >= kMostSkipped) {
+      throw Error(ErrorKind::diverged,
+                  fmt::format("the training diverged: {} steps in a row were not finite, the last of "
+                              "them step {}: {}",
+                              skipped_, step.step, step.skipped))
+          .as_agreed();
+    }
     sums.seconds += step.times.total();
     sums.total_seconds += step.times.total();
     samples_here_ += static_cast<double>(step.samples);
     seconds_here_ += step.times.total();
   }
 
-  void finish_epoch(const StepResult& last) {
+  void tell(const StepResult& step, bool last_of_epoch) {
+    if (!step.skipped.empty()) {
+      log(LogLevel::warning, fmt::format("step {} is left out: {}", step.step, step.skipped));
+    }
+    if (!comm_.is_root()) return;
+    if (step.step % log_every_ == 0 || last_of_epoch) {
+      comm_.pulse().enter(Phase::writing);
+      told_once(folder_.add_step(step, info().position.epoch + 1, rate()));
+    }
+    if (options_.observer != nullptr) options_.observer->on_step(step, progress());
+  }
+
+  // Rows that cannot be written are kept, so the run goes on; said again only after it has worked in between.
+  void told_once(const std::string& problem) {
+    if (!problem.empty() && !rows_fail_) log(LogLevel::warning, problem + "; the rows are kept and tried again");
+    rows_fail_ = !problem.empty();
+  }
+
+  void finish_epoch() {
     train_loss_ = epoch_loss();
     test_.reset();
-    if (data_.test) test_ = evaluate(comm_, net(), *data_.test, data_.normalization);
+    if (data_.test) {
+      const auto start = std::chrono::steady_clock::now();
+      comm_.pulse().enter(Phase::scoring);
+      test_ = evaluate(comm_, net(), *data_.test, data_.normalization);
+      deadline_->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
     const FitProgress at_end = progress();
     ++info().position.epoch;
     info().position.position = 0;
-    add_history(last);
+    add_history();
     info().sums = EpochSums{.total_seconds = info().sums.total_seconds};
     const double value = monitor_->value(train_loss_, test_);
     const bool improved = monitor_->better(value, info().best ? std::optional(info().best->value) : std::nullopt);
     if (improved) info().best = Best{monitor_->name(), value, info().position.step, info().position.epoch};
-    on_root([&] { folder_.add_epoch(info().history); });
+    if (comm_.is_root()) told_once(folder_.add_epoch(info().history));
     if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, train_loss_, test_);
     if (improved || finished() || due(run_.checkpoint.every_epochs, info().position.epoch) ||
         due(run_.checkpoint.every_steps, info().position.step)) {
       save();
     }
+    if (!finished()) notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
   }
 
-  void add_history(const StepResult& last) {
+  void add_history() {
+    const std::uint64_t step = info().position.step;
     std::map<std::string, double> row{
         {"epoch", static_cast<double>(info().position.epoch)},
-        {"step", static_cast<double>(last.step)},
-        {"learning_rate", last.learning_rate},
+        {"step", static_cast<double>(step)},
+        {"learning_rate", *run_.optimizer.lr * engine_->schedule().factor(step - 1)},
         {"train_loss", train_loss_},
         {"seconds", info().sums.total_seconds},
         {"samples_per_second", static_cast<double>(info().sums.samples) / info().sums.seconds}};
@@ -284,25 +282,44 @@ class Fit {
     }
   }
 
-  // A step may break the weights though its own loss was finite; such a state must not become the newest checkpoint.
-  void check_finite() {
-    comm_.together([&] {
-      const auto finite = [](float weight) { return std::isfinite(weight); };
-      if (std::ranges::all_of(engine_->weights(), finite)) return;
-      throw Error(ErrorKind::diverged, fmt::format("the training diverged: the weights are not finite after step {}; "
-                                                   "try a smaller learning rate, or clip_norm",
-                                                   info().position.step));
-    });
+  void save() { saver_.save(*engine_, run_.checkpoint); }
+
+  // The run is done: its last state is on the disk, or that is told.
+  FitSummary end() {
+    saver_.finish();
+    FitSummary result = summary(true);
+    if (comm_.is_root()) {
+      comm_.pulse().enter(Phase::writing);
+      if (!saver_.has(info().position.step)) result.failure = lost_state();
+      try {
+        folder_.write_summary(result);
+      } catch (const Error& error) {
+        if (result.failure.empty()) result.failure = error.what();
+      }
+    }
+    result.failure = comm_.broadcast_text(result.failure);
+    return result;
   }
 
-  void save() {
-    check_finite();
-    last_checkpoint_ = checkpoint_path(folder_.checkpoints(), info().position.step);
-    engine_->save(last_checkpoint_);
-    on_root([&] {
-      prune_checkpoints(folder_.checkpoints(), run_.checkpoint.keep, info().position.step,
-                        info().best ? std::optional(info().best->step) : std::nullopt);
-    });
+  FitSummary stop() {
+    save();
+    saver_.finish();
+    FitSummary result = summary(false);
+    result.stopped = true;
+    if (comm_.is_root() && !saver_.has(info().position.step)) result.failure = lost_state();
+    result.failure = comm_.broadcast_text(result.failure);
+    if (result.failure.empty()) {
+      const std::string why = (notes_ & kStopWanted) != 0 ? "a signal" : deadline_->source();
+      log(LogLevel::notice, fmt::format("{} stops the run after step {} of {}; saved in {}, go on with --resume", why,
+                                        info().position.step, total_steps_, result.checkpoint));
+    }
+    return result;
+  }
+
+  [[nodiscard]] std::string lost_state() {
+    return fmt::format("the state after step {} could not be saved: {}; the last checkpoint is {}",
+                       info().position.step, saver_.last_error(),
+                       saver_.newest().empty() ? "none of this start" : saver_.newest());
   }
 
   FitSummary summary(bool trained) {
@@ -321,7 +338,9 @@ class Fit {
     s.train_loss = train_loss_;
     s.test = test_;
     s.best = info().best;
-    s.checkpoint = last_checkpoint_;
+    s.checkpoint = saver_.newest();
+    s.checkpoint_seconds = saver_.seconds();
+    s.checkpoint_stall_seconds = saver_.stall_seconds();
     s.trained = trained;
     return s;
   }
@@ -367,7 +386,11 @@ class Fit {
   std::optional<DatasetBatch> batches_;
   double train_loss_ = std::numeric_limits<double>::quiet_NaN();
   std::optional<Scores> test_;
-  std::string last_checkpoint_;
+  std::optional<Deadline> deadline_;
+  Saver saver_;
+  std::uint32_t notes_ = 0;    // of all ranks, see Engine::notes
+  std::uint64_t skipped_ = 0;  // steps in a row
+  bool rows_fail_ = false;
   double samples_here_ = 0;  // of this start
   double seconds_here_ = 0;
 };

@@ -1,7 +1,9 @@
 // A whole run: data, epochs, evaluation, checkpoints and the run folder.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -40,6 +42,10 @@ struct FitOptions {
   bool dry_run = false;    ///< check everything, say what would be done, write nothing
   LogSink log = {};
   FitObserver* observer = nullptr;
+  /// Asked before every step, on every rank: whether this rank was told to stop. As soon as one says so, all save and
+  /// stop after that step.
+  std::function<bool()> stop_wanted = {};
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();  ///< where train.time_limit begins
 };
 
 /// What a run came to: the content of summary.json.
@@ -58,8 +64,12 @@ struct FitSummary {
   double train_loss = 0;  ///< of the last epoch
   std::optional<Scores> test;
   std::optional<Best> best;
-  std::string checkpoint;  ///< of the last step
-  bool trained = false;    ///< false: a dry run, or there was nothing left to do
+  std::string checkpoint;               ///< the last one written; rank 0
+  double checkpoint_seconds = 0;        ///< of this start: all saves, from the first byte copied to the file in place
+  double checkpoint_stall_seconds = 0;  ///< of this start: for which training stood still for them
+  bool trained = false;                 ///< false: a dry run, there was nothing left to do, or the run stopped early
+  bool stopped = false;                 ///< early, and saved: by stop_wanted or the time limit
+  std::string failure;  ///< the run did what it should, but this was lost: the last state, or the summary
 };
 
 /// Trains `run` to its end. Data paths must be resolved.

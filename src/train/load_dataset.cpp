@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "comm/node_window.hpp"
@@ -11,6 +12,8 @@
 
 namespace lockstep {
 namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{1} << 28U;
 
 // Where x, y and the hashes of their blocks lie in a host's memory [bytes]: each on a cache line of its own.
 struct Plan {
@@ -79,13 +82,24 @@ class Loader {
   }
 
   // Runs this rank's part; afterwards every rank sees what all ranks of its host have written. An error is the file's.
-  void in_parts(FunctionRef<void()> part) const { comm_.together(part, Blame::host); }
+  void in_parts(FunctionRef<void()> part) const {
+    comm_.pulse().enter(Phase::reading);
+    comm_.together(part, Blame::host);
+  }
 
   void read(TableReader& reader, Range place) const {
     const TableHeader& header = reader.header();
     const Range all{0, header.rows};
     const Range rows = reader.seekable() ? mine(header.rows) : comm_.node_rank() == 0 ? all : Range{};
-    reader.read(rows, memory(place).subspan(rows.begin * header.row_bytes(), rows.size() * header.row_bytes()));
+    // A slow disk is no dead one: a sign of life behind every piece.
+    const std::size_t piece = reader.seekable()
+                                  ? std::max<std::size_t>(kPieceBytes / std::max<std::size_t>(header.row_bytes(), 1), 1)
+                                  : rows.size();
+    for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
+      const Range part{begin, std::min(begin + piece, rows.end)};
+      reader.read(part, memory(place).subspan(part.begin * header.row_bytes(), part.size() * header.row_bytes()));
+      comm_.pulse().beat();
+    }
   }
 
   [[nodiscard]] Table table(const TableReader& reader, Range place) const {

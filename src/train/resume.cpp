@@ -73,4 +73,17 @@ std::vector<std::string> machine_differences(const CheckpointInfo& kept) {
   return texts;
 }
 
+void check_same_fingerprints(const CheckpointInfo& kept, const Dataset& train, const Dataset* test) {
+  const auto check = [&](const char* key, const std::string& before, const Dataset* data) {
+    const std::string now = data != nullptr ? data->fingerprint : "";
+    if (before == now) return;
+    throw Error(ErrorKind::data,
+                fmt::format("{}: {} is not the data that the run was started on (fingerprint {}, now {})", key,
+                            data != nullptr ? data->source : "no data", before.empty() ? "none" : before,
+                            now.empty() ? "none" : now));
+  };
+  check("data.train", kept.train_fingerprint, &train);
+  check("data.test", kept.test_fingerprint, test);
+}
+
 }  // namespace lockstep

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "lockstep/error.hpp"
 #include "train/load_dataset.hpp"
 
@@ -64,6 +66,34 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
     }
     if (loss.task() == Task::binary) check_unit_interval(*data);
   }
+}
+
+void begin_info(const RunData& data, std::span<const std::string> scores, CheckpointInfo& info) {
+  info.train_fingerprint = data.train.fingerprint;
+  info.test_fingerprint = data.test ? data.test->fingerprint : "";
+  info.class_names = data.train.class_names;
+  const auto keep = [&](const char* name, const std::vector<double>& values) {
+    if (!values.empty()) info.normalization[name] = values;
+  };
+  keep("x_shift", data.normalization.x.shift);
+  keep("x_scale", data.normalization.x.scale);
+  keep("y_shift", data.normalization.y.shift);
+  keep("y_scale", data.normalization.y.scale);
+  std::vector<std::string>& columns = info.history.columns;
+  columns = {"epoch", "step", "learning_rate", "train_loss"};
+  if (data.test) {
+    for (const std::string& score : scores) columns.push_back("test_" + score);
+  }
+  columns.insert(columns.end(), {"seconds", "samples_per_second"});
+}
+
+std::uint64_t count_steps(const EpochPlan& epoch, std::uint64_t epochs) {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();  // a part of the keys of random numbers
+  if (epochs > most / epoch.batches()) {
+    throw Error(ErrorKind::config, fmt::format("train.epochs: {} epochs of {} batches; a run has at most {} steps",
+                                               epochs, epoch.batches(), most));
+  }
+  return epochs * epoch.batches();
 }
 
 }  // namespace lockstep

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
 #include "data/normalization.hpp"
+#include "data/shard_plan.hpp"
 #include "lockstep/run_config.hpp"
 #include "model/loss.hpp"
 
@@ -26,5 +30,12 @@ struct RunData {
 /// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets).
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes);
+
+/// Sets what `info` of a new run takes from its data: fingerprints, class names, normalisation, and the columns of the
+/// history with those of `scores`.
+void begin_info(const RunData& data, std::span<const std::string> scores, CheckpointInfo& info);
+
+/// Steps of a run. Errors: config (more than a run may have).
+[[nodiscard]] std::uint64_t count_steps(const EpochPlan& epoch, std::uint64_t epochs);
 
 }  // namespace lockstep

@@ -10,11 +10,12 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 
-#include "io/files.hpp"
+#include "checkpoint/retention.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -53,17 +54,6 @@ std::string kept_steps(const std::string& path, std::uint64_t last_step) {
   return kept;
 }
 
-std::ofstream open_to_append(const std::string& path) {
-  std::ofstream file(path, std::ios::app);
-  if (!file) throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
-  return file;
-}
-
-void append(std::ofstream& file, const std::string& text, const std::string& path) {
-  file << text << std::flush;
-  if (!file) throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
-}
-
 nlohmann::ordered_json to_json(const Scores& scores) {
   nlohmann::ordered_json json;
   json["samples"] = scores.samples;
@@ -77,6 +67,7 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
   std::error_code error;
   std::filesystem::create_directories(checkpoints(), error);
   if (error) throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", checkpoints(), error.message()));
+  remove_unfinished_checkpoints(checkpoints());
   write_text(folder_ + "/run.toml", run_toml);
   std::string metrics = fmt::format("{}\n", fmt::join(info.history.columns, ","));
   for (std::size_t row = 0; row < info.history.num_rows(); ++row) metrics += metrics_row(info.history, row);
@@ -84,23 +75,23 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
   write_text(folder_ + "/steps.csv", info.position.step == 0 ? std::string(kStepsHeader)
                                                              : kept_steps(folder_ + "/steps.csv", info.position.step));
   std::filesystem::remove(folder_ + "/summary.json", error);  // of an earlier start
-  metrics_ = open_to_append(folder_ + "/metrics.csv");
-  steps_ = open_to_append(folder_ + "/steps.csv");
+  metrics_ = RowFile(folder_ + "/metrics.csv");
+  steps_ = RowFile(folder_ + "/steps.csv");
 }
 
-void RunFolder::add_epoch(const History& history) {
-  append(metrics_, metrics_row(history, history.num_rows() - 1), folder_ + "/metrics.csv");
+std::string RunFolder::add_epoch(const History& history) {
+  return metrics_.add(metrics_row(history, history.num_rows() - 1));
 }
 
-void RunFolder::add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second) {
+std::string RunFolder::add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second) {
   const std::string norm = step.gradient_norm ? fmt::format("{}", *step.gradient_norm) : "";
-  append(
-      steps_,
-      fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate, step.loss, norm, samples_per_second),
-      folder_ + "/steps.csv");
+  return steps_.add(fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate, step.loss, norm,
+                                samples_per_second));
 }
 
 void RunFolder::write_summary(const FitSummary& summary) const {
+  std::error_code ignored;  // the folder may be gone; if it cannot come back, the write says why
+  std::filesystem::create_directories(folder_, ignored);
   write_text(folder_ + "/summary.json", format_summary(summary));
 }
 
@@ -126,6 +117,8 @@ std::string format_summary(const FitSummary& summary) {
                     {"step", summary.best->step}};
   }
   json["checkpoint"] = summary.checkpoint;
+  json["checkpoint_seconds"] = summary.checkpoint_seconds;
+  json["checkpoint_stall_seconds"] = summary.checkpoint_stall_seconds;
   // A folder's name may hold bytes that are not UTF-8, which JSON refuses.
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

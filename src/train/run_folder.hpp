@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <string>
 
 #include "checkpoint/checkpoint.hpp"
+#include "io/files.hpp"
 #include "train/fit.hpp"
 
 namespace lockstep {
@@ -19,17 +19,18 @@ class RunFolder {
   /// Makes the folder, writes run.toml, and brings metrics.csv and steps.csv to the state of `info`: rows of steps that
   /// are not done any more go. Errors: io.
   void open(const std::string& run_toml, const CheckpointInfo& info);
-  /// Appends the last row of `history`. Errors: io.
-  void add_epoch(const History& history);
-  /// Appends a row to steps.csv. Errors: io.
-  void add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second);
+  /// Appends the last row of `history` to metrics.csv. Returns what is wrong, if anything: the row is kept then, and
+  /// written together with a later one.
+  std::string add_epoch(const History& history);
+  /// Appends a row to steps.csv; the same.
+  std::string add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second);
   /// Errors: io.
   void write_summary(const FitSummary& summary) const;
 
  private:
   std::string folder_;
-  std::ofstream metrics_;
-  std::ofstream steps_;
+  RowFile metrics_;
+  RowFile steps_;
 };
 
 /// summary.json as text.

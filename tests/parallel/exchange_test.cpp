@@ -87,9 +87,12 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
         }
       }
     };
-    exchange->reduce(values, check);
-    if (revisits) exchange->revisit(check);
-    exchange->publish();
+    exchange->collect(values);
+    exchange->visit(check);
+    if (revisits) exchange->visit(check);
+    // A bit of this rank alone, and one of all.
+    const std::uint32_t mine_and_all = (2U << static_cast<unsigned>(comm.rank())) | (step % 2);
+    EXPECT_EQ(exchange->publish(mine_and_all), ((2U << static_cast<unsigned>(comm.size())) - 2U) | (step % 2));
     const Range mine = exchange->owned_blocks();
     for (std::size_t b = 0; b < blocks.size(); ++b) EXPECT_EQ(visits[b], mine.contains(b) ? (revisits ? 2 : 1) : 0);
     for (std::size_t s = 0; s < shards; ++s) {
@@ -107,12 +110,13 @@ TEST_P(ExchangeTest, EveryBlockIsUpdatedAndSeenByAllRanks) {
   }
   std::vector<double> values(shards);
   std::vector<double> norms(blocks.size(), -1);
-  exchange->reduce(values, [&](std::size_t block, const PairSum& gradient) {
+  exchange->collect(values);
+  exchange->visit([&](std::size_t block, const PairSum& gradient) {
     norms[block] = static_cast<double>(gradient.size());
     std::ranges::fill(exchange->weights().subspan(blocks[block].range.begin, gradient.size()), gradient[0]);
   });
   exchange->gather_blocks(norms);
-  exchange->publish();
+  EXPECT_EQ(exchange->publish(0), 0U);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     EXPECT_EQ(norms[b], static_cast<double>(blocks[b].range.size()));
     EXPECT_EQ(exchange->weights()[blocks[b].range.begin], static_cast<float>(shards));

@@ -26,7 +26,9 @@ TEST(NodeBarrier, NobodyPassesBeforeAllHaveCome) {
     *value(rank) = round;
     barrier.wait();
     for (std::size_t other = 0; other < ranks; ++other) ASSERT_EQ(*value(other), round) << "rank " << other;
-    barrier.wait();
+    // Bits are those of this round alone, or-ed over the ranks.
+    const std::uint32_t all = (1U << ranks) - 1U;
+    ASSERT_EQ(barrier.wait(round % 2 == 0 ? 1U << rank : 0U), round % 2 == 0 ? all : 0U);
   }
   comm.barrier();
 }

@@ -30,6 +30,10 @@ shards = 8
 epochs = 30
 exchange = "allreduce"
 threads = 2
+on_nonfinite = "skip"
+time_limit = "1h55m"
+stall_timeout = 60
+audit_every = 500
 [optimizer]
 type = "adamw"
 lr = 1e-3
@@ -42,6 +46,7 @@ weight_decay = 2
 [checkpoint]
 every_epochs = 2
 every_steps = 100
+every_seconds = 600.5
 keep = 5
 monitor = "test.loss"
 [log]
@@ -88,6 +93,10 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.train.epochs, 30);
   EXPECT_EQ(run.train.exchange, "allreduce");
   EXPECT_EQ(run.train.threads, 2);
+  EXPECT_EQ(run.train.on_nonfinite, "skip");
+  EXPECT_EQ(run.train.time_limit, "1h55m");
+  EXPECT_EQ(run.train.stall_timeout, 60);
+  EXPECT_EQ(run.train.audit_every, 500);
   EXPECT_EQ(run.optimizer.type, "adamw");
   EXPECT_EQ(run.optimizer.lr, 1e-3);
   EXPECT_EQ(run.optimizer.schedule, (Component{"cosine", {{"warmup_steps", 50}}}));
@@ -95,6 +104,7 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.optimizer.decay_exclude, std::vector<std::string>{"bias"});
   EXPECT_EQ(run.checkpoint.every_epochs, 2);
   EXPECT_EQ(run.checkpoint.every_steps, 100);
+  EXPECT_EQ(run.checkpoint.every_seconds, 600.5);
   EXPECT_EQ(run.checkpoint.keep, 5);
   EXPECT_EQ(run.checkpoint.monitor, "test.loss");
   EXPECT_EQ(run.log.every_steps, 10);
@@ -193,8 +203,10 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
   expect_refused("[data]\ntrian = \"x\"",
                  {"run.toml:2: data.trian: unknown key", "[data]: train, test, normalize, classes"});
   expect_refused("[model]\nx = 1", {"model.x", "loss, layers"});
-  expect_refused("[train]\nbatchsize = 1", {"train.batchsize", "batch, shards, epochs, exchange, threads"});
-  expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, keep, monitor"});
+  expect_refused("[train]\nbatchsize = 1",
+                 {"train.batchsize",
+                  "batch, shards, epochs, exchange, threads, on_nonfinite, time_limit, stall_timeout, audit_every"});
+  expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
   expect_refused("[log]\nevery = 1", {"log.every", "every_steps"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
   expect_refused("\"train.batch\" = 64", {"train.batch", "unknown key"});  // in quotes it is one odd key

@@ -1,0 +1,113 @@
+#include "checkpoint/background_writer.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/retention.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+
+// Signals are the main thread's: the new one inherits that all are blocked.
+BackgroundWriter::BackgroundWriter() try {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+} catch (const std::system_error& error) {
+  throw Error(ErrorKind::internal, fmt::format("no thread for writing checkpoints can be started: {}", error.what()));
+}
+
+BackgroundWriter::~BackgroundWriter() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BackgroundWriter::start(CheckpointJob job, h5::FileImage image) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (busy_) throw Error(ErrorKind::internal, "a checkpoint is handed over while another is being written");
+    busy_ = true;
+    job_ = std::move(job);
+    image_.emplace(std::move(image));
+  }
+  changed_.notify_all();
+}
+
+std::optional<CheckpointOutcome> BackgroundWriter::take_outcome() {
+  const std::scoped_lock lock(mutex_);
+  if (!outcome_) return {};
+  busy_ = false;
+  return std::exchange(outcome_, std::nullopt);
+}
+
+std::optional<CheckpointOutcome> BackgroundWriter::wait(const std::function<void()>& alive) {
+  std::unique_lock lock(mutex_);
+  if (!busy_) return {};
+  std::uint64_t seen = pieces_;
+  while (!changed_.wait_for(lock, std::chrono::milliseconds(200), [this] { return outcome_.has_value(); })) {
+    if (std::exchange(seen, pieces_) != pieces_) alive();
+  }
+  busy_ = false;
+  return std::exchange(outcome_, std::nullopt);
+}
+
+void BackgroundWriter::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return job_.has_value() || stop_; });
+    if (!job_) return;
+    const CheckpointJob job = *std::exchange(job_, std::nullopt);
+    {
+      const h5::FileImage image = std::move(*image_);  // its memory is given back before the outcome is told
+      image_.reset();
+      lock.unlock();
+      CheckpointOutcome outcome = write(job, image);
+      lock.lock();
+      outcome_ = std::move(outcome);
+    }
+    changed_.notify_all();
+  }
+}
+
+CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, const h5::FileImage& image) {
+  CheckpointOutcome outcome{checkpoint_path(job.folder, job.step), job.step, 0, "", ""};
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    std::error_code ignored;  // a folder that is gone may come back; if it cannot, the write says why
+    std::filesystem::create_directories(job.folder, ignored);
+    write_checkpoint(outcome.path, image, [this] {
+      const std::scoped_lock lock(mutex_);
+      ++pieces_;
+    });
+  } catch (const std::exception& error) {
+    outcome.error = error.what();
+  }
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!outcome.error.empty()) return outcome;
+  try {
+    prune_checkpoints(job.folder, job.keep, job.step, job.best_step);
+  } catch (const std::exception& error) {
+    outcome.complaint = error.what();
+  }
+  return outcome;
+}
+
+}  // namespace lockstep

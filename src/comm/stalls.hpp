@@ -1,0 +1,40 @@
+// Who is to blame where nothing moves.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/pulse.hpp"
+
+namespace lockstep {
+
+/// What a rank's pulse showed, and for how long it has been the same.
+struct RankView {
+  int rank = 0;
+  std::uint64_t beats = 0;
+  std::uint64_t waits_begun = 0;
+  std::uint64_t step = 0;
+  Phase phase = Phase::starting;
+  bool waits = false;
+  bool left = false;
+  std::int32_t pid = 0;
+  bool gone = false;   ///< its process runs no more
+  double still = 0;    ///< [s] since the pulse changed
+  double missing = 0;  ///< [s] since its process was seen to be gone
+};
+
+/// Why to end the job, if there is reason to. `ranks`: those of this host. `timeout`: [s], 0: never. `elsewhere`: the
+/// ranks of other hosts in words; empty: there are none. `terminating`: this process was told to end.
+[[nodiscard]] std::optional<std::string> find_stall(std::span<const RankView> ranks, const std::string& host,
+                                                    double timeout, const std::string& elsewhere, bool terminating);
+
+/// The ranks that are not on host `here`, in words: "ranks 4, 5 on b". `hosts`: of all ranks.
+[[nodiscard]] std::string ranks_elsewhere(std::span<const std::string> hosts, const std::string& here);
+
+/// Whether a process has ended, also where its parent has not asked for that yet (`closely`, which costs more).
+[[nodiscard]] bool has_ended(std::int32_t pid, bool closely);
+
+}  // namespace lockstep

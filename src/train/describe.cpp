@@ -1,0 +1,54 @@
+#include "train/describe.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "core/blas.hpp"
+#include "core/number_text.hpp"
+#include "core/vector_math.hpp"
+
+namespace lockstep {
+
+std::vector<std::string> describe_run(const Engine& engine, const RunData& data, const EpochPlan& epoch,
+                                      std::uint64_t total_steps) {
+  const Model& model = engine.model();
+  const Communicator& comm = engine.comm();
+  return {fmt::format("{}: {}, {}, {}; {} training and {} test samples", engine.run().name,
+                      count_text(model.inputs(), "input"), count_text(model.outputs(), "output"),
+                      count_text(model.parameters().count(), "parameter"), data.train.samples(),
+                      data.test ? data.test->samples() : 0),
+          fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
+                      count_text(engine.shards().shards, "shard"), count_text(comm.size(), "rank"),
+                      count_text(comm.nodes(), "host"), count_text(epoch.batch, "sample"), epoch.batches(),
+                      count_text(total_steps, "step"), engine.run().train.exchange)};
+}
+
+// Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
+std::string describe_memory(const Engine& engine, const RunData& data) {
+  const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  const Communicator& comm = engine.comm();
+  const std::size_t order = data.train.samples() * sizeof(std::uint32_t);  // of an epoch
+  const std::size_t held = data.train.bytes() + (data.test ? data.test->bytes() : 0);
+  const std::size_t rank = engine.bytes() + order;
+  const auto ranks = static_cast<std::size_t>(comm.max(comm.node_size()));  // of the fullest host
+  return fmt::format(
+      "memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it data, held "
+      "once); {:.1f} MB more on rank 0 while a checkpoint is written",
+      mb(rank), mb(engine.activation_bytes()), mb(rank * ranks + held), count_text(ranks, "rank"), mb(held),
+      mb(engine.checkpoint_bytes()));
+}
+
+std::string unlike_ranks(const Communicator& comm) {
+  const std::vector<std::string> texts =
+      comm.gather_texts(blas_kernel() + " kernels and " + simd_target() + " vectors");
+  const std::set<std::string> kinds(texts.begin(), texts.end());
+  if (kinds.size() < 2) return "";
+  return fmt::format(
+      "the ranks compute with unlike machine code ({}): the bits of the run depend on which rank does "
+      "what; set OPENBLAS_CORETYPE alike on all hosts",
+      fmt::join(kinds, "; "));
+}
+
+}  // namespace lockstep

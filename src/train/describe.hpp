@@ -1,0 +1,25 @@
+// What a run says of itself at its start.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "data/shard_plan.hpp"
+#include "train/engine.hpp"
+#include "train/run_data.hpp"
+
+namespace lockstep {
+
+/// Net, data, shards, batches and steps: two lines.
+[[nodiscard]] std::vector<std::string> describe_run(const Engine& engine, const RunData& data, const EpochPlan& epoch,
+                                                    std::uint64_t total_steps);
+
+/// Memory that a rank and the fullest host need. Collective.
+[[nodiscard]] std::string describe_memory(const Engine& engine, const RunData& data);
+
+/// What to warn of where the ranks compute with unlike machine code; empty where they do not. Collective.
+[[nodiscard]] std::string unlike_ranks(const Communicator& comm);
+
+}  // namespace lockstep

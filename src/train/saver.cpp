@@ -1,0 +1,91 @@
+#include "train/saver.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "checkpoint/retention.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+double since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Saver::Saver(const Communicator& comm, std::string folder, LogSink log)
+    : comm_(comm), folder_(std::move(folder)), log_(std::move(log)) {
+  if (comm_.is_root()) writer_.emplace();
+}
+
+void Saver::save(const Engine& engine, const CheckpointConfig& config) {
+  const std::uint64_t step = engine.info.position.step;
+  if (!comm_.is_root() || begun_step_ == step) return;
+  const auto start = std::chrono::steady_clock::now();
+  comm_.pulse().enter(Phase::saving);
+  finish();
+  last_ = std::chrono::steady_clock::now();
+  CheckpointJob job{folder_, step, config.keep, {}};
+  if (engine.info.best) job.best_step = engine.info.best->step;
+  const std::string path = checkpoint_path(folder_, step);
+  try {
+    h5::FileImage image = engine.build_checkpoint(path);
+    build_seconds_ = since(last_);
+    begun_step_ = step;
+    writer_->start(std::move(job), std::move(image));
+  } catch (const Error& error) {
+    failed(path, error.what());
+  } catch (const std::bad_alloc&) {
+    failed(path, "out of memory");
+  }
+  stall_seconds_ += since(start);
+}
+
+void Saver::poll() {
+  if (!writer_) return;
+  if (const auto outcome = writer_->take_outcome()) tell(*outcome);
+}
+
+void Saver::finish() {
+  if (!writer_) return;
+  if (const auto outcome = writer_->wait([this] { comm_.pulse().beat(); })) tell(*outcome);
+}
+
+void Saver::tell(const CheckpointOutcome& outcome) {
+  const double whole = build_seconds_ + outcome.seconds;
+  seconds_ += whole;
+  longest_ = std::max(longest_, whole);
+  if (!outcome.error.empty()) {
+    failed(outcome.path, outcome.error);
+    return;
+  }
+  saved_ = outcome.path;
+  saved_step_ = outcome.step;
+  error_.clear();
+  if (!outcome.complaint.empty() && log_) log_(LogLevel::warning, outcome.complaint);
+}
+
+void Saver::failed(const std::string& path, const std::string& error) {
+  begun_step_.reset();
+  error_ = error;
+  if (!log_) return;
+  log_(LogLevel::warning,
+       fmt::format("the checkpoint {} is not saved: {}. The training goes on, older checkpoints stay, "
+                   "the next one is tried when it is due",
+                   path, error));
+}
+
+double Saver::age() const {
+  return since(last_);
+}
+
+double Saver::expected_seconds(const Engine& engine) const {
+  constexpr double kBytesPerSecond = 1e8;  // of a slow disk
+  return longest_ > 0 ? longest_ : static_cast<double>(engine.checkpoint_bytes()) / kBytesPerSecond;
+}
+
+}  // namespace lockstep
