@@ -67,7 +67,7 @@ void Watchdog::join(Communicator& comm) {
     }
   }
   views.resize(ranks);
-  const bool see_all = std::ranges::none_of(views, [](const RankView& view) { return has_ended(view.pid, true); });
+  const bool see_all = std::ranges::none_of(views, [](const RankView& view) { return process_state(view.pid) == 'X'; });
   pulses[rank].waits_begun.store(comm.pulse().waits_begun.load());
   comm.barrier();  // all have looked
   const std::scoped_lock lock(mutex_);
@@ -130,8 +130,8 @@ void Watchdog::look(double elapsed) {
     view.waits = pulse.waits.load(std::memory_order_relaxed);
     view.left = pulse.left.load(std::memory_order_relaxed);
     view.pid = pulse.pid.load(std::memory_order_relaxed);
-    view.gone = pids_are_ours_ && has_ended(view.pid, view.still > kSuspicious);
-    view.missing = view.gone ? view.missing + elapsed : 0;
+    view.state = pids_are_ours_ && view.still > kSuspicious ? process_state(view.pid) : '?';
+    view.missing = view.gone() ? view.missing + elapsed : 0;
   }
   const auto reason = find_stall(views_, host_, timeout_, elsewhere_, termination_came());
   if (!reason) return;

@@ -69,7 +69,7 @@ void ShardSums::push() {
     --height_;
     const bool finite = add_to_finite(buffers_[height_ - 1], buffers_[height_]);
     if (finite || not_finite_) continue;
-    // The sum itself tells no more; the right side is whole. A side of several shards was finite when it was made.
+    // The sum tells no more, but its right side is still there. A side of several shards was finite when it was made.
     const bool right = !all_finite(buffers_[height_]);
     if (right && add == 0) not_finite_ = order_[pushed_];
     if (!right && add == 0 && adds_[pushed_ - 1] == 0) not_finite_ = order_[pushed_ - 1];

@@ -35,8 +35,8 @@ class ShardSums {
   /// The sum over node `node`, after the last push.
   [[nodiscard]] std::span<const float> sum(std::size_t node) const { return buffers_[buffer_of_[node]]; }
 
-  /// After the last push: the first shard of order() that brought a number which is not finite. Unset where all are
-  /// finite, or only a sum is not.
+  /// After the last push: the first shard of order() that brought a number which is not finite; of two finite ones
+  /// whose sum is not, the first. Unset where all are finite, or only a larger sum is not.
   [[nodiscard]] std::optional<std::size_t> not_finite() const;
 
  private:

@@ -26,31 +26,21 @@ std::string last_seen(const RankView& view) {
                         : fmt::format("last seen in step {}, in {}", view.step, where);
 }
 
-// 'T': stopped, 'D': in the kernel, mostly for a disk or network; see proc(5).
-char process_state(std::int32_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text;
-  std::getline(file, text);
-  const auto name_end = text.rfind(')');
-  return name_end == std::string::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
-}
-
-std::string state_text(std::int32_t pid) {
-  switch (process_state(pid)) {
-    case 'T':
-    case 't':
-      return fmt::format("; its process {} is stopped", pid);
-    case 'D':
-      return fmt::format("; its process {} waits in the kernel, for a disk or the network", pid);
-    default:
-      return "";
-  }
+std::string state_text(const RankView& view) {
+  if (view.stopped()) return fmt::format("; its process {} is stopped", view.pid);
+  if (view.state == 'D') return fmt::format("; its process {} waits for a disk or the network", view.pid);
+  return "";
 }
 
 }  // namespace
 
-bool has_ended(std::int32_t pid, bool closely) {
-  return (kill(pid, 0) != 0 && errno == ESRCH) || (closely && process_state(pid) == 'Z');
+char process_state(std::int32_t pid) {
+  if (kill(pid, 0) != 0 && errno == ESRCH) return 'X';
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  std::getline(file, text);
+  const auto name_end = text.rfind(')');  // the name of the program may hold anything
+  return name_end == std::string::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
 }
 
 std::string ranks_elsewhere(std::span<const std::string> hosts, const std::string& here) {
@@ -80,14 +70,14 @@ std::optional<std::string> find_stall(std::span<const RankView> ranks, const std
   }
   for (const RankView& view : ranks) {
     if (view.left) continue;
-    if (view.gone && (terminating || view.missing >= kGone)) {
+    if (view.gone() && (terminating || view.missing >= kGone)) {
       gone.push_back(fmt::format("{} (process {}) is gone, {}", place(view, host), view.pid, last_seen(view)));
     }
-    // Who waits is not to blame, but for one that was stopped while it waited: the others have gone on since.
-    const bool behind = !view.waits || view.waits_begun < most_waits;
+    // Who waits is not to blame, but for one that was stopped while it waited; the others may have gone on since.
+    const bool behind = !view.waits || view.waits_begun < most_waits || view.stopped();
     if (timeout > 0 && behind && view.still >= timeout) {
       silent.push_back(fmt::format("{} has given no sign of life for {:.0f} s: {}{}", place(view, host), view.still,
-                                   last_seen(view), state_text(view.pid)));
+                                   last_seen(view), state_text(view)));
     }
   }
   if (!gone.empty()) return fmt::format("{}", fmt::join(gone, "; "));

@@ -21,9 +21,13 @@ struct RankView {
   bool waits = false;
   bool left = false;
   std::int32_t pid = 0;
-  bool gone = false;   ///< its process runs no more
+  char state = '?';    ///< of its process, as in proc(5), where there was reason to ask; 'X': there is none
   double still = 0;    ///< [s] since the pulse changed
   double missing = 0;  ///< [s] since its process was seen to be gone
+
+  /// Its process runs no more; perhaps its parent has not asked for it yet.
+  [[nodiscard]] bool gone() const noexcept { return state == 'X' || state == 'Z'; }
+  [[nodiscard]] bool stopped() const noexcept { return state == 'T' || state == 't'; }
 };
 
 /// Why to end the job, if there is reason to. `ranks`: those of this host. `timeout`: [s], 0: never. `elsewhere`: the
@@ -34,7 +38,7 @@ struct RankView {
 /// The ranks that are not on host `here`, in words: "ranks 4, 5 on b". `hosts`: of all ranks.
 [[nodiscard]] std::string ranks_elsewhere(std::span<const std::string> hosts, const std::string& here);
 
-/// Whether a process has ended, also where its parent has not asked for that yet (`closely`, which costs more).
-[[nodiscard]] bool has_ended(std::int32_t pid, bool closely);
+/// State of a process: 'R', 'S', 'D', 'T', ... as in proc(5); 'X': there is none; '?': the system does not tell.
+[[nodiscard]] char process_state(std::int32_t pid);
 
 }  // namespace lockstep

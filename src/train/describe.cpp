@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "comm/cores.hpp"
 #include "core/blas.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
@@ -40,15 +41,17 @@ std::string describe_memory(const Engine& engine, const RunData& data) {
       mb(engine.checkpoint_bytes()));
 }
 
-std::string unlike_ranks(const Communicator& comm) {
+std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t threads) {
+  std::vector<std::string> warnings = core_warnings(gather_cores(comm), threads);
   const std::vector<std::string> texts =
       comm.gather_texts(blas_kernel() + " kernels and " + simd_target() + " vectors");
   const std::set<std::string> kinds(texts.begin(), texts.end());
-  if (kinds.size() < 2) return "";
-  return fmt::format(
+  if (kinds.size() < 2) return warnings;
+  warnings.push_back(fmt::format(
       "the ranks compute with unlike machine code ({}): the bits of the run depend on which rank does "
       "what; set OPENBLAS_CORETYPE alike on all hosts",
-      fmt::join(kinds, "; "));
+      fmt::join(kinds, "; ")));
+  return warnings;
 }
 
 }  // namespace lockstep

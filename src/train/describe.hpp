@@ -19,7 +19,8 @@ namespace lockstep {
 /// Memory that a rank and the fullest host need. Collective.
 [[nodiscard]] std::string describe_memory(const Engine& engine, const RunData& data);
 
-/// What to warn of where the ranks compute with unlike machine code; empty where they do not. Collective.
-[[nodiscard]] std::string unlike_ranks(const Communicator& comm);
+/// What to warn of: ranks that compute with unlike machine code, and ranks of `threads` threads that lack cores.
+/// Collective.
+[[nodiscard]] std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t threads);
 
 }  // namespace lockstep

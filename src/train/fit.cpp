@@ -7,7 +7,6 @@
 #include <limits>
 
 #include "checkpoint/retention.hpp"
-#include "comm/cores.hpp"
 #include "config/run_file.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/deadline.hpp"
@@ -66,7 +65,7 @@ class Fit {
     on_root([&] {
       const bool any = !list_checkpoints(folder_.checkpoints()).empty();
       if (options_.resume) {
-        found_ = find_newest_good(folder_.checkpoints());
+        found_ = find_newest_good(folder_.checkpoints(), run_);
       } else if (any && !options_.overwrite) {
         throw Error(ErrorKind::config,
                     fmt::format("{} already holds checkpoints: go on with --resume, start afresh with "
@@ -109,8 +108,7 @@ class Fit {
     for (const std::string& text : notices) log(LogLevel::notice, text);
     engine_.emplace(comm_, run_, std::move(*parts));
     engine_->reserve_rows(engine_->shards().max_rows(std::min(epoch_.batch, epoch_.samples)));
-    if (const std::string text = unlike_ranks(comm_); !text.empty()) log(LogLevel::warning, text);
-    for (const std::string& text : core_warnings(gather_cores(comm_), static_cast<std::size_t>(run_.train.threads))) {
+    for (const std::string& text : machine_warnings(comm_, static_cast<std::size_t>(run_.train.threads))) {
       log(LogLevel::warning, text);
     }
   }

@@ -8,21 +8,43 @@
 #include "core/blas.hpp"
 #include "core/vector_math.hpp"
 #include "lockstep/error.hpp"
+#include "model/model.hpp"
 
 namespace lockstep {
 
-FoundCheckpoint find_newest_good(const std::string& folder) {
+namespace {
+
+// Errors: data, config. Of `file` that verifies: whether it is a checkpoint of `run`.
+void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, RunConfig run) {
+  const CheckpointInfo& info = checkpoint.info;
+  if (info.position.step != file.step) {
+    throw Error(ErrorKind::data, fmt::format("{} holds step {}: it was renamed or copied", file.path, info.position.step));
+  }
+  std::vector<std::string> ignored;
+  check_resumable(info, run, file.path, ignored);
+  const RunConfig own = parse_run(info.run, file.path + ":/run");
+  check_same_parameters(Model(own.model, static_cast<std::size_t>(info.inputs)).parameters(), checkpoint.table, file.path);
+}
+
+}  // namespace
+
+FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run) {
   FoundCheckpoint found;
+  std::optional<Error> of_another_run;
   for (const CheckpointFile& file : list_checkpoints(folder)) {
     try {
-      found.checkpoint = read_checkpoint(file.path);
+      Checkpoint checkpoint = read_checkpoint(file.path);
+      check_belongs(checkpoint, file, run);
+      found.checkpoint = std::move(checkpoint);
       found.path = file.path;
       return found;
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::io) throw;
+      if (error.kind() == ErrorKind::config && !of_another_run) of_another_run = error;
+      if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::io && error.kind() != ErrorKind::config) throw;
       found.skipped.push_back(fmt::format("skipped a checkpoint: {}", error.what()));
     }
   }
+  if (of_another_run) throw *of_another_run;
   return found;
 }
 

@@ -13,15 +13,16 @@
 
 namespace lockstep {
 
-/// The newest checkpoint of a folder that verifies.
+/// The newest checkpoint of a folder that verifies and belongs to the run.
 struct FoundCheckpoint {
   std::optional<Checkpoint> checkpoint;
   std::string path;
-  std::vector<std::string> skipped;  ///< one text for each newer one that does not verify, with the reason
+  std::vector<std::string> skipped;  ///< one text for each newer one that does not, with the reason
 };
 
-/// Local. Errors: io (the folder cannot be read).
-[[nodiscard]] FoundCheckpoint find_newest_good(const std::string& folder);
+/// Local. Errors: io (the folder cannot be read); config (all that verify are of other runs: what the newest of them
+/// says of `run`, see check_resumable).
+[[nodiscard]] FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run);
 
 /// What rank 0 has read, without the arrays, on every rank; unset when `read` is null there. `name` is for messages.
 /// Collective.

@@ -99,5 +99,20 @@ TEST_F(Retention, RemovingFromAMissingFolderDoesNothing) {
   EXPECT_NO_THROW(prune_checkpoints(folder() + "/none", 1, 1, {}));
 }
 
+TEST_F(Retention, WhatAKilledWriterLeftIsRemoved) {
+  make({7});
+  for (const char* name : {".step-00000008.h5.tmp-12", ".step-1234567890.h5.tmp-4194304"}) make_other(name);
+  for (const char* name : {".step-0000000x.h5.tmp-12", ".metrics.csv.tmp-12", "step-00000008.h5.tmp-12", ".tmp-12"}) {
+    make_other(name);
+  }
+  remove_unfinished_checkpoints(folder());
+  EXPECT_EQ(steps(), Steps{7});
+  EXPECT_FALSE(std::filesystem::exists(folder() + "/.step-00000008.h5.tmp-12"));
+  EXPECT_FALSE(std::filesystem::exists(folder() + "/.step-1234567890.h5.tmp-4194304"));
+  EXPECT_TRUE(std::filesystem::exists(folder() + "/.metrics.csv.tmp-12"));
+  EXPECT_TRUE(std::filesystem::exists(folder() + "/.step-0000000x.h5.tmp-12"));
+  expect_error(ErrorKind::io, {"/none"}, [this] { remove_unfinished_checkpoints(folder() + "/none"); });
+}
+
 }  // namespace
 }  // namespace lockstep

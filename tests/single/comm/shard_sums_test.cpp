@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
+#include <limits>
+#include <optional>
 #include <vector>
 
 #include "core/tree.hpp"
@@ -66,6 +69,37 @@ TEST(ShardSums, RefusesMoreGradientsThanShards) {
   sums.next()[0] = 1;
   sums.push();
   EXPECT_THROW((void)sums.next(), Error);
+}
+
+TEST(ShardSums, KnowsWhichShardBroughtWhatIsNotFinite) {
+  for (std::size_t shards = 1; shards <= 9; ++shards) {
+    for (std::size_t ranks = 1; ranks <= shards; ++ranks) {
+      const Range owned = part_of(shards, ranks - 1, ranks);
+      std::vector<std::vector<float>> memory(ShardSums::buffers_needed(shards, owned), std::vector<float>(100));
+      std::vector<std::span<float>> buffers(memory.begin(), memory.end());
+      ShardSums sums(shards, owned, buffers);
+      for (std::size_t bad = owned.begin; bad <= owned.end; ++bad) {  // the last time none is
+        for (const std::size_t s : sums.order()) {
+          std::ranges::fill(sums.next(), 1.0F);
+          if (s == bad) sums.next()[70] = std::numeric_limits<float>::infinity();
+          sums.push();
+        }
+        const std::optional<std::size_t> expected = owned.contains(bad) ? std::optional(bad) : std::nullopt;
+        EXPECT_EQ(sums.not_finite(), expected) << shards << " shards, " << ranks << " ranks";
+        sums.reset();
+      }
+    }
+  }
+}
+
+TEST(ShardSums, AnOverflowOfTwoIsPutDownToTheFirst) {
+  std::vector<std::vector<float>> memory(2, std::vector<float>(3));
+  ShardSums sums(2, {0, 2}, {memory[0], memory[1]});
+  for (int shard = 0; shard < 2; ++shard) {
+    std::ranges::fill(sums.next(), 3e38F);
+    sums.push();
+  }
+  EXPECT_EQ(sums.not_finite(), 0U);
 }
 
 }  // namespace

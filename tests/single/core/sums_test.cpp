@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/random.hpp"
@@ -137,6 +138,34 @@ TEST(AddTo, AddsElementwise) {
   std::vector<float> sum = {1, 2, 3};
   add_to(sum, std::vector<float>{0.5F, -2, 4});
   EXPECT_EQ(sum, (std::vector<float>{1.5F, 0, 7}));
+}
+
+TEST(AllFinite, FindsOneBadNumberAnywhere) {
+  for (const std::size_t size : {1U, 7U, 64U, 77U, 2048U}) {
+    std::vector<float> values(size, std::numeric_limits<float>::max());
+    values[size / 2] = -0.0F;
+    EXPECT_TRUE(all_finite(values));
+    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN()}) {
+      for (const std::size_t at : {std::size_t{0}, size / 3, size - 1}) {
+        const float good = std::exchange(values[at], bad);
+        EXPECT_FALSE(all_finite(values)) << bad << " at " << at << " of " << size;
+        values[at] = good;
+      }
+    }
+  }
+  EXPECT_TRUE(all_finite({}));
+}
+
+TEST(AddToFinite, AddsAndTellsOfAnOverflow) {
+  for (const std::size_t size : {1U, 63U, 64U, 200U}) {
+    std::vector<float> sum(size, 1.5F);
+    std::vector<float> part(size, 0.25F);
+    EXPECT_TRUE(add_to_finite(sum, part));
+    EXPECT_EQ(sum, std::vector<float>(size, 1.75F));
+    sum.back() = part.back() = 3e38F;  // each is finite, their sum is not
+    EXPECT_FALSE(add_to_finite(sum, part));
+  }
 }
 
 }  // namespace

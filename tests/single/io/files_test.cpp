@@ -2,6 +2,8 @@
 #include "io/files.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -107,6 +109,65 @@ TEST(ReadFile, ReadsAnEmptyFile) {
   const TemporaryFolder folder;
   write(folder.path() / "empty", "");
   EXPECT_TRUE(read_file(folder.path() / "empty").empty());
+}
+
+// As on a full disk: beyond the limit a write takes a part of the bytes, then none.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+TEST(RowFile, KeepsWhatCannotBeWrittenAndLeavesNoTornRow) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "rows.csv";
+  write(path, "head\n");
+  RowFile file(path);
+  EXPECT_EQ(file.add("1,one\n"), "");
+  {
+    const FileSizeLimit limit(14);
+    EXPECT_NE(file.add("2,two\n").find("rows.csv: cannot be written"), std::string::npos);
+    EXPECT_EQ(read(path), "head\n1,one\n2,t");
+    EXPECT_NE(file.add("3,three\n"), "");
+  }
+  EXPECT_EQ(file.add("4,four\n"), "");
+  EXPECT_EQ(read(path), "head\n1,one\n2,two\n3,three\n4,four\n");
+}
+
+TEST(RowFile, RefusesWhatCannotBeOpened) {
+  expect_error(ErrorKind::io, {"/none/rows.csv"}, [] { RowFile("/none/rows.csv"); });
+}
+
+TEST(WriteFileAtomically, AFullDiskLeavesTheOldFileAndNothingBesideIt) {
+  const TemporaryFolder folder;
+  write(folder.path() / "file", "old");
+  const FileSizeLimit limit(4);
+  expect_error(ErrorKind::io, {"cannot be written"}, [&] { write(folder.path() / "file", "new and longer"); });
+  EXPECT_EQ(read(folder.path() / "file"), "old");
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(WriteFileAtomically, GivesASignOfLifeBetweenLargePieces) {
+  const TemporaryFolder folder;
+  const std::vector<std::byte> large((std::size_t{1} << 27U) + 5);  // 128 MiB and a little
+  const std::array<std::span<const std::byte>, 2> parts{std::span(large), bytes("end")};
+  int signs = 0;
+  write_file_atomically(folder.path() / "file", parts, [&] { ++signs; });
+  EXPECT_EQ(signs, 2);
+  EXPECT_EQ(std::filesystem::file_size(folder.path() / "file"), large.size() + 3);
 }
 
 }  // namespace

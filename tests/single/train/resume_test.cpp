@@ -15,22 +15,72 @@
 namespace lockstep {
 namespace {
 
+// A run of one layer over 5 inputs, and its checkpoints.
 class FindNewestGood : public testing::Test {
  protected:
-  void write(std::uint64_t step) const {
-    const SampleState state;
+  static constexpr const char* kRun = "[model]\nlayers = [{type = \"dense\", units = 2}]\n[train]\nshards = 8\n";
+
+  void write(std::uint64_t step, const std::string& run = kRun, std::uint64_t held = 0) const {
+    ParameterTable table;
+    table.add("dense1", "weight", {2, 5}, ParameterKind::weight);
+    table.add("dense1", "bias", {2}, ParameterKind::bias);
+    const std::vector<float> weights(table.arena_size(), 0.5F);
     CheckpointInfo info = sample_info();
-    info.position = {step, 0, 0};
-    write_checkpoint(checkpoint_path(folder(), step), build_checkpoint("test", info, state.arrays()));
+    info.position = {held != 0 ? held : step, 0, 0};
+    info.run = run;
+    write_checkpoint(checkpoint_path(folder(), step), build_checkpoint("test", info, {table, weights, {}, {}}));
+  }
+  [[nodiscard]] FoundCheckpoint find(const std::string& run = kRun) const {
+    return find_newest_good(folder(), parse_run(run, "run.toml"));
   }
   [[nodiscard]] std::string folder() const { return folder_.path().string(); }
   TemporaryFolder folder_;
 };
 
+TEST_F(FindNewestGood, SkipsThoseOfAnotherRun) {
+  write(5);
+  write(20, "[model]\nlayers = [{type = \"dense\", units = 7}]\n[train]\nshards = 8\n");
+  write(30, "[model]\nlayers = [{type = \"dense\", units = 2}]\n[train]\nshards = 8\nbatch = 7\n");
+  const FoundCheckpoint found = find();
+  EXPECT_EQ(found.path, checkpoint_path(folder(), 5));
+  ASSERT_EQ(found.skipped.size(), 2U);
+  EXPECT_NE(found.skipped[0].find("train.batch: 7 -> 32"), std::string::npos) << found.skipped[0];
+  EXPECT_NE(found.skipped[1].find("model.layers"), std::string::npos) << found.skipped[1];
+}
+
+TEST_F(FindNewestGood, SkipsOneWhoseArraysAreNotThoseOfItsRun) {
+  write(5);
+  const SampleState other;
+  CheckpointInfo info = sample_info();
+  info.position = {20, 0, 0};
+  info.run = kRun;
+  write_checkpoint(checkpoint_path(folder(), 20), build_checkpoint("test", info, other.arrays()));
+  const FoundCheckpoint found = find();
+  EXPECT_EQ(found.path, checkpoint_path(folder(), 5));
+  ASSERT_EQ(found.skipped.size(), 1U);
+  EXPECT_NE(found.skipped[0].find("another model"), std::string::npos) << found.skipped[0];
+}
+
+TEST_F(FindNewestGood, SkipsOneUnderTheNameOfAnotherStep) {
+  write(5);
+  write(20, kRun, 5);
+  const FoundCheckpoint found = find();
+  EXPECT_EQ(found.path, checkpoint_path(folder(), 5));
+  ASSERT_EQ(found.skipped.size(), 1U);
+  EXPECT_NE(found.skipped[0].find("holds step 5"), std::string::npos) << found.skipped[0];
+}
+
+TEST_F(FindNewestGood, WhereAllAreOfAnotherRunTheRunIsToBlame) {
+  write(5);
+  write(20);
+  expect_error(ErrorKind::config, {"step-00000020.h5", "seed: 1 -> 2"},
+               [this] { (void)find(std::string("seed = 2\n") + kRun); });
+}
+
 TEST_F(FindNewestGood, TakesTheNewest) {
   write(5);
   write(20);
-  const FoundCheckpoint found = find_newest_good(folder());
+  const FoundCheckpoint found = find();
   ASSERT_TRUE(found.checkpoint.has_value());
   EXPECT_EQ(found.checkpoint->info.position.step, 20U);
   EXPECT_EQ(found.path, checkpoint_path(folder(), 20));
@@ -42,7 +92,7 @@ TEST_F(FindNewestGood, SkipsDamagedOnesAndSaysWhy) {
   write(20);
   std::filesystem::resize_file(checkpoint_path(folder(), 20), 3000);
   std::ofstream(checkpoint_path(folder(), 30)).flush();
-  const FoundCheckpoint found = find_newest_good(folder());
+  const FoundCheckpoint found = find();
   ASSERT_TRUE(found.checkpoint.has_value());
   EXPECT_EQ(found.checkpoint->info.position.step, 5U);
   ASSERT_EQ(found.skipped.size(), 2U);
@@ -55,16 +105,16 @@ TEST_F(FindNewestGood, SkipsDamagedOnesAndSaysWhy) {
 TEST_F(FindNewestGood, SkipsAFolderOfThatName) {
   write(5);
   std::filesystem::create_directory(checkpoint_path(folder(), 9));
-  const FoundCheckpoint found = find_newest_good(folder());
+  const FoundCheckpoint found = find();
   EXPECT_EQ(found.path, checkpoint_path(folder(), 5));
   EXPECT_EQ(found.skipped.size(), 1U);
 }
 
 TEST_F(FindNewestGood, FindsNoneWhenAllAreDamagedOrThereAreNone) {
-  EXPECT_FALSE(find_newest_good(folder()).checkpoint.has_value());
-  EXPECT_FALSE(find_newest_good(folder() + "/none").checkpoint.has_value());
+  EXPECT_FALSE(find().checkpoint.has_value());
+  EXPECT_FALSE(find_newest_good(folder() + "/none", parse_run(kRun, "run.toml")).checkpoint.has_value());
   std::ofstream(checkpoint_path(folder(), 3)) << "x";
-  const FoundCheckpoint found = find_newest_good(folder());
+  const FoundCheckpoint found = find();
   EXPECT_FALSE(found.checkpoint.has_value());
   EXPECT_EQ(found.skipped.size(), 1U);
 }

@@ -1,0 +1,90 @@
+"""A job that runs while a test does something to it."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import program
+
+# Six shards of a net that takes a second or two for its 40 epochs.
+RUN = """
+[data]
+train = "data/digits.h5:/train"
+[model]
+loss = "softmax_cross_entropy"
+layers = [{type="dense", units=256}, {type="tanh"}, {type="dropout", rate=0.1}, {type="dense", units=10}]
+[train]
+batch = 96
+shards = 6
+epochs = 40
+[optimizer]
+type = "adam"
+[checkpoint]
+every_steps = 7
+[log]
+every_steps = 1
+"""
+
+
+class Job:
+    """mpirun with a training that writes to `folder`."""
+
+    def __init__(self, run_file, folder, *more, ranks=3, environment=None):
+        self.folder = Path(folder)
+        self.process = subprocess.Popen(
+            ["mpirun", "-n", str(ranks), program.PROGRAM, "train", str(run_file), "--output", str(folder), "--quiet", *more],
+            cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, **(environment or {})})
+
+    def ranks(self):
+        """Process ids of the ranks that run, in the order of their ranks."""
+        found = []
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                environment = (process / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
+            if words[0] == program.PROGRAM.encode() and str(self.folder).encode() in words and rank:
+                found.append((int(rank[0].split(b"=")[1]), int(process.name)))
+        return [pid for _, pid in sorted(found)]
+
+    def steps(self):
+        """Rows of steps.csv."""
+        try:
+            return len((self.folder / "steps.csv").read_text(encoding="utf-8").splitlines()) - 1
+        except OSError:
+            return 0
+
+    def wait_for_steps(self, steps, seconds=60):
+        deadline = time.monotonic() + seconds
+        while self.steps() < steps:
+            if self.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the job does not get to {steps} rows: exit {self.poll()}\n{self.end()}")
+            time.sleep(0.02)
+
+    def poll(self):
+        return self.process.poll()
+
+    def signal_launcher(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds):
+        """Exit code and all that was printed."""
+        try:
+            told, _ = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as late:
+            raise AssertionError(f"the job still runs after {seconds} s\n{self.end()}") from late
+        return self.process.returncode, told
+
+    def end(self):
+        """Kills what is left; returns what was printed."""
+        for pid in self.ranks():
+            os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        return self.process.communicate()[0]
