@@ -51,6 +51,7 @@ KINDS = {
     "run file damaged": soak_damage.run_file_damaged,
 }
 MORE_ROUNDS = 3  # to try again what came too late
+SLOW = 12  # seconds after which a case is told of more closely
 OUTCOMES = ("recovered", "refused", "failed", "too late")  # too late: the job was done before the fault
 
 
@@ -74,7 +75,10 @@ class Soak:
         began = time.monotonic()
         outcome, reason = self.outcome(kind, case)
         self.counts[kind][outcome] += 1
-        print(f"case {number}: {kind}: {outcome} ({time.monotonic() - began:.1f} s)", flush=True)
+        seconds = time.monotonic() - began
+        print(f"case {number}: {kind}: {outcome} ({seconds:.1f} s)", flush=True)
+        if seconds > SLOW and outcome != "failed":
+            print(f"  slow: {'; '.join(case.notes)}; jobs of {case.job_seconds()}", flush=True)
         if outcome == "failed":
             self.tell(case, reason)
         else:
@@ -96,7 +100,8 @@ class Soak:
             case.end()
 
     def tell(self, case, reason):
-        print(f"FAILED: case {case.number} of seed {self.seed}: {reason}\n  {'; '.join(case.notes)}\n  in {case.place}")
+        print(f"FAILED: case {case.number} of seed {self.seed}: {reason}\n  {'; '.join(case.notes)}\n"
+              f"  in {case.place}, jobs of {case.job_seconds()}")
         for job in case.jobs:
             print(f"  {' '.join(job.command)}")
             for line in job.text().splitlines():

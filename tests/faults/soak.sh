@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does to real jobs everything that can go wrong, for so many minutes: kills, hangs, full disks, damaged files; see soak.py.
+# Does to real jobs what can go wrong, for so many minutes: kills, hangs, full disks, damaged files; see soak.py.
 # Usage: tests/faults/soak.sh MINUTES [SEED] [SOAK.PY ARGUMENT...]
 # Installs what is missing and builds the program first. It ends with a table, and with 1 if anything failed.
 set -euo pipefail
@@ -18,4 +18,5 @@ install_packages "${packages_run[@]}" "${packages_test[@]}"
 build_program >&2
 mpi_environment 4
 export OMPI_MCA_hwloc_base_binding_policy=none  # ranks of one job must not be bound to the cores of another
-exec /usr/bin/python3 -B tests/faults/soak.py --program build/bin/lockstep --seconds $((minutes * 60)) --seed "$seed" "$@"
+exec /usr/bin/python3 -B tests/faults/soak.py --program build/bin/lockstep --seconds "$((minutes * 60))" \
+  --seed "$seed" "$@"

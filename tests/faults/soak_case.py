@@ -122,6 +122,9 @@ class Case:
         self.check_done(self.jobs[-1].wait(SECONDS))
         return "too late"
 
+    def job_seconds(self):
+        return ", ".join(f"{job.ended.seconds:.1f} s" if job.ended else "no end" for job in self.jobs)
+
     def end(self):
         for job in self.jobs:
             job.end()

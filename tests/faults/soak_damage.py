@@ -57,8 +57,13 @@ def checkpoint_damaged(case, count=1):
     ended = case.resume().wait(SECONDS)
     case.check_done(ended)
     for path in damaged:
-        require(re.search(rf"skipped .*{path.name}.{{10}}", ended.stderr), f"{path.name} is not told as skipped")
+        check_skipped(ended, path)
     return "recovered"
+
+
+def check_skipped(ended, path):
+    """That a checkpoint was told as skipped, and why."""
+    require(re.search(rf"skipped .*{path.name}.{{10}}", ended.stderr), f"{path.name} is not told as skipped")
 
 
 def two_checkpoints_damaged(case):
@@ -72,7 +77,10 @@ def foreign_checkpoint(case):
     planted = case.output / "checkpoints" / f"step-{case.first + 1:08}.h5"
     shutil.copy(other.checkpoint(case.random.choice(other.saved)), planted)
     case.note(f"a checkpoint of {other.name} as {planted.name}")
-    return refused_or_recovered(case, [planted.name], planted.unlink)
+    outcome = refused_or_recovered(case, [planted.name], planted.unlink)
+    if outcome == "recovered":
+        check_skipped(case.jobs[-1].ended, planted)
+    return outcome
 
 
 def data_damaged(case):

@@ -31,10 +31,11 @@ def require(condition, text):
 
 
 class Ended:
-    """How a job ended: mpirun's exit code, and what came to stderr."""
+    """How a job ended: mpirun's exit code, what came to stderr, how long it took."""
 
-    def __init__(self, code, stderr):
+    def __init__(self, code, stderr, seconds):
         self.code = code
+        self.seconds = seconds
         self.stderr = stderr
         self.errors = ERROR.findall(stderr)
 
@@ -52,6 +53,7 @@ class Job:
         self.session = Path(tempfile.mkdtemp(prefix="job-", dir=place))
         self.shared = Path(tempfile.mkdtemp(prefix="lockstep-soak-", dir="/dev/shm"))
         self.stderr = self.session / "stderr"
+        self.began = time.monotonic()
         self.ended = None
         words = ["mpirun", "-n", ranks, program.PROGRAM, "train", "run.toml", "--output", output, "--resume", "--quiet",
                  *options]
@@ -128,7 +130,7 @@ class Job:
         self.end()
         require(not left, f"processes are left: {left}")
         require(not segments, f"shared memory is left: {segments}")
-        self.ended = Ended(code, self.text())
+        self.ended = Ended(code, self.text(), time.monotonic() - self.began)
         return self.ended
 
     def wait_until_gone(self, seconds):

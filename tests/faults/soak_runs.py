@@ -8,8 +8,8 @@ from pathlib import Path
 import program
 from soak_job import Job, require
 
-# Small nets that train for a second or two, most of it spent saving; the wide one has checkpoints that take a while to write. [train] comes first
-# so that little of a file cut short is still another run, see damaged_run_file.
+# Small nets that train for a second or two, most of it spent saving; the wide one has checkpoints that take a while to
+# write. [train] comes first so that little of a file cut short is still another run, see run_file_damaged.
 RUNS = {
     "node": """
 [train] # of the exchange of one host
