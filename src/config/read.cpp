@@ -26,6 +26,23 @@ std::string describe(const toml::node& node) {
   return "a date";
 }
 
+// toml++ gives no double for an integer beyond 2^53, so integers are converted here.
+double number_of(const toml::node& node) {
+  if (const auto* integer = node.as_integer()) return static_cast<double>(integer->get());
+  return node.as_floating_point()->get();
+}
+
+// toml++ limits how deep lists and tables nest by brackets, but not how many parts a key has, and it frees what it has
+// read by recursion: "a.a. ... .a = 1" would overflow the stack, at some 30,000 parts where that has 8 MB.
+void check_depth(const std::string& text, const std::string& name) {
+  constexpr std::ptrdiff_t most = 10'000;
+  const auto dots = std::count(text.begin(), text.end(), '.');
+  if (dots > most) {
+    throw Error(ErrorKind::config,
+                fmt::format("{}: expected at most {} dots in a run file, found {}", name, most, dots));
+  }
+}
+
 class Reader {
  public:
   Reader(const toml::table& root, const std::string& file) : root_(root), file_(file) {}
@@ -112,7 +129,7 @@ class Reader {
   }
   void read(const KeyInfo& info, const toml::node& node, double& out) const {
     if (!node.is_number()) fail(node, info.name, "expected a number, found " + describe(node));
-    out = *node.value<double>();
+    out = number_of(node);
     check_bound(info, node, out);
   }
   template <class T>
@@ -200,7 +217,7 @@ class Reader {
     std::vector<double> numbers;
     for (const toml::node& entry : *array) {
       if (!entry.is_number()) fail(entry, where, "expected a list of numbers, found " + describe(entry));
-      numbers.push_back(*entry.value<double>());
+      numbers.push_back(number_of(entry));
     }
     return {std::move(numbers)};
   }
@@ -272,6 +289,7 @@ void apply_override(toml::table& root, const std::string& text) {
 }  // namespace
 
 RunConfig parse_run(const std::string& text, const std::string& name, std::span<const std::string> overrides) {
+  check_depth(text, name);
   toml::table root;
   try {
     root = toml::parse(text, name);

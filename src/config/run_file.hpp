@@ -12,7 +12,8 @@ namespace lockstep {
 
 /// Reads a run file's text. `name` is the file's name, for messages. `overrides` are "key=value" texts, applied before
 /// anything is checked ("train.batch=64", "model.layers.0.units=8"); a value that is not TOML is taken as text.
-/// Errors: config (TOML error with its line; unknown key, listing the known ones; wrong type; out of range).
+/// Errors: config (TOML error with its line; more than 10,000 dots; unknown key, listing the known ones; wrong type;
+/// out of range).
 [[nodiscard]] RunConfig parse_run(const std::string& text, const std::string& name,
                                   std::span<const std::string> overrides = {});
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
@@ -28,6 +29,13 @@ std::string quote(const std::string& text) {
     }
   }
   return quoted + '"';
+}
+
+// An option's name as a key: in quotes unless it is of the characters that a key may have without. A run file may name
+// an option anything until the layer or optimizer sees it.
+std::string key_text(const std::string& name) {
+  constexpr std::string_view bare = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+  return name.empty() || name.find_first_not_of(bare) != std::string::npos ? quote(name) : name;
 }
 
 std::string to_toml(std::int64_t value) {
@@ -55,7 +63,7 @@ std::string to_toml(const DataSource& source) {
 std::string typed(const std::string& type, const std::string& name, const Options& options) {
   std::string text = "{type = " + quote(type);
   if (!name.empty()) text += ", name = " + quote(name);
-  for (const auto& [key, value] : options.values()) text += fmt::format(", {} = {}", key, to_toml(value));
+  for (const auto& [key, value] : options.values()) text += fmt::format(", {} = {}", key_text(key), to_toml(value));
   return text + "}";
 }
 std::string to_toml(const Component& component) {
@@ -125,7 +133,7 @@ std::vector<KeyValue> flatten(const RunConfig& run) {
     keys.push_back({std::string(info.name), to_toml(member), info.may_change});
   });
   for (const auto& [key, value] : run.optimizer.options.values()) {
-    keys.push_back({"optimizer." + key, to_toml(value), false});
+    keys.push_back({"optimizer." + key_text(key), to_toml(value), false});
   }
   return keys;
 }

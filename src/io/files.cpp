@@ -158,12 +158,16 @@ RowFile::RowFile(const std::filesystem::path& path)
 }
 
 RowFile::RowFile(RowFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), pending_(std::move(other.pending_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      pending_(std::move(other.pending_)),
+      failed_(other.failed_) {}
 
 RowFile& RowFile::operator=(RowFile&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
   std::swap(pending_, other.pending_);
+  std::swap(failed_, other.failed_);
   return *this;
 }
 
@@ -176,7 +180,8 @@ std::string RowFile::add(std::string_view row) {
   std::span<const std::byte> bytes = std::as_bytes(std::span(pending_));
   const int code = write_all(fd_, bytes);
   pending_.erase(0, pending_.size() - bytes.size());
-  return code == 0 ? "" : path_ + ": cannot be written: " + reason(code);
+  const bool failed_before = std::exchange(failed_, code != 0);
+  return code == 0 || failed_before ? "" : path_ + ": cannot be written: " + reason(code);
 }
 
 }  // namespace lockstep

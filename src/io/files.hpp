@@ -39,13 +39,14 @@ class RowFile {
   RowFile& operator=(const RowFile&) = delete;
   ~RowFile();
 
-  /// Adds a row. Returns why not all of it could be written; empty: it is.
+  /// Adds a row. Returns why not all of it could be written, once until it works again; otherwise an empty text.
   std::string add(std::string_view row);
 
  private:
   int fd_ = -1;
   std::string path_;
   std::string pending_;
+  bool failed_ = false;
 };
 
 }  // namespace lockstep

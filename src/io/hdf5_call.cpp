@@ -134,37 +134,4 @@ hid_t native(ElementType type) {
   return H5T_NATIVE_UINT64;
 }
 
-std::string read_string(hid_t id, const std::string& name, const std::string& what) {
-  const bool attribute = H5Iget_type(id) == H5I_ATTR;
-  const Handle type = checked(attribute ? H5Aget_type(id) : H5Dget_type(id), ErrorKind::data, name, what);
-  const Handle space = checked(attribute ? H5Aget_space(id) : H5Dget_space(id), ErrorKind::data, name, what);
-  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
-    throw Error(ErrorKind::data, name + ": " + what + " is not one string");
-  }
-  const auto read = [&](void* out) {
-    const herr_t status =
-        attribute ? H5Aread(id, type.get(), out) : H5Dread(id, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
-    if (status < 0) fail(ErrorKind::data, name, what + " cannot be read");
-  };
-  if (H5Tis_variable_str(type.get()) > 0) {
-    char* chars = nullptr;
-    read(static_cast<void*>(&chars));
-    std::string text = chars == nullptr ? "" : chars;
-    H5free_memory(chars);
-    return text;
-  }
-  hsize_t file_bytes = 0;
-  const Handle file(H5Iget_file_id(id));
-  const std::size_t size = H5Tget_size(type.get());
-  if (H5Fget_filesize(file.get(), &file_bytes) < 0 || size > file_bytes) {
-    throw Error(ErrorKind::data, name + ": " + what + " claims to be longer than the file");
-  }
-  std::string text(size, '\0');
-  read(text.data());
-  if (H5Tget_strpad(type.get()) == H5T_STR_NULLTERM) return text.substr(0, text.find('\0'));
-  const char padding = H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD ? ' ' : '\0';
-  text.resize(text.find_last_not_of(padding) + 1);
-  return text;
-}
-
 }  // namespace lockstep::h5

@@ -47,10 +47,10 @@ std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t 
       comm.gather_texts(blas_kernel() + " kernels and " + simd_target() + " vectors");
   const std::set<std::string> kinds(texts.begin(), texts.end());
   if (kinds.size() < 2) return warnings;
-  warnings.push_back(fmt::format(
-      "the ranks compute with unlike machine code ({}): the bits of the run depend on which rank does "
-      "what; set OPENBLAS_CORETYPE alike on all hosts",
-      fmt::join(kinds, "; ")));
+  warnings.push_back(
+      fmt::format("the ranks compute with unlike machine code ({}): the bits of the run depend on which rank does "
+                  "what; set OPENBLAS_CORETYPE alike on all hosts",
+                  fmt::join(kinds, "; ")));
   return warnings;
 }
 

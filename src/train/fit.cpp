@@ -224,15 +224,14 @@ class Fit {
     if (!comm_.is_root()) return;
     if (step.step % log_every_ == 0 || last_of_epoch) {
       comm_.pulse().enter(Phase::writing);
-      told_once(folder_.add_step(step, info().position.epoch + 1, rate()));
+      warn(folder_.add_step(step, info().position.epoch + 1, rate()));
     }
     if (options_.observer != nullptr) options_.observer->on_step(step, progress());
   }
 
-  // Rows that cannot be written are kept, so the run goes on; said again only after it has worked in between.
-  void told_once(const std::string& problem) {
-    if (!problem.empty() && !rows_fail_) log(LogLevel::warning, problem + "; the rows are kept and tried again");
-    rows_fail_ = !problem.empty();
+  // Rows that cannot be written are kept, so the run goes on.
+  void warn(const std::string& problem) {
+    if (!problem.empty()) log(LogLevel::warning, problem + "; the rows are kept and tried again");
   }
 
   void finish_epoch() {
@@ -252,7 +251,7 @@ class Fit {
     const double value = monitor_->value(train_loss_, test_);
     const bool improved = monitor_->better(value, info().best ? std::optional(info().best->value) : std::nullopt);
     if (improved) info().best = Best{monitor_->name(), value, info().position.step, info().position.epoch};
-    if (comm_.is_root()) told_once(folder_.add_epoch(info().history));
+    if (comm_.is_root()) warn(folder_.add_epoch(info().history));
     if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, train_loss_, test_);
     if (improved || finished() || due(run_.checkpoint.every_epochs, info().position.epoch) ||
         due(run_.checkpoint.every_steps, info().position.step)) {
@@ -388,8 +387,7 @@ class Fit {
   Saver saver_;
   std::uint32_t notes_ = 0;    // of all ranks, see Engine::notes
   std::uint64_t skipped_ = 0;  // steps in a row
-  bool rows_fail_ = false;
-  double samples_here_ = 0;  // of this start
+  double samples_here_ = 0;    // of this start
   double seconds_here_ = 0;
 };
 

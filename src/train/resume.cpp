@@ -18,12 +18,14 @@ namespace {
 void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, RunConfig run) {
   const CheckpointInfo& info = checkpoint.info;
   if (info.position.step != file.step) {
-    throw Error(ErrorKind::data, fmt::format("{} holds step {}: it was renamed or copied", file.path, info.position.step));
+    throw Error(ErrorKind::data,
+                fmt::format("{} holds step {}: it was renamed or copied", file.path, info.position.step));
   }
   std::vector<std::string> ignored;
   check_resumable(info, run, file.path, ignored);
   const RunConfig own = parse_run(info.run, file.path + ":/run");
-  check_same_parameters(Model(own.model, static_cast<std::size_t>(info.inputs)).parameters(), checkpoint.table, file.path);
+  check_same_parameters(Model(own.model, static_cast<std::size_t>(info.inputs)).parameters(), checkpoint.table,
+                        file.path);
 }
 
 }  // namespace

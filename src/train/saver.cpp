@@ -73,10 +73,9 @@ void Saver::failed(const std::string& path, const std::string& error) {
   begun_step_.reset();
   error_ = error;
   if (!log_) return;
+  const std::string what = error.starts_with(path) ? error : path + ": " + error;
   log_(LogLevel::warning,
-       fmt::format("the checkpoint {} is not saved: {}. The training goes on, older checkpoints stay, "
-                   "the next one is tried when it is due",
-                   path, error));
+       fmt::format("a checkpoint is not saved, the training goes on and tries again at the next one: {}", what));
 }
 
 double Saver::age() const {

@@ -35,27 +35,6 @@ every_steps = 7
 """
 
 
-def shared_memory():
-    return set(os.listdir("/dev/shm"))
-
-
-def ranks_of(folder):
-    """Process ids of the ranks that write to `folder`, in the order of their ranks."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            environment = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
-        if words[0] == program.PROGRAM.encode() and str(folder).encode() in words and rank:
-            found.append((int(rank[0].split(b"=")[1]), int(process.name)))
-    return [pid for _, pid in sorted(found)]
-
-
 class LostRank(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -69,7 +48,7 @@ class LostRank(unittest.TestCase):
         program.run("train", self.run_file, "--output", whole, "--quiet", ranks=3)
         for lost in (0, 2):
             out = self.folder / f"lost-{lost}"
-            before = shared_memory()
+            before = program.shared_memory()
             job = subprocess.Popen(["mpirun", "-n", "3", program.PROGRAM, "train", self.run_file, "--output", out, "--quiet",
                                     "--set", "train.epochs=4000"], cwd=program.ROOT, stderr=subprocess.PIPE, text=True)
             try:
@@ -79,7 +58,7 @@ class LostRank(unittest.TestCase):
                     self.assertIsNone(job.poll(), "the run ended by itself")
                     self.assertLess(time.monotonic(), deadline, "the run does not start")
                     time.sleep(0.05)
-                ranks = ranks_of(out)
+                ranks = program.ranks_of(out)
                 self.assertEqual(len(ranks), 3)
                 os.kill(ranks[lost], signal.SIGKILL)
                 job.communicate(timeout=SECONDS)
@@ -87,8 +66,8 @@ class LostRank(unittest.TestCase):
                 job.kill()
                 job.wait()
             self.assertNotEqual(job.returncode, 0)
-            self.assertEqual(ranks_of(out), [])
-            self.assertLessEqual(shared_memory(), before)
+            self.assertEqual(program.ranks_of(out), [])
+            self.assertLessEqual(program.shared_memory(), before)
             newest = program.checkpoints(out)[-1]
             self.assertRegex(newest, r"step-\d{8}\.h5")
             program.run("inspect", out, "--verify", mpi=False)
@@ -98,11 +77,11 @@ class LostRank(unittest.TestCase):
             self.assertEqual(program.digest(out), program.digest(whole))
 
     def test_an_error_of_one_rank_alone_ends_the_job(self):
-        before = shared_memory()
+        before = program.shared_memory()
         done = subprocess.run(["mpirun", "-n", "3", LEAVER], capture_output=True, text=True, timeout=SECONDS, check=False)
         self.assertEqual(done.returncode, 7, done.stderr)
         self.assertEqual(done.stderr.count("rank 1 leaves"), 1, done.stderr)
-        self.assertLessEqual(shared_memory(), before)
+        self.assertLessEqual(program.shared_memory(), before)
 
 
 if __name__ == "__main__":

@@ -40,19 +40,7 @@ class Job:
 
     def ranks(self):
         """Process ids of the ranks that run, in the order of their ranks."""
-        found = []
-        for process in Path("/proc").iterdir():
-            if not process.name.isdigit():
-                continue
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                environment = (process / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
-            if words[0] == program.PROGRAM.encode() and str(self.folder).encode() in words and rank:
-                found.append((int(rank[0].split(b"=")[1]), int(process.name)))
-        return [pid for _, pid in sorted(found)]
+        return program.ranks_of(self.folder)
 
     def steps(self):
         """Rows of steps.csv."""

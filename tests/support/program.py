@@ -48,6 +48,28 @@ def checkpoints(folder):
     return sorted(path.name for path in (Path(folder) / "checkpoints").iterdir())
 
 
+def ranks_of(folder):
+    """Process ids of the ranks that write to `folder`, in the order of their ranks."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
+        if words[0] == PROGRAM.encode() and str(folder).encode() in words and rank:
+            found.append((int(rank[0].split(b"=")[1]), int(process.name)))
+    return [pid for _, pid in sorted(found)]
+
+
+def shared_memory():
+    """What lies in the machine's shared memory."""
+    return set(os.listdir("/dev/shm"))
+
+
 def main():
     """Runs the tests of the calling script; its first argument was the program."""
     unittest.main(argv=sys.argv[:1], module="__main__", verbosity=1)

@@ -182,6 +182,16 @@ TEST(FormatRun, KeepsEveryCharacterOfAText) {
   }
 }
 
+TEST(FormatRun, KeepsNamesOfOptionsThatNeedQuotes) {
+  const RunConfig run = parse(
+      "model.layers = [{type = \"dense\", \"\" = 1, \"two words\" = 2, \"a.b\" = 3, \"q\\\"uote\" = 4}]\n"
+      "optimizer.\"schedule.type\" = \"step\"\n");
+  const RunConfig again = parse(format_run(run));
+  expect_same(run, again);
+  EXPECT_TRUE(again.model.layers[0].options.values().contains("q\"uote"));
+  EXPECT_TRUE(again.optimizer.options.values().contains("schedule.type"));
+}
+
 TEST(Flatten, HasEveryKeyOnceWithTheOptimizersOptionsBehind) {
   const auto keys = flatten(parse(kEverything));
   std::set<std::string> names;
@@ -239,6 +249,21 @@ TEST(RunFile, AnotherTypeIsAnErrorThatShowsTheValue) {
   expect_refused("[model]\nlayers = [{units = 3}]", {"model.layers[0]: a type is needed"});
   expect_refused("[model]\nlayers = [{type = \"dense\", name = 3}]",
                  {"model.layers[0].name: expected a text, found 3"});
+}
+
+TEST(RunFile, AnIntegerAboveTwoToThe53IsTakenAsANumber) {
+  const RunConfig run =
+      parse("optimizer.lr = 9223372036854775807\noptimizer.betas = [-9223372036854775808, 9007199254740993]\n");
+  EXPECT_EQ(run.optimizer.lr, 0x1p63);
+  EXPECT_EQ(run.optimizer.options.numbers("betas"), (std::vector<double>{-0x1p63, 0x1p53}));
+}
+
+TEST(RunFile, KeysOfVeryManyPartsAreRefused) {
+  std::string key;
+  for (int i = 0; i < 100'000; ++i) key += "a.";
+  expect_refused(key + "a = 1\n", {"run.toml", "at most 10000 dots", "found 100000"});
+  expect_refused("[" + key + "a]\n", {"at most 10000 dots"});
+  expect_refused(key.substr(0, 20'000) + "a = 1\n", {"unknown key"});  // 10,000 parts are read
 }
 
 TEST(RunFile, BoundsAreChecked) {

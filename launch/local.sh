@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# Runs lockstep on the cores of this machine. A signal makes a training save and stop; when a rank dies it may go on.
+# Usage: launch/local.sh [-n RANKS] [--restarts K] [--shrink] -- COMMAND [ARGUMENT...]
+#
+#   -n RANKS      ranks; unless given, the number of cores
+#   --restarts K  when a rank dies or stalls, train goes on from its newest checkpoint, at most K times; default 0
+#   --shrink      each time on one rank fewer
+#
+# Ctrl-C, TERM, HUP and USR1 make a training save and stop, which is exit code 75; a second Ctrl-C or TERM ends it at
+# once (130, 143). Other commands end at the first. Else the exit code is the program's: 128 and the signal for a killed
+# rank, 4 for a stalled one. The program is build/bin/lockstep, built when missing, or the one that LOCKSTEP names.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source "$root/launch/packages.sh"
+
+say() { echo "local.sh: $1" >&2 || true; } # true: the terminal may be gone
+usage="Usage: launch/local.sh [-n RANKS] [--restarts K] [--shrink] -- COMMAND [ARGUMENT...]"
+refuse() {
+  say "$1"
+  echo "$usage" >&2
+  exit 2
+}
+count_text() { if (($1 == 1)); then echo "1 $2"; else echo "$1 $2s"; fi; }
+
+ranks=$(physical_cores)
+restarts=0
+shrink=false
+while (($# > 0)); do
+  case $1 in
+    -n | --restarts)
+      pattern='^[1-9][0-9]{0,5}$'
+      if [[ $1 == --restarts ]]; then pattern='^(0|[1-9][0-9]{0,5})$'; fi
+      if [[ ! ${2-} =~ $pattern ]]; then refuse "$1: expected a number, found \"${2-}\""; fi
+      if [[ $1 == -n ]]; then ranks=$2; else restarts=$2; fi
+      shift 2
+      ;;
+    --shrink) shrink=true && shift ;;
+    -h | --help)
+      sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "${BASH_SOURCE[0]}"
+      exit 0
+      ;;
+    --) break ;;
+    *) refuse "expected an option or --, found \"$1\"" ;;
+  esac
+done
+if [[ ${1-} != -- || -z ${2-} ]]; then refuse "expected -- and a command of lockstep, say: -- train run.toml"; fi
+shift
+training=false
+death_signal=TERM
+if [[ $1 == train ]]; then training=true && death_signal=USR1; fi
+if ! $training && ((restarts > 0)); then refuse "--restarts: $1 cannot go on from a checkpoint; only train can"; fi
+if $shrink && ((restarts == 0)); then refuse "--shrink: needs --restarts"; fi
+
+program=${LOCKSTEP:-$root/build/bin/lockstep}
+if [[ -z ${LOCKSTEP-} && ! -x $program ]]; then
+  install_packages "${packages_run[@]}"
+  (cd "$root" && build_program) >&2
+elif ! command -v "$program" >/dev/null; then
+  refuse "LOCKSTEP: expected a program, found \"$program\""
+fi
+mpi_environment "$ranks"
+# mpirun hides the terminal from the ranks.
+if [[ -t 2 ]]; then export LOCKSTEP_PROGRESS=${LOCKSTEP_PROGRESS-live}; fi
+
+job=       # process id and session of mpirun
+received=0 # signals so far
+stopping=false
+asked=false # the ranks were told to save
+ended_by=   # number of the signal that ended the job at once
+
+# job_processes: process ids of mpirun, the ranks and what they started, as far as they are alive.
+job_processes() {
+  local file line fields
+  for file in /proc/[0-9]*/stat; do
+    { read -r line <"$file"; } 2>/dev/null || continue
+    read -ra fields <<<"${line##*) }" # state, parent, group, session
+    if [[ ${fields[3]-} == "$job" && ${fields[0]} != [ZX] ]]; then echo "${line%% *}"; fi
+  done
+}
+
+kill_job() {
+  local process
+  for process in $(job_processes); do kill -KILL "$process" 2>/dev/null || true; done
+}
+
+# request_save: USR1, which mpirun forwards to the ranks. Not INT or TERM: on these it kills the ranks after two seconds
+# and exits with 1, whatever they do.
+request_save() {
+  local tries alive
+  if $asked; then return 0; fi
+  asked=true
+  # As long as there is no rank mpirun forwards to nobody.
+  for ((tries = 0; tries < 100; tries++)); do
+    mapfile -t alive < <(job_processes)
+    if ((${#alive[@]} > 1)) || ! kill -0 "$job" 2>/dev/null; then break; fi
+    sleep 0.05 || true
+  done
+  kill -USR1 "$job" 2>/dev/null || true
+}
+
+# end_job: TERM, on which mpirun ends the ranks within two seconds, and KILL for what is left after five.
+end_job() {
+  local tries
+  kill -TERM "$job" 2>/dev/null || true
+  for ((tries = 0; tries < 50; tries++)); do
+    if ! kill -0 "$job" 2>/dev/null; then return 0; fi
+    sleep 0.1 || true
+  done
+  kill_job
+}
+
+# on_signal NAME NUMBER: the first one asks for a checkpoint; INT and TERM after that, and any for a command that has
+# nothing to save, end the job. What comes within half a second is the same wish: timeout, for one, sends its signal
+# twice. (A bare `return` in a trap would give the interrupted command's exit code, and so end the script.)
+on_signal() {
+  local now=${EPOCHREALTIME/[.,]/}
+  received=$((received + 1))
+  if ! $stopping; then
+    stopping=true
+    first_signal=$now
+    if $training; then
+      say "$1: the ranks save and stop; a second Ctrl-C or TERM ends them at once"
+      if [[ -n $job ]]; then request_save; fi
+      return 0
+    fi
+  elif [[ $1 == HUP || $1 == USR1 ]] || ((now - first_signal < 500000)); then
+    return 0
+  fi
+  if [[ -n $ended_by ]]; then return 0; fi
+  ended_by=$2
+  if [[ -n $job ]]; then end_job; fi
+}
+
+# run_job ARGUMENT...: sets `code` to mpirun's exit code.
+run_job() {
+  local seen
+  # A session of its own keeps the terminal's Ctrl-C from mpirun; then it should not read from the terminal either.
+  # odls_base_sigkill_timeout stays at its 1 s: mpirun sleeps it twice, between CONT, TERM and KILL, after every exit code
+  # but 0, whether or not a rank is left. So it cannot be told to wait for the slow without making every restart and every
+  # stop with a checkpoint wait, and ranks that save on USR1 are not under it: it starts when the first of them has ended.
+  # Of a script killed by KILL, mpirun gets the death signal.
+  setsid setpriv --pdeathsig "$death_signal" mpirun -n "$ranks" "$program" "$@" </dev/null &
+  job=$!
+  # A signal that came while mpirun was being started.
+  if [[ -n $ended_by ]]; then end_job; elif $stopping; then request_save; fi
+  while :; do # a signal ends `wait` early; a second one gives the code
+    seen=$received
+    code=0
+    wait "$job" || code=$?
+    if ((seen == received)); then break; fi
+  done
+  kill_job # of a killed mpirun the ranks would be left for a second or two, and write where the next ones write
+  job=
+}
+
+# run_folder ARGUMENT...: where train writes: --output, or runs/NAME by the run file.
+run_folder() {
+  local name="" file=""
+  shift
+  while (($# > 0)); do
+    case $1 in
+      --output) echo "${2-}" && return ;;
+      --output=*) echo "${1#*=}" && return ;;
+      --set) if [[ ${2-} == name=* ]]; then name=${2#*=}; fi ;;
+      --set=name=*) name=${1#--set=name=} ;;
+      *.toml) file=$1 ;;
+    esac
+    shift
+  done
+  if [[ -z $name && -f $file ]]; then name=$(sed -nE '/^\[/q; s/^name *= *"([^"]*)".*/\1/p' "$file"); fi
+  echo "runs/${name:-run}"
+}
+
+# resume_arguments ARGUMENT...: sets `arguments` to those that go on with the run. --overwrite stays as long as no
+# checkpoint of this job is there: without it the run would go on from those that it was to remove.
+resume_arguments() {
+  local argument written=""
+  if [[ " $* " == *" --overwrite "* ]]; then
+    written=$(find "$(run_folder "$@")/checkpoints" -name 'step-*.h5' -newermt "@$started" 2>/dev/null) || true
+    if [[ -z $written ]]; then return 0; fi
+  fi
+  arguments=()
+  for argument in "$@"; do
+    if [[ $argument != --overwrite && $argument != --resume ]]; then arguments+=("$argument"); fi
+  done
+  arguments+=(--resume)
+}
+
+trap 'on_signal INT 2' INT
+trap 'on_signal TERM 15' TERM
+trap 'on_signal HUP 1' HUP
+trap 'on_signal USR1 10' USR1
+trap 'if [[ -n $job ]]; then kill_job; fi' EXIT
+
+started=${EPOCHREALTIME/,/.}
+arguments=("$@")
+resumed=false
+while :; do
+  # A signal while nothing runs: the newest checkpoint stands.
+  if ! $stopping; then run_job "${arguments[@]}"; else code=75; fi
+  if [[ -n $ended_by ]]; then exit $((128 + ended_by)); fi
+  if $stopping; then
+    if ((code != 138)); then exit "$code"; fi
+    say "stopped before it could save; the newest checkpoint, if there is one, stands"
+    exit 75
+  fi
+  case $code in 0 | 1 | 2 | 3 | 75) exit "$code" ;; esac
+
+  what="a rank died (exit code $code)"
+  if ((code == 4)); then what="a rank stalled (exit code 4)"; fi
+  if ((restarts == 0)); then
+    if $resumed; then say "$what; no restarts left"; fi
+    exit "$code"
+  fi
+  restarts=$((restarts - 1))
+  if $shrink && ((ranks > 1)); then ranks=$((ranks - 1)); fi
+  say "$what; starting again on $(count_text "$ranks" rank), $(count_text "$restarts" restart) left"
+  resume_arguments "$@"
+  resumed=true
+done

@@ -1,0 +1,48 @@
+// What is fuzzed: run files, checkpoints and IDX files. Each kind has good files to start from and hands a changed one
+// to the code that meets it in a run.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "faults/fuzz_mutations.hpp"
+
+namespace lockstep::fuzz {
+
+/// One case: the bytes of its files.
+struct Input {
+  std::vector<std::string> files;
+  bool must_be_refused = false;  ///< to accept it would be a failure
+};
+
+/// An input was taken, but wrongly.
+class WrongResult : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class Kind {
+ public:
+  virtual ~Kind() = default;
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  /// The good inputs, unchanged: all must be accepted.
+  [[nodiscard]] virtual std::vector<Input> seeds() const = 0;
+  [[nodiscard]] virtual Input mutated(Random& random) const = 0;
+  /// Reads the input; files go to `folder` where they must be files. Returns when it is accepted.
+  /// Errors: config, data, usage or io, when it is refused. Everything else is a failure: WrongResult too.
+  virtual void read(const Input& input, const std::filesystem::path& folder) const = 0;
+};
+
+/// Text of a run: parsed, made into net, loss, optimizer and schedule, written and parsed again.
+[[nodiscard]] std::unique_ptr<Kind> make_run_files();
+/// A checkpoint, with its trailer as it was, or made anew so that HDF5 gets the changed bytes.
+[[nodiscard]] std::unique_ptr<Kind> make_checkpoints();
+/// A pair of IDX files, plain or gzip.
+[[nodiscard]] std::unique_ptr<Kind> make_idx_files();
+
+}  // namespace lockstep::fuzz
