@@ -73,7 +73,6 @@ class Fit {
                                 options_.output));
       }
     });
-    found_.path = comm_.broadcast_text(found_.path);
     for (const std::string& text : found_.skipped) log(LogLevel::warning, text);
     kept_ = share_info(comm_, found_.checkpoint ? &*found_.checkpoint : nullptr, options_.output);
     if (options_.resume && !kept_) {
@@ -86,7 +85,7 @@ class Fit {
     std::vector<std::string> notices;
     std::unique_ptr<Loss> loss;
     comm_.together([&] {
-      if (kept_) check_resumable(*kept_, run_, found_.path, notices);
+      if (kept_) check_resumable(*kept_, run_, options_.output, notices);
       run_ = resolve_run(run_, comm_.size());
       if (std::string text = choose_exchange(run_, comm_.nodes()); !text.empty()) notices.push_back(std::move(text));
       loss = make_loss(run_.model.loss);
@@ -372,7 +371,7 @@ class Fit {
   RunConfig run_;
   const FitOptions& options_;
   RunFolder folder_;
-  FoundCheckpoint found_;               // rank 0; its path on every rank
+  FoundCheckpoint found_;               // rank 0
   std::optional<CheckpointInfo> kept_;  // of the checkpoint to go on from, on every rank
   RunData data_;                        // goes after the batches that look at it; on all ranks at once
   EpochPlan epoch_;
