@@ -93,6 +93,11 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
                             "more shards",
                             ranks, *resolved.train.shards, *resolved.train.shards));
   }
+  constexpr std::int64_t kMostShards = 65536;  // all of them are dealt out, planned and added up on every rank
+  if (*resolved.train.shards > kMostShards) {
+    throw Error(ErrorKind::config,
+                fmt::format("train.shards: expected at most {}, found {}", kMostShards, *resolved.train.shards));
+  }
   const auto types = optimizer_table();
   // An unknown type is told by make_optimizer; any rate does until then.
   if (!resolved.optimizer.lr) resolved.optimizer.lr = 1e-2;

@@ -181,6 +181,7 @@ CASES = {
         ", ".join(f'{{type = "dense", units = {units}}}' for units in (2**31 - 1, 2**31 - 1, 3)))),
     "zero_shards": in_run("train.shards", "0", train__shards="0"),
     "negative_shards": in_run("train.shards", "-3", train__shards="-3"),
+    "very_many_shards": in_run("train.shards", "65536", str(2**62), train__shards=str(2**62)),
     "more_ranks_than_shards": in_run("train.shards", re.compile(r"\b1\b"), train__shards="1"),
     "zero_lr": in_run("optimizer.lr", "0", optimizer__lr="0.0"),
     "negative_lr": in_run("optimizer.lr", "-0.01", optimizer__lr="-0.01"),

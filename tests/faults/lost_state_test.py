@@ -129,7 +129,7 @@ class LostState(unittest.TestCase):
         running.signal_launcher(signal.SIGUSR1)
         code, told = running.wait(SECONDS)
         self.assertEqual(code, 75, told)
-        self.assertEqual(told.count("the rows are kept and tried again"), 1, told)
+        self.assertEqual(told.count("steps.csv: cannot be written"), 1, told)
         rows = program.steps(running.folder)
         self.assertEqual([int(row["step"]) for row in rows], list(range(1, len(rows) + 1)))
         self.assertTrue(all(row["loss"] for row in rows))

@@ -16,6 +16,7 @@ OF_OTHERS = {
     "ctest": {"--test-dir", "--output-on-failure", "--rerun-failed"},
     "tests/run.sh": {"--sanitize"},
     "docker": {"--shm-size"},
+    "launch/local.sh": {"--restarts", "--shrink"},
     "sbatch and srun": {"--nodes", "--ntasks", "--ntasks-per-node", "--mpi", "--requeue", "--signal"},
     "apt-get": {"--no-install-recommends"},
 }
