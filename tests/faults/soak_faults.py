@@ -21,7 +21,7 @@ KILL_SECONDS = 10  # from the kill of a rank to the end of the job
 ORPHAN_SECONDS = 20  # from the kill of mpirun to the end of the last rank
 STOPPED_EARLY = 75
 STALLED = 4
-NOT_SAVED = re.compile(r"lockstep: warning: the checkpoint .* is not saved: ")
+NOT_SAVED = re.compile(r"lockstep: warning: .*checkpoint.* not saved")
 
 
 def rank_killed(case):
