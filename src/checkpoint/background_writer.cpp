@@ -104,6 +104,7 @@ CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, const h5::Fi
   if (!outcome.error.empty()) return outcome;
   try {
     prune_checkpoints(job.folder, job.keep, job.step, job.best_step);
+    remove_unfinished_checkpoints(job.folder);  // of a failed write in a folder that was read-only for a while
   } catch (const std::exception& error) {
     outcome.complaint = error.what();
   }

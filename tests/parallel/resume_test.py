@@ -121,6 +121,7 @@ class Resume(unittest.TestCase):
                            ("model.layers.0.units", "100"), ("data.normalize", "standard")):
             done = self.resume(folder, "--set", f"{key}={value}", ranks=2, expect=2)
             self.assertIn(".".join(key.split(".")[:2]), done.stderr, key)
+            self.assertIn("step-00000020.h5 is the checkpoint of another run", done.stderr, key)
             self.assertEqual(done.stderr.count("lockstep: error:"), 1, key)
         self.assertEqual(sorted(path.name for path in folder.rglob("*")), before)
 
