@@ -6,6 +6,7 @@
 #   --restarts K  when a rank dies or stalls, train goes on from its newest checkpoint, at most K times; default 0
 #   --shrink      each time on one rank fewer
 #
+# With --restarts, train --overwrite needs --output too.
 # Ctrl-C, TERM, HUP and USR1 make a training save and stop, which is exit code 75; a second Ctrl-C or TERM ends it at
 # once (130, 143). Other commands end at the first. Else the exit code is the program's: 128 and the signal for a killed
 # rank, 4 for a stalled one. The program is build/bin/lockstep, built when missing, or the one that LOCKSTEP names.
@@ -49,6 +50,10 @@ training=false
 death_signal=TERM
 if [[ $1 == train ]]; then training=true && death_signal=USR1; fi
 if ! $training && ((restarts > 0)); then refuse "--restarts: $1 cannot go on from a checkpoint; only train can"; fi
+# Else a restart might remove what this very job has saved.
+if ((restarts > 0)) && [[ " $* " == *" --overwrite "* && " $* " != *" --output"[\ =]* ]]; then
+  refuse "--overwrite with --restarts: needs --output, to see what is new in the folder"
+fi
 if $shrink && ((restarts == 0)); then refuse "--shrink: needs --restarts"; fi
 
 program=${LOCKSTEP:-$root/build/bin/lockstep}
@@ -153,22 +158,15 @@ run_job() {
   job=
 }
 
-# run_folder ARGUMENT...: where train writes: --output, or runs/NAME by the run file.
+# run_folder ARGUMENT...: the folder that --output names; nothing without it.
 run_folder() {
-  local name="" file=""
-  shift
   while (($# > 0)); do
     case $1 in
       --output) echo "${2-}" && return ;;
       --output=*) echo "${1#*=}" && return ;;
-      --set) if [[ ${2-} == name=* ]]; then name=${2#*=}; fi ;;
-      --set=name=*) name=${1#--set=name=} ;;
-      *.toml) file=$1 ;;
     esac
     shift
   done
-  if [[ -z $name && -f $file ]]; then name=$(sed -nE '/^\[/q; s/^name *= *"([^"]*)".*/\1/p' "$file"); fi
-  echo "runs/${name:-run}"
 }
 
 # resume_arguments ARGUMENT...: sets `arguments` to those that go on with the run. --overwrite stays as long as no

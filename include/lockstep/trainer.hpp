@@ -50,7 +50,7 @@ struct StepResult {
   std::size_t samples = 0;  ///< of the global batch
   double loss = 0;          ///< mean over the global batch, before the update
   double learning_rate = 0;
-  std::optional<double> gradient_norm = {};  ///< before clipping; set when the run clips or skips
+  std::optional<double> gradient_norm = {};  ///< before clipping; set where the update looks at it
   std::string skipped = {};  ///< what was not finite, where the run skips such steps: nothing has changed. Or empty
   StepTimes times = {};
 };

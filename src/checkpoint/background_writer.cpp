@@ -75,19 +75,18 @@ void BackgroundWriter::run() {
     changed_.wait(lock, [this] { return job_.has_value() || stop_; });
     if (!job_) return;
     const CheckpointJob job = *std::exchange(job_, std::nullopt);
-    {
-      const h5::FileImage image = std::move(*image_);  // its memory is given back before the outcome is told
-      image_.reset();
-      lock.unlock();
-      CheckpointOutcome outcome = write(job, image);
-      lock.lock();
-      outcome_ = std::move(outcome);
-    }
+    h5::FileImage image = std::move(*image_);
+    image_.reset();
+    lock.unlock();
+    CheckpointOutcome outcome = write(job, std::move(image));
+    lock.lock();
+    outcome_ = std::move(outcome);
     changed_.notify_all();
   }
 }
 
-CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, const h5::FileImage& image) {
+// The image's memory is given back here, without the lock.
+CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, h5::FileImage image) {
   CheckpointOutcome outcome{checkpoint_path(job.folder, job.step), job.step, 0, "", ""};
   const auto start = std::chrono::steady_clock::now();
   try {

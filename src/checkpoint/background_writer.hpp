@@ -49,7 +49,7 @@ class BackgroundWriter {
 
  private:
   void run();
-  [[nodiscard]] CheckpointOutcome write(const CheckpointJob& job, const h5::FileImage& image);
+  [[nodiscard]] CheckpointOutcome write(const CheckpointJob& job, h5::FileImage image);
 
   std::mutex mutex_;
   std::condition_variable changed_;

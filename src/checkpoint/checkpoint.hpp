@@ -108,9 +108,10 @@ struct Checkpoint {
 /// grows. Local. Errors: io.
 void write_checkpoint(const std::string& path, const h5::FileImage& image, const std::function<void()>& alive = {});
 
-/// Reads a checkpoint and checks it whole: trailer, hash, schema, every array, the digest. Local.
-/// Errors: data, with file and reason (missing, empty, cut short, changed bytes, foreign, another version).
-[[nodiscard]] Checkpoint read_checkpoint(const std::string& path);
+/// Reads a checkpoint and checks it whole: trailer, hash, schema, every array, the digest. `alive` is called from time
+/// to time. Local. Errors: data, with file and reason (missing, empty, cut short, changed bytes, foreign, another
+/// version).
+[[nodiscard]] Checkpoint read_checkpoint(const std::string& path, const std::function<void()>& alive = {});
 
 /// The information alone, to be sent to other ranks.
 [[nodiscard]] std::vector<std::byte> encode_info(const CheckpointInfo& info);

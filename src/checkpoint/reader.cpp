@@ -128,8 +128,8 @@ CheckpointInfo decode_info(std::span<const std::byte> bytes, const std::string& 
   return read_info(h5::File::open_image(bytes, name));
 }
 
-Checkpoint read_checkpoint(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path);
+Checkpoint read_checkpoint(const std::string& path, const std::function<void()>& alive) {
+  const std::vector<std::byte> bytes = read_file(path, alive);
   const h5::File file = h5::File::open_image(checked_image(bytes, path), path);
   if (!file.has_attribute("/", "format") || file.text_attribute("/", "format") != "lockstep-checkpoint") {
     throw Error(ErrorKind::data,

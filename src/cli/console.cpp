@@ -34,6 +34,11 @@ LogSink console_log(bool quiet) {
   };
 }
 
+void print_to_stderr(const std::string& text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 std::string format_seconds(double seconds) {
   const auto whole = std::llround(seconds);
   if (seconds < 10) return fmt::format("{:.1f} s", seconds);
@@ -57,10 +62,9 @@ void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progres
   const auto now = std::chrono::steady_clock::now();
   if (now - last_ < kLiveInterval) return;
   last_ = now;
-  fmt::print(stderr, "\r\033[Kepoch {}/{}  step {}/{}  loss {:.5g}  {:.0f} samples/s  {} left", progress.epoch,
-             progress.epochs, step.step, progress.total_steps, progress.epoch_loss, progress.samples_per_second,
-             format_seconds(progress.seconds_left));
-  std::fflush(stderr);
+  print_to_stderr(fmt::format("\r\033[Kepoch {}/{}  step {}/{}  loss {:.5g}  {:.0f} samples/s  {} left", progress.epoch,
+                              progress.epochs, step.step, progress.total_steps, progress.epoch_loss,
+                              progress.samples_per_second, format_seconds(progress.seconds_left)));
 }
 
 void ConsoleProgress::on_epoch(const FitProgress& progress, double train_loss, const std::optional<Scores>& test) {
@@ -73,10 +77,9 @@ void ConsoleProgress::on_epoch(const FitProgress& progress, double train_loss, c
   if (test) {
     for (const auto& [name, value] : test->named()) scores += fmt::format("  test {} {:.5g}", name, value);
   }
-  fmt::print(stderr, "{}epoch {}/{}  loss {:.5g}{}  {:.0f} samples/s  {} left\n", mode_ == Mode::live ? "\r\033[K" : "",
-             progress.epoch, progress.epochs, train_loss, scores, progress.samples_per_second,
-             format_seconds(progress.seconds_left));
-  std::fflush(stderr);
+  print_to_stderr(fmt::format("{}epoch {}/{}  loss {:.5g}{}  {:.0f} samples/s  {} left\n",
+                              mode_ == Mode::live ? "\r\033[K" : "", progress.epoch, progress.epochs, train_loss,
+                              scores, progress.samples_per_second, format_seconds(progress.seconds_left)));
 }
 
 }  // namespace lockstep::cli

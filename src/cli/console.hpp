@@ -26,6 +26,9 @@ class ConsoleProgress final : public FitObserver {
   std::chrono::steady_clock::time_point last_{};
 };
 
+/// Prints; a terminal or a log that takes nothing any more is no reason to end.
+void print_to_stderr(const std::string& text) noexcept;
+
 /// "3.2 s", "12 min 5 s", "2 h 10 min".
 [[nodiscard]] std::string format_seconds(double seconds);
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "cli/command.hpp"
+#include "cli/console.hpp"
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
@@ -38,8 +39,7 @@ int exit_code(ErrorKind kind) {
 }
 
 void print_error(const std::string& message) {
-  fmt::print(stderr, "lockstep: error: {}\n", message);
-  std::fflush(stderr);
+  lockstep::cli::print_to_stderr("lockstep: error: " + message + "\n");
 }
 
 // The rank that a launcher gave this process, before and without MPI; 0 without a launcher.
@@ -100,9 +100,9 @@ int run_without_mpi(const lockstep::cli::Command& command, std::span<const char*
 
 int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* const> words, Watchdog& watchdog) {
   lockstep::Communicator comm(MPI_COMM_WORLD);
-  watchdog.join(comm);
   int code = 0;
   try {
+    watchdog.join(comm);
     std::vector<std::string> arguments;
     std::optional<cxxopts::ParseResult> options;
     comm.together([&] { options = lockstep::cli::parse_options(command, words, arguments); });

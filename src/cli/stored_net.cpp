@@ -30,7 +30,8 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
     if (input.arguments.empty()) throw Error(ErrorKind::usage, "a checkpoint or run folder is needed; see --help");
     if (!comm.is_root()) return;
     net.path = checkpoint_file(input.arguments[0]);
-    read = read_checkpoint(net.path);
+    comm.pulse().enter(Phase::reading);
+    read = read_checkpoint(net.path, [&] { comm.pulse().beat(); });
   });
   net.path = comm.broadcast_text(net.path);
   net.info = share_info(comm, read ? &*read : nullptr, net.path).value();

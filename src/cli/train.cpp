@@ -82,7 +82,7 @@ int run_train(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   const auto started = std::chrono::steady_clock::now();
   const RunConfig run = read_run(comm, input);
-  input.watchdog->set_timeout(run.train.stall_timeout);
+  input.watchdog->set_timeout(run.train.stall_timeout, "train.stall_timeout");
   const bool quiet = input.options.count("quiet") != 0;
   ConsoleProgress progress(quiet);
   FitOptions options;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 
 #include "cli/signals.hpp"
 #include "comm/cores.hpp"
@@ -14,10 +16,18 @@ namespace lockstep::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{200};
-constexpr double kSuspicious = 1;  // [s] of silence before the system is asked about a process
-constexpr double kAfterTold = 3;   // [s] for the message of another rank to get out
+constexpr std::uint64_t kLooksAQuestion = 5;  // the system is asked about processes once a second
+constexpr double kSuspicious = 1;             // [s] of silence before the system is asked about a process
+constexpr double kAfterTold = 3;              // [s] for the message of another rank to get out
 
-// Neither streams nor allocation by others are to be trusted now.
+// What the numbers of processes mean to this one: containers have them each on their own.
+std::string process_space() {
+  std::error_code error;
+  const std::string space = std::filesystem::read_symlink("/proc/self/ns/pid", error).string();
+  return error ? fmt::format("unknown, of process {}", getpid()) : space;
+}
+
+// Not by the streams that the main thread may be in the middle of.
 [[noreturn]] void end_process(const std::string& message) {
   const std::string line = message.empty() ? "" : "lockstep: error: " + message + "\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
@@ -35,7 +45,12 @@ Watchdog::Watchdog(int rank) {
   sigset_t before;
   sigfillset(&all);  // signals are the main thread's
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -52,8 +67,15 @@ void Watchdog::join(Communicator& comm) {
   const auto rank = static_cast<std::size_t>(comm.node_rank());
   const auto ranks = static_cast<std::size_t>(comm.node_size());
   const std::size_t bytes = ranks * sizeof(Pulse);
-  auto window = std::make_unique<NodeWindow>(comm, bytes, Range{rank * sizeof(Pulse), (rank + 1) * sizeof(Pulse)},
-                                             WindowUse{"the watch over stalled ranks", "one rank a host"});
+  std::unique_ptr<NodeWindow> window;
+  try {
+    window = std::make_unique<NodeWindow>(comm, bytes, Range{rank * sizeof(Pulse), (rank + 1) * sizeof(Pulse)},
+                                          WindowUse{"the watch over stalled ranks", "one rank a host"});
+  } catch (const Error& error) {
+    if (!error.agreed()) throw;
+    comm.attach(own_);  // too little shared memory for all: each looks after itself
+    return;
+  }
   auto* const pulses = reinterpret_cast<Pulse*>(window->memory().data());
   pulses[rank].rank.store(comm.rank());
   pulses[rank].pid.store(getpid());
@@ -61,7 +83,9 @@ void Watchdog::join(Communicator& comm) {
   const std::vector<std::string> hosts = comm.gather_texts(host);
   std::vector<RankView> views;  // gathering has made sure that all have filled theirs
   for (std::size_t i = 0; i < ranks; ++i) views.push_back({.rank = pulses[i].rank.load(), .pid = pulses[i].pid.load()});
-  const bool see_all = std::ranges::none_of(views, [](const RankView& view) { return process_state(view.pid) == 'X'; });
+  const std::vector<std::string> spaces = comm.gather_texts(process_space());
+  const bool see_all = std::ranges::all_of(
+      views, [&](const RankView& view) { return spaces[static_cast<std::size_t>(view.rank)] == process_space(); });
   pulses[rank].waits_begun.store(comm.pulse().waits_begun.load());
   comm.barrier();  // all have looked
   const std::scoped_lock lock(mutex_);
@@ -96,9 +120,10 @@ void Watchdog::say_nothing() {
   pulses_.front()->told.store(true);
 }
 
-void Watchdog::set_timeout(double seconds) {
+void Watchdog::set_timeout(double seconds, std::string key) {
   const std::scoped_lock lock(mutex_);
   timeout_ = seconds;
+  hint_ = fmt::format(" ({} = {})", key, seconds);
 }
 
 void Watchdog::run() {
@@ -112,6 +137,7 @@ void Watchdog::run() {
 }
 
 void Watchdog::look(double elapsed) {
+  const bool asks = looks_++ % kLooksAQuestion == 0;
   for (std::size_t i = 0; i < pulses_.size(); ++i) {
     const Pulse& pulse = *pulses_[i];
     RankView& view = views_[i];
@@ -124,12 +150,12 @@ void Watchdog::look(double elapsed) {
     view.waits = pulse.waits.load(std::memory_order_relaxed);
     view.left = pulse.left.load(std::memory_order_relaxed);
     view.pid = pulse.pid.load(std::memory_order_relaxed);
-    view.state = pids_are_ours_ && view.still > kSuspicious ? process_state(view.pid) : '?';
+    if (asks) view.state = pids_are_ours_ && view.still > kSuspicious ? process_state(view.pid) : '?';
     view.missing = view.gone() ? view.missing + elapsed : 0;
   }
   const auto reason = find_stall(views_, host_, timeout_, elsewhere_, termination_came());
   if (!reason) return;
-  if (!pulses_.front()->told.exchange(true)) end_process(*reason);
+  if (!pulses_.front()->told.exchange(true)) end_process(*reason + hint_);
   std::this_thread::sleep_for(std::chrono::duration<double>(kAfterTold));
   end_process("");
 }

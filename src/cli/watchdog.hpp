@@ -2,7 +2,7 @@
 // has given no sign of life for too long.
 //
 // It reads the ranks' pulses from shared memory and calls no MPI, so it works while the main thread is stuck in a
-// barrier, in an MPI call or in a file system. What it cannot see is another host; there it tells who is left.
+// barrier, in an MPI call or in a file system. Of other hosts it sees nothing: it tells which have not answered.
 #pragma once
 
 #include <condition_variable>
@@ -30,14 +30,15 @@ class Watchdog {
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
 
-  /// From now on the ranks of this host see each other's pulses. Collective; `comm` must not move any more.
+  /// From now on the ranks of this host see each other's pulses, where there is shared memory for it.
+  /// Collective; `comm` must not move any more. Errors: comm.
   void join(Communicator& comm);
   /// This rank communicates no more: nobody waits for it from now on. The window goes with this. Collective.
   void leave(Communicator& comm);
   /// The reason why the job ends is already told: the ranks of this host end without a word.
   void say_nothing();
-  /// Seconds without a sign of life; 0: never.
-  void set_timeout(double seconds);
+  /// Seconds without a sign of life; 0: never. `key` says what sets it, for the message.
+  void set_timeout(double seconds, std::string key);
 
  private:
   void run();
@@ -47,6 +48,8 @@ class Watchdog {
   std::condition_variable ended_;
   bool end_ = false;
   double timeout_ = kDefaultTimeout;
+  std::string hint_;
+  std::uint64_t looks_ = 0;
   Pulse own_{};                         // until join() and after leave()
   std::unique_ptr<NodeWindow> window_;  // the pulses of this host's ranks
   std::vector<Pulse*> pulses_;

@@ -108,7 +108,7 @@ Buffer<std::byte> plain_memory(std::size_t bytes, const WindowUse& use) try {
 }  // namespace
 
 NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const WindowUse& use)
-    : exceptions_at_start_(std::uncaught_exceptions()) {
+    : pulse_(comm.pulse()), exceptions_at_start_(std::uncaught_exceptions()) {
   const bool alone = comm.node_size() == 1;
   comm.together(
       [&] {
@@ -146,6 +146,7 @@ NodeWindow::~NodeWindow() {
   int finalized = 0;
   if (window_ == MPI_WIN_NULL || std::uncaught_exceptions() > exceptions_at_start_) return;
   if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  const Waiting waiting(pulse_);
   MPI_Win_free(&window_);
 }
 

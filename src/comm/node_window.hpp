@@ -40,6 +40,7 @@ class NodeWindow {
   [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }
 
  private:
+  Pulse& pulse_;
   MPI_Win window_ = MPI_WIN_NULL;
   Buffer<std::byte> own_;  // in the place of a window, where the rank is alone
   std::span<std::byte> memory_;

@@ -19,14 +19,23 @@ enum class Phase : std::uint32_t {
   scoring,
   saving,
   writing,
+  comparing,
   ending
 };
 
 /// The phase in words: "the backward pass".
 [[nodiscard]] constexpr std::string_view phase_name(Phase phase) noexcept {
-  constexpr std::string_view names[] = {
-      "the start",  "reading data", "gathering samples",   "the forward pass",       "the backward pass",
-      "the update", "scoring",      "saving a checkpoint", "writing the run folder", "the end"};
+  constexpr std::string_view names[] = {"the start",
+                                        "reading data",
+                                        "gathering samples",
+                                        "the forward pass",
+                                        "the backward pass",
+                                        "the update",
+                                        "scoring",
+                                        "saving a checkpoint",
+                                        "writing the run folder",
+                                        "comparing the copies of the weights",
+                                        "the end"};
   return names[static_cast<std::size_t>(phase)];
 }
 

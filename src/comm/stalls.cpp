@@ -13,8 +13,10 @@
 namespace lockstep {
 namespace {
 
-constexpr double kElsewhere = 5;  // [s] longer, so that the host where a rank is missing, which knows more, tells first
-constexpr double kGone = 3;       // [s] after a rank's death, for mpirun to tell of it and to end the job
+constexpr double kGrace = 5;  // [s] where all wait: who is slow may be about to go on
+constexpr double kElsewhere =
+    10;                      // times the timeout: a rank of another host may be at work, which cannot be seen here
+constexpr double kGone = 3;  // [s] after a rank's death, for mpirun to tell of it and to end the job
 
 std::string place(const RankView& view, const std::string& host) {
   return fmt::format("rank {} on {}", view.rank, host);
@@ -81,10 +83,10 @@ std::optional<std::string> find_stall(std::span<const RankView> ranks, const std
     }
   }
   if (!gone.empty()) return fmt::format("{}", fmt::join(gone, "; "));
-  if (!silent.empty()) return fmt::format("{} (train.stall_timeout)", fmt::join(silent, "; "));
-  if (timeout > 0 && all_wait && stillest >= timeout + kElsewhere) {
+  if (!silent.empty()) return fmt::format("{}", fmt::join(silent, "; "));
+  if (timeout > 0 && all_wait && stillest >= (elsewhere.empty() ? timeout + kGrace : kElsewhere * timeout)) {
     const RankView& view = ranks.front();
-    return fmt::format("the ranks on {} have waited {:.0f} s for {} (train.stall_timeout); here {}", host, stillest,
+    return fmt::format("the ranks on {} have waited {:.0f} s for {}; here {}", host, stillest,
                        elsewhere.empty() ? "each other" : "an answer of " + elsewhere, last_seen(view));
   }
   return {};

@@ -30,8 +30,10 @@ struct RankView {
   [[nodiscard]] bool stopped() const noexcept { return state == 'T' || state == 't'; }
 };
 
-/// Why to end the job, if there is reason to. `ranks`: those of this host. `timeout`: [s], 0: never. `elsewhere`: the
-/// ranks of other hosts in words; empty: there are none. `terminating`: this process was told to end.
+/// Why to end the job, if there is reason to. A rank of this host that is silent for `timeout` and does not wait is to
+/// blame; other hosts, of which nothing is seen, only after ten times as long: a rank there may be at work. `ranks`:
+/// those of this host. `timeout`: [s], 0: never. `elsewhere`: the ranks of other hosts in words; empty: there are none.
+/// `terminating`: this process was told to end.
 [[nodiscard]] std::optional<std::string> find_stall(std::span<const RankView> ranks, const std::string& host,
                                                     double timeout, const std::string& elsewhere, bool terminating);
 

@@ -59,7 +59,8 @@ std::optional<double> parse_units(std::string_view text) noexcept {
 
 std::optional<double> parse_duration(std::string_view text) noexcept {
   const auto seconds = text.find(':') == std::string_view::npos ? parse_units(text) : parse_clock(text);
-  if (!seconds || *seconds <= 0) return {};
+  constexpr double kLongest = 100.0 * 366 * 86400;
+  if (!seconds || *seconds <= 0 || *seconds > kLongest) return {};
   return seconds;
 }
 

@@ -17,7 +17,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kSyncedPiece = std::size_t{1} << 26U;  // bytes
+constexpr std::size_t kPiece = std::size_t{1} << 26U;  // bytes between two signs of life
 
 std::string reason(int code) {
   return std::generic_category().message(code);
@@ -91,7 +91,7 @@ std::string file_identity(const std::filesystem::path& path) {
          std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
-std::vector<std::byte> read_file(const std::filesystem::path& path) {
+std::vector<std::byte> read_file(const std::filesystem::path& path, const std::function<void()>& alive) {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) {
@@ -105,13 +105,14 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
   std::size_t have = 0;
   while (have < bytes.size()) {
-    const ssize_t got = ::read(file.get(), bytes.data() + have, bytes.size() - have);
+    const ssize_t got = ::read(file.get(), bytes.data() + have, std::min(bytes.size() - have, kPiece));
     if (got < 0) {
       if (errno == EINTR) continue;
       throw Error(ErrorKind::io, path.string() + ": cannot be read: " + reason(errno));
     }
     if (got == 0) throw Error(ErrorKind::io, path.string() + ": became shorter while it was read");
     have += static_cast<std::size_t>(got);
+    if (alive) alive();
   }
   return bytes;
 }
@@ -134,7 +135,7 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
     for (std::span<const std::byte> part : parts) {
       // In pieces that are synced one by one: so it can be seen that a slow disk is not a dead one.
       while (!part.empty()) {
-        std::span<const std::byte> piece = part.first(std::min(part.size(), kSyncedPiece));
+        std::span<const std::byte> piece = part.first(std::min(part.size(), kPiece));
         part = part.subspan(piece.size());
         check(write_all(file.get(), piece), "cannot be written");
         if (part.empty()) break;
@@ -173,6 +174,11 @@ RowFile& RowFile::operator=(RowFile&& other) noexcept {
 
 RowFile::~RowFile() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+std::string RowFile::finish() {
+  failed_ = false;
+  return add("");
 }
 
 std::string RowFile::add(std::string_view row) {

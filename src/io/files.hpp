@@ -11,8 +11,10 @@
 
 namespace lockstep {
 
-/// All bytes of a regular file. Errors: data (missing, not a regular file), io.
-[[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path);
+/// All bytes of a regular file. `alive` is called whenever some more megabytes are there.
+/// Errors: data (missing, not a regular file), io.
+[[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path,
+                                               const std::function<void()>& alive = {});
 
 /// Tells files of one host apart: equal for one file that nobody has changed in between.
 /// Errors: io (missing, or its folder may not be entered).
@@ -41,6 +43,8 @@ class RowFile {
 
   /// Adds a row. Returns why not all of it could be written, once until it works again; otherwise an empty text.
   std::string add(std::string_view row);
+  /// Tries to write what is left. Returns why it cannot be written; empty: all is.
+  std::string finish();
 
  private:
   int fd_ = -1;

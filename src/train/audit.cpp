@@ -26,6 +26,7 @@ std::string most_common(std::span<const std::string> texts) {
 
 void Engine::audit() const {
   if (exchange_->copies() < 2) return;
+  comm_.pulse().enter(Phase::comparing);
   std::string mine;
   if (exchange_->holds_copy()) {
     Hash hash;
@@ -44,11 +45,12 @@ void Engine::audit() const {
     odd.push_back(fmt::format("rank {} on {}", rank, hosts[rank]));
   }
   if (odd.empty()) return;
-  throw Error(
-      ErrorKind::internal,
-      fmt::format("the copies of the weights have drifted apart by step {}: {} of {} differ from the others: {}; "
-                  "the memory or the network of that machine may be faulty; go on from a checkpoint",
-                  info.position.step, odd.size(), digests.size(), fmt::join(odd, ", ")))
+  throw Error(ErrorKind::internal,
+              fmt::format("the copies of weights and optimizer state have drifted apart by step {}: {} of {} differ "
+                          "from the others: {}{}; "
+                          "the memory or the network of that machine may be faulty; go on from a checkpoint",
+                          info.position.step, odd.size(), digests.size(), fmt::join(odd, ", "),
+                          2 * odd.size() == digests.size() ? " (or the others from them: as many differ)" : ""))
       .as_agreed();
 }
 

@@ -1,7 +1,8 @@
 // A step that is not finite: where it began, for the one who has to mend it, and whether the run goes on.
 //
-// Where the loss or a norm is not finite, nothing has been updated yet, so the step is made again shard by shard and
-// looked at from the first layer on. Where only the weights tell, the sums of the gradients do.
+// Where the loss or the gradient's norm is not finite, nothing has been updated yet, so the step is made again shard by
+// shard and looked at from the first layer on. Where only the new weights are not finite, the step cannot be made
+// again: the shards' gradients, which are still there, are looked at.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,7 +15,8 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kMostNamed = 64;  // samples of a shard in a message
+constexpr std::uint64_t kMostSkipped = 100;  // steps in a row
+constexpr std::size_t kMostNamed = 64;       // samples of a shard in a message
 
 std::string samples_text(std::span<const std::uint32_t> samples) {
   const auto named = samples.first(std::min(samples.size(), kMostNamed));
@@ -36,13 +38,14 @@ std::vector<std::uint32_t> bad_samples(std::span<const float> values, std::span<
 
 void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
   const std::string found = updated ? find_in_update(batch) : find_in_forward_and_backward(batch);
-  if (!updated && run_.train.on_nonfinite == "skip") {
+  if (!updated && run_.train.on_nonfinite == "skip" && ++skipped_ < kMostSkipped) {
     result.skipped = found;
     return;
   }
-  throw Error(ErrorKind::diverged,
-              fmt::format("the training diverged in step {}: {}; try a smaller learning rate, or optimizer.clip_norm",
-                          result.step, found))
+  throw Error(
+      ErrorKind::diverged,
+      fmt::format("the training diverged in step {}{}: {}; try a smaller learning rate, or optimizer.clip_norm",
+                  result.step, skipped_ == kMostSkipped ? ", the last of 100 in a row that are not finite" : "", found))
       .as_agreed();
 }
 
@@ -100,8 +103,7 @@ std::string Engine::find_in_update(Batch& batch) {
   // The lowest of all ranks. A block's index is exact in a double.
   const auto block = static_cast<std::size_t>(-comm_.max(-static_cast<double>(not_finite_block_)));
   const Parameter& parameter = model_.parameters().entries()[blocks_[block].parameter];
-  const bool measured = measures_gradient_ || optimizer_->needs_norms();
-  const std::optional<std::size_t> shard = measured ? std::nullopt : exchange_->not_finite_shard();
+  const std::optional<std::size_t> shard = measures_gradient_ ? std::nullopt : exchange_->not_finite_shard();
   std::string where;
   if (shard) {
     const std::size_t rows = batch.rows(*shard);
@@ -113,8 +115,8 @@ std::string Engine::find_in_update(Batch& batch) {
       return fmt::format("the gradient of {}/{} is not finite, first in {}", parameter.layer, parameter.name, text);
     }
   }
-  return fmt::format("{}/{} is no longer finite after the update, though the gradient of each shard was",
-                     parameter.layer, parameter.name);
+  return fmt::format("the update of {}/{} is not finite, though its gradient in each shard is", parameter.layer,
+                     parameter.name);
 }
 
 }  // namespace lockstep

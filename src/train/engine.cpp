@@ -133,11 +133,10 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       decays_(std::move(parts.decays)),
       plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
       blocks_(blocks_of(model_.parameters())),
-      measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip"),
-      exchange_(make_exchange(
-          run.train.exchange, comm,
-          {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
-           plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_ || optimizer_->needs_norms()})),
+      measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || optimizer_->needs_norms()),
+      exchange_(make_exchange(run.train.exchange, comm,
+                              {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
+                               plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_losses_(plan_.shards),
@@ -172,6 +171,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   StepResult result{.step = info.position.step + 1, .samples = batch.samples()};
   Pulse& pulse = comm_.pulse();
   pulse.step.store(result.step, std::memory_order_relaxed);
+  not_finite_block_ = blocks_.size();
   Stopwatch watch;
   set_blas_threads(static_cast<int>(run_.train.threads));
 
@@ -199,6 +199,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
   pulse.enter(Phase::updating);
   exchange_->collect(shard_losses_);
+  result.learning_rate = *run_.optimizer.lr * schedule_->factor(info.position.step);
   result.loss = tree_sum(shard_losses_) / static_cast<double>(result.samples);
   const bool updated = std::isfinite(result.loss) && update(result);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
@@ -206,15 +207,13 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   result.times.exchange = watch.lap() - result.times.wait;
   if (!updated || (notes_ & kNotFinite) != 0) meet_not_finite(batch, updated, result);
 
+  if (result.skipped.empty()) skipped_ = 0;
   ++info.position.step;
   return result;
 }
 
 bool Engine::update(StepResult& result) {
-  UpdateStep step{.lr = *run_.optimizer.lr * schedule_->factor(info.position.step),
-                  .step = result.step,
-                  .divisor = static_cast<float>(result.samples)};
-  result.learning_rate = step.lr;
+  UpdateStep step{.lr = result.learning_rate, .step = result.step, .divisor = static_cast<float>(result.samples)};
   if (measures_gradient_) {
     result.gradient_norm = measure_gradient(step.divisor);
     if (!std::isfinite(*result.gradient_norm)) return false;
@@ -224,7 +223,7 @@ bool Engine::update(StepResult& result) {
     }
   }
   if (optimizer_->needs_norms()) {
-    if (!measure_norms(step)) return false;
+    if (!measure_norms(step)) return true;
     exchange_->visit([&](std::size_t block, const PairSum& gradient) { apply_with_norms(step, block, gradient); });
   } else {
     exchange_->visit([&](std::size_t block, const PairSum& gradient) { apply(step, block, gradient); });
@@ -249,17 +248,17 @@ bool Engine::measure_norms(const UpdateStep& step) {
   });
   exchange_->gather_blocks(block_weight_squares_);
   exchange_->gather_blocks(block_squares_);
-  bool finite = true;
   for (std::size_t parameter = 0; parameter < parameter_norms_.size(); ++parameter) {
     const auto [begin, end] = parameter_blocks_[parameter];
     const auto norm = [&](std::span<const double> squares) {
       return std::sqrt(tree_sum(squares.subspan(begin, end - begin)));
     };
     parameter_norms_[parameter] = {norm(block_weight_squares_), norm(block_squares_)};
-    finite &=
-        std::isfinite(parameter_norms_[parameter].weights) && std::isfinite(parameter_norms_[parameter].direction);
+    if (std::isfinite(parameter_norms_[parameter].weights) && std::isfinite(parameter_norms_[parameter].direction))
+      continue;
+    not_finite_block_ = std::min(not_finite_block_, begin);  // the same on every rank
   }
-  return finite;
+  return not_finite_block_ == blocks_.size();
 }
 
 std::span<std::span<float>> Engine::slots_of(Range range) {

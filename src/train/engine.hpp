@@ -104,14 +104,14 @@ class Engine {
   void load(const Checkpoint* read, const std::string& path);
 
  private:
-  // Updates the own blocks. False: what it measured first is not finite, and nothing has changed.
+  // Updates the own blocks. False: the gradient's norm is not finite, and nothing has changed.
   bool update(StepResult& result);
   void apply(const UpdateStep& step, std::size_t block, const PairSum& gradient);
   // The same with the norms that measure_norms() took.
   void apply_with_norms(const UpdateStep& step, std::size_t block, const PairSum& gradient);
   // The gradient's norm.
   double measure_gradient(double divisor);
-  // Sets parameter_norms_; returns whether they are finite.
+  // Sets parameter_norms_, and not_finite_block_ where they are not finite; returns whether all are. May change slots.
   bool measure_norms(const UpdateStep& step);
 
   // What to do with a step that is not finite (divergence.cpp). Collective. `updated`: some weights have changed.
@@ -143,7 +143,8 @@ class Engine {
   std::vector<std::span<float>> slot_views_;  // [slots]
   std::size_t not_finite_block_;  // the first own block whose weights are not finite; [blocks] where all are
   std::uint32_t notes_ = 0;
-  std::string hosts_;  // of all ranks, for checkpoints
+  std::uint64_t skipped_ = 0;  // steps in a row
+  std::string hosts_;          // of all ranks, for checkpoints
 };
 
 /// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).

@@ -28,8 +28,6 @@ constexpr std::uint32_t kTimeIsUp = 4;
 constexpr std::uint32_t kStop = kStopWanted | kTimeIsUp;
 constexpr std::uint32_t kSaveNow = 8;
 
-constexpr std::uint64_t kMostSkipped = 100;  // steps in a row
-
 class Fit {
  public:
   Fit(const Communicator& comm, const RunConfig& run, const FitOptions& options)
@@ -49,12 +47,10 @@ class Fit {
     try {
       while (!finished() && (notes_ & kStop) == 0) run_epoch();
     } catch (const Error& error) {
+      if (!error.agreed()) throw;
+      saver_.finish();  // here, where it gives signs of life
       if (error.kind() != ErrorKind::diverged) throw;
-      saver_.finish();
-      const std::string& last = saver_.newest();
-      throw Error(ErrorKind::diverged,
-                  fmt::format("{}; the last checkpoint is {}", error.what(), last.empty() ? found_.path : last))
-          .as_agreed();
+      throw Error(error.kind(), fmt::format("{}; {}", error.what(), last_checkpoint())).as_agreed();
     }
     return finished() ? end() : stop();
   }
@@ -65,7 +61,8 @@ class Fit {
     on_root([&] {
       const bool any = !list_checkpoints(folder_.checkpoints()).empty();
       if (options_.resume) {
-        found_ = find_newest_good(folder_.checkpoints(), run_);
+        comm_.pulse().enter(Phase::reading);
+        found_ = find_newest_good(folder_.checkpoints(), run_, [this] { comm_.pulse().beat(); });
       } else if (any && !options_.overwrite) {
         throw Error(ErrorKind::config,
                     fmt::format("{} already holds checkpoints: go on with --resume, start afresh with "
@@ -198,17 +195,9 @@ class Fit {
   void count(const StepResult& step) {
     EpochSums& sums = info().sums;
     deadline_->saw_step(step.times.total());
-    skipped_ = step.skipped.empty() ? 0 : skipped_ + 1;
-    if (skipped_ == 0) {
+    if (step.skipped.empty()) {
       sums.loss_sum += step.loss * static_cast<double>(step.samples);
       sums.samples += step.samples;
-    }
-    if (skipped_ >= kMostSkipped) {
-      throw Error(ErrorKind::diverged,
-                  fmt::format("the training diverged: {} steps in a row were not finite, the last of "
-                              "them step {}: {}",
-                              skipped_, step.step, step.skipped))
-          .as_agreed();
     }
     sums.seconds += step.times.total();
     sums.total_seconds += step.times.total();
@@ -253,7 +242,7 @@ class Fit {
     if (comm_.is_root()) warn(folder_.add_epoch(info().history));
     if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, train_loss_, test_);
     if (improved || finished() || due(run_.checkpoint.every_epochs, info().position.epoch) ||
-        due(run_.checkpoint.every_steps, info().position.step)) {
+        due(run_.checkpoint.every_steps, info().position.step) || (notes_ & kSaveNow) != 0) {
       save();
     }
     if (!finished()) notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
@@ -282,10 +271,12 @@ class Fit {
 
   // The run is done: its last state is on the disk, or that is told.
   FitSummary end() {
-    saver_.finish();
+    save_at_last();
     FitSummary result = summary(true);
     if (comm_.is_root()) {
       comm_.pulse().enter(Phase::writing);
+      for (const std::string& problem : folder_.last_rows())
+        log(LogLevel::warning, problem + "; its last rows are lost");
       if (!saver_.has(info().position.step)) result.failure = lost_state();
       try {
         folder_.write_summary(result);
@@ -298,8 +289,7 @@ class Fit {
   }
 
   FitSummary stop() {
-    save();
-    saver_.finish();
+    save_at_last();
     FitSummary result = summary(false);
     result.stopped = true;
     if (comm_.is_root() && !saver_.has(info().position.step)) result.failure = lost_state();
@@ -312,10 +302,21 @@ class Fit {
     return result;
   }
 
+  // Once more where the last try has failed meanwhile.
+  void save_at_last() {
+    saver_.finish();
+    save();
+    saver_.finish();
+  }
+
   [[nodiscard]] std::string lost_state() {
-    return fmt::format("the state after step {} could not be saved: {}; the last checkpoint is {}",
-                       info().position.step, saver_.last_error(),
-                       saver_.newest().empty() ? "none of this start" : saver_.newest());
+    return fmt::format("the state after step {} could not be saved: {}; {}", info().position.step, saver_.last_error(),
+                       last_checkpoint());
+  }
+
+  [[nodiscard]] std::string last_checkpoint() const {
+    const std::string& last = saver_.newest().empty() ? found_.path : saver_.newest();
+    return last.empty() ? "there is no checkpoint" : "the last checkpoint is " + last;
   }
 
   FitSummary summary(bool trained) {
@@ -384,9 +385,8 @@ class Fit {
   std::optional<Scores> test_;
   std::optional<Deadline> deadline_;
   Saver saver_;
-  std::uint32_t notes_ = 0;    // of all ranks, see Engine::notes
-  std::uint64_t skipped_ = 0;  // steps in a row
-  double samples_here_ = 0;    // of this start
+  std::uint32_t notes_ = 0;  // of all ranks, see Engine::notes
+  double samples_here_ = 0;  // of this start
   double seconds_here_ = 0;
 };
 

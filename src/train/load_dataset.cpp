@@ -37,6 +37,7 @@ struct Plan {
 
 // The ranks of a host read one file together: were it not the same, a part of each would be taken.
 void check_same_files(const Communicator& comm, const OpenDataset& opened) {
+  const Waiting waiting(comm.pulse());
   std::string first = opened.identity;  // as long on every rank
   check_mpi(MPI_Bcast(first.data(), static_cast<int>(first.size()), MPI_CHAR, 0, comm.node()), "MPI_Bcast");
   comm.together([&] {

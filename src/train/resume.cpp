@@ -30,12 +30,12 @@ void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, Run
 
 }  // namespace
 
-FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run) {
+FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run, const std::function<void()>& alive) {
   FoundCheckpoint found;
   std::optional<Error> of_another_run;
   for (const CheckpointFile& file : list_checkpoints(folder)) {
     try {
-      Checkpoint checkpoint = read_checkpoint(file.path);
+      Checkpoint checkpoint = read_checkpoint(file.path, alive);
       check_belongs(checkpoint, file, run);
       found.checkpoint = std::move(checkpoint);
       found.path = file.path;

@@ -1,6 +1,7 @@
 // Finding the checkpoint to go on from, and what a resumed run may change.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,9 +21,11 @@ struct FoundCheckpoint {
   std::vector<std::string> skipped;  ///< one text for each newer one that does not, with the reason
 };
 
-/// Local. Errors: io (the folder cannot be read); config (all that verify are of other runs: what the newest of them
-/// says of `run`, see check_resumable).
-[[nodiscard]] FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run);
+/// `alive` is called from time to time.
+/// Local. Errors: io (the folder cannot be read); config (there is none to go on from, and at least one that verifies
+/// is of another run: what the newest of these says of `run`, see check_resumable).
+[[nodiscard]] FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run,
+                                               const std::function<void()>& alive = {});
 
 /// What rank 0 has read, without the arrays, on every rank; unset when `read` is null there. `name` is for messages.
 /// Collective.

@@ -89,6 +89,14 @@ std::string RunFolder::add_step(const StepResult& step, std::uint64_t epoch, dou
                                 samples_per_second));
 }
 
+std::vector<std::string> RunFolder::last_rows() {
+  std::vector<std::string> problems;
+  for (RowFile* file : {&metrics_, &steps_}) {
+    if (std::string problem = file->finish(); !problem.empty()) problems.push_back(std::move(problem));
+  }
+  return problems;
+}
+
 void RunFolder::write_summary(const FitSummary& summary) const {
   std::error_code ignored;  // the folder may be gone; if it cannot come back, the write says why
   std::filesystem::create_directories(folder_, ignored);

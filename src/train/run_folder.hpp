@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "checkpoint/checkpoint.hpp"
 #include "io/files.hpp"
@@ -24,6 +25,8 @@ class RunFolder {
   std::string add_epoch(const History& history);
   /// Appends a row to steps.csv; the same.
   std::string add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second);
+  /// Tries once more to write what could not be written; returns what is wrong, a text for each file.
+  std::vector<std::string> last_rows();
   /// Errors: io.
   void write_summary(const FitSummary& summary) const;
 

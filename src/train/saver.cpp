@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "checkpoint/retention.hpp"
 #include "lockstep/error.hpp"
@@ -18,9 +20,7 @@ double since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Saver::Saver(const Communicator& comm, std::string folder, LogSink log)
-    : comm_(comm), folder_(std::move(folder)), log_(std::move(log)) {
-  if (comm_.is_root()) writer_.emplace();
-}
+    : comm_(comm), folder_(std::move(folder)), log_(std::move(log)) {}
 
 void Saver::save(const Engine& engine, const CheckpointConfig& config) {
   const std::uint64_t step = engine.info.position.step;
@@ -28,14 +28,15 @@ void Saver::save(const Engine& engine, const CheckpointConfig& config) {
   const auto start = std::chrono::steady_clock::now();
   comm_.pulse().enter(Phase::saving);
   finish();
-  last_ = std::chrono::steady_clock::now();
-  CheckpointJob job{folder_, step, config.keep, {}};
-  if (engine.info.best) job.best_step = engine.info.best->step;
+  const auto begun = std::chrono::steady_clock::now();
+  CheckpointJob job{folder_, step, config.keep, best_to_spare(engine.info)};
   const std::string path = checkpoint_path(folder_, step);
   try {
+    if (!writer_) writer_.emplace();
     h5::FileImage image = engine.build_checkpoint(path);
-    build_seconds_ = since(last_);
+    build_seconds_ = since(begun);
     begun_step_ = step;
+    busy_ = true;
     writer_->start(std::move(job), std::move(image));
   } catch (const Error& error) {
     failed(path, error.what());
@@ -43,6 +44,14 @@ void Saver::save(const Engine& engine, const CheckpointConfig& config) {
     failed(path, "out of memory");
   }
   stall_seconds_ += since(start);
+}
+
+// The best so far; where that could not be saved, the best that is there.
+std::optional<std::uint64_t> Saver::best_to_spare(const CheckpointInfo& info) {
+  if (!info.best) return {};
+  std::error_code ignored;
+  if (std::filesystem::exists(checkpoint_path(folder_, info.best->step), ignored)) best_on_disk_ = info.best->step;
+  return info.best->step == info.position.step ? info.best->step : best_on_disk_;
 }
 
 void Saver::poll() {
@@ -56,6 +65,8 @@ void Saver::finish() {
 }
 
 void Saver::tell(const CheckpointOutcome& outcome) {
+  busy_ = false;
+  last_ = std::chrono::steady_clock::now();
   const double whole = build_seconds_ + outcome.seconds;
   seconds_ += whole;
   longest_ = std::max(longest_, whole);
@@ -79,7 +90,7 @@ void Saver::failed(const std::string& path, const std::string& error) {
 }
 
 double Saver::age() const {
-  return since(last_);
+  return busy_ ? 0 : since(last_);
 }
 
 double Saver::expected_seconds(const Engine& engine) const {

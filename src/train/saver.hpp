@@ -31,7 +31,7 @@ class Saver {
   /// The last checkpoint that was written; empty: none since the start.
   [[nodiscard]] const std::string& newest() const noexcept { return saved_; }
 
-  /// Seconds since the last save began, or since the start.
+  /// Seconds since the last save ended, or since the start; 0 while one is under way.
   [[nodiscard]] double age() const;
   /// What a save takes: the longest seen; before the first, a guess from the size.
   [[nodiscard]] double expected_seconds(const Engine& engine) const;
@@ -42,6 +42,7 @@ class Saver {
 
  private:
   void tell(const CheckpointOutcome& outcome);
+  [[nodiscard]] std::optional<std::uint64_t> best_to_spare(const CheckpointInfo& info);
   void failed(const std::string& path, const std::string& error);
 
   const Communicator& comm_;
@@ -49,9 +50,11 @@ class Saver {
   LogSink log_;
   std::optional<BackgroundWriter> writer_;
   std::optional<std::uint64_t> begun_step_;  // of the last save that has not failed
+  bool busy_ = false;                        // one is under way
   std::uint64_t saved_step_ = 0;
   std::string saved_;
   std::string error_;
+  std::optional<std::uint64_t> best_on_disk_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   double build_seconds_ = 0;  // of the last one
   double longest_ = 0;

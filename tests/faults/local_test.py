@@ -217,12 +217,13 @@ class Local(unittest.TestCase):
         os.utime(old, (time.time() - 60,) * 2)
         run_file = self.folder / "run.toml"
         run_file.write_text('seed = 2\nname = "mine" # a comment\n[data]\nname = "other"\n', encoding="utf-8")
-        job = self.start("train", "run.toml", "--overwrite", "--quiet", script=("-n", "1", "--restarts", "2"),
+        job = self.start("train", "run.toml", "--output", "runs/mine", "--overwrite", script=("-n", "1", "--restarts", "2"),
                          lockstep=overwriter, cwd=self.folder)
         self.wait_for("the end", lambda: job.poll() is not None)
         self.expect_end(job, 0)
         self.assertEqual((self.folder / "starts").read_text(encoding="utf-8").splitlines(), [
-            "train run.toml --overwrite --quiet", "train run.toml --overwrite --quiet", "train run.toml --quiet --resume"])
+            "train run.toml --output runs/mine --overwrite", "train run.toml --output runs/mine --overwrite",
+            "train run.toml --output runs/mine --resume"])
 
     def test_a_killed_script_leaves_nothing(self):
         job = self.train(script=("-n", "2", "--restarts", "3"))

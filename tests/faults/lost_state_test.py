@@ -107,6 +107,24 @@ class LostState(unittest.TestCase):
         kept.rename(running.folder / "checkpoints")
         self.assert_goes_on(running.folder)
 
+    def test_by_time_with_one_batch_an_epoch(self):
+        folder = self.folder / "timed"
+        program.run("train", self.run_file, "--output", folder, "--quiet", "--set", "train.batch=1438", "--set",
+                    "train.epochs=40", "--set", "checkpoint.every_epochs=0", "--set", "checkpoint.every_steps=0", "--set",
+                    "checkpoint.every_seconds=1e-6", "--set", "checkpoint.monitor=train.loss", "--set", "optimizer.lr=1.0",
+                    "--set", "checkpoint.keep=99", ranks=2)
+        self.assertGreater(len(program.checkpoints(folder)), 5)
+
+    def test_a_log_that_takes_nothing_any_more(self):
+        folder = self.folder / "mute"
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            for progress in ("lines", "live"):
+                done = subprocess.run([program.PROGRAM, "train", self.run_file, "--output", folder, "--overwrite", *SHORT],
+                                      cwd=program.ROOT, stderr=full, stdout=subprocess.PIPE, text=True, timeout=SECONDS,
+                                      check=False, env={**os.environ, "LOCKSTEP_PROGRESS": progress})
+                self.assertEqual(done.returncode, 0)
+                self.assertIn("trained 120 steps", done.stdout)
+
     def test_a_folder_that_cannot_be_made_is_told_before_the_training(self):
         (self.folder / "file").write_text("no folder", encoding="utf-8")
         done = program.run("train", self.run_file, "--output", self.folder / "file" / "run", ranks=2, expect=1)

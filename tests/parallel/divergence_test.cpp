@@ -7,6 +7,7 @@
 
 #include "comm/cores.hpp"
 #include "parallel/training.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace lockstep {
 namespace {
@@ -148,6 +149,53 @@ TEST_F(Divergence, SuchStepsAreLeftOutWhereTheRunSaysSo) {
     digests.push_back(engine->digest());
   }
   EXPECT_EQ(digests[0], digests[1]);
+}
+
+TEST_F(Divergence, AHundredInARowAreTooMany) {
+  const auto engine = make_engine(world, run_with("node", 0, "skip"));
+  PlainBatch batch(data, engine->shards());
+  batch.bad_sample = 3;
+  batch.bad_value = kInfinity;
+  for (int step = 0; step < 99; ++step) EXPECT_FALSE(engine->train_step(batch).skipped.empty());
+  expect_in(diverge(*engine, batch), {"in step 100", "100 in a row"});
+}
+
+// lars and lamb change their state while they take the norms, so the gradient is looked at before.
+TEST_F(Divergence, OptimizersWithNormsLeaveTheirStateAlone) {
+  for (const char* optimizer : {"lars", "lamb"}) {
+    RunConfig run = run_with("node", 0, "stop");
+    run.optimizer.type = optimizer;
+    const auto engine = make_engine(world, run);
+    PlainBatch batch(data, engine->shards());
+    engine->train_step(batch);
+    const std::string before = engine->digest();
+    batch.bad_sample = 50;
+    batch.bad_value = kInfinity;
+    expect_in(diverge(*engine, batch), {"in step 2", "the input is not finite for samples 50 in shard 4 of 6"});
+    EXPECT_EQ(engine->digest(), before);
+  }
+}
+
+TEST_F(Divergence, ATrainingGoesOnFromACheckpointAfterIt) {
+  const TemporaryFolder folder;
+  const std::string path = world.broadcast_text((folder.path() / "good.h5").string());
+  RunConfig run = run_with("node", 0, "stop");
+  run.model.loss = {"mse"};
+  run.model.layers = {{"dense", {{"units", 3}}}};
+  Dataset values = data;
+  values.y = make_table(3, std::vector<float>(kSamples * 3, 0.5F));
+  const auto engine = make_engine(world, run);
+  PlainBatch batch(values, engine->shards());
+  engine->train_step(batch);
+  engine->save(path);
+  batch.bad_sample = 50;
+  batch.bad_value = 1e30F;
+  diverge(*engine, batch);  // the weights are spoilt
+  std::optional<Checkpoint> read;
+  if (world.is_root()) read = read_checkpoint(path);
+  engine->load(read ? &*read : nullptr, path);
+  batch.bad_sample = kSamples;
+  EXPECT_EQ(engine->train_step(batch).step, 2U);
 }
 
 TEST_F(Divergence, LookingForThemChangesNoBit) {
