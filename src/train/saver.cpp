@@ -50,7 +50,8 @@ void Saver::save(const Engine& engine, const CheckpointConfig& config) {
 std::optional<std::uint64_t> Saver::best_to_spare(const CheckpointInfo& info) {
   if (!info.best) return {};
   std::error_code ignored;
-  if (std::filesystem::exists(checkpoint_path(folder_, info.best->step), ignored)) best_on_disk_ = info.best->step;
+  if (std::filesystem::is_regular_file(checkpoint_path(folder_, info.best->step), ignored))
+    best_on_disk_ = info.best->step;
   return info.best->step == info.position.step ? info.best->step : best_on_disk_;
 }
 

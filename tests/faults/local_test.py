@@ -244,6 +244,7 @@ class Local(unittest.TestCase):
                 ("-n",): '-n: expected a number, found ""',
                 ("--restarts", "two", "--", "train"): '--restarts: expected a number, found "two"',
                 ("--restarts", "1", "--", "bench"): "only train can",
+                ("--restarts", "1", "--", "train", "r.toml", "--overwrite"): "needs --output",
                 ("--shrink", "--", "train"): "needs --restarts"}.items():
             done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
             self.assertEqual(done.returncode, 2, done.stderr)
