@@ -94,6 +94,7 @@ TEST_F(SaverTest, TheBestThatIsThereStaysUntilABetterOneIs) {
   EXPECT_EQ(steps(), (Steps{2, 1}));
   block(3);
   save(3, 3);  // the new best cannot be saved
+  std::filesystem::remove_all(checkpoint_path(folder(), 3));
   save(4, 3);
   EXPECT_EQ(steps(), (Steps{4, 1}));
   save(5, 5);
