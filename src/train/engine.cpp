@@ -147,6 +147,7 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       slot_views_(optimizer_->slots().size()),
       not_finite_block_(blocks_.size()),
       hosts_(hosts_of(comm)) {
+  set_blas_threads(static_cast<int>(run_.train.threads));  // scores may be taken before the first step
   if (comm.is_root()) {
     model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
     for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {

@@ -11,28 +11,13 @@ import unittest
 from pathlib import Path
 
 import program
+from job import RUN as SHORT_RUN
 
 SCRIPT = program.ROOT / "launch" / "local.sh"
 STOPPED = 75
 SECONDS = 10  # a job with a killed rank, or one that is told to end, is over by then
 
-RUN = """
-[data]
-train = "data/digits.h5:/train"
-[model]
-loss = "softmax_cross_entropy"
-layers = [{type="dense", units=256}, {type="tanh"}, {type="dense", units=10}]
-[train]
-batch = 96
-shards = 6
-epochs = 120
-[optimizer]
-type = "adam"
-[checkpoint]
-every_steps = 10
-[log]
-every_steps = 5
-"""
+RUN = SHORT_RUN.replace("epochs = 40", "epochs = 120")
 
 DEAF = """#!/bin/bash
 trap '' INT TERM USR1

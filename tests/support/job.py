@@ -76,3 +76,17 @@ class Job:
             os.kill(pid, signal.SIGKILL)
         self.process.kill()
         return self.process.communicate()[0]
+
+
+def assert_goes_on(test, run_file, folder, whole):
+    """From its newest checkpoint, a run that was cut off comes to the bits of one that was not. Its epochs may be many: it
+    goes on to the end of the next one but one, and so does the run that is made in `whole`."""
+    program.run("inspect", folder, "--verify", mpi=False)
+    newest = program.checkpoints(folder)[-1]
+    epochs = 2 + int(newest[5:13]) // 15  # of 15 batches each
+    more = ("--quiet", "--set", f"train.epochs={epochs}")
+    program.run("train", run_file, "--output", folder, "--resume", *more, ranks=2)
+    program.run("train", run_file, "--output", whole, "--overwrite", *more, ranks=1)
+    test.assertEqual(program.digest(folder), program.digest(whole))
+    test.assertEqual(program.metrics(folder), program.metrics(whole))
+    test.assertEqual(program.steps(folder), program.steps(whole))
