@@ -18,6 +18,7 @@ namespace {
 constexpr std::chrono::milliseconds kTick{200};
 constexpr std::uint64_t kLooksAQuestion = 5;  // the system is asked about processes once a second
 constexpr double kSuspicious = 1;             // [s] of silence before the system is asked about a process
+constexpr double kStartAfterTermination = 2;  // [s]
 constexpr double kAfterTold = 3;              // [s] for the message of another rank to get out
 
 // What the numbers of processes mean to this one: containers have them each on their own.
@@ -74,6 +75,8 @@ void Watchdog::join(Communicator& comm) {
   } catch (const Error& error) {
     if (!error.agreed()) throw;
     comm.attach(own_);  // too little shared memory for all: each looks after itself
+    const std::scoped_lock lock(mutex_);
+    joined_ = true;
     return;
   }
   auto* const pulses = reinterpret_cast<Pulse*>(window->memory().data());
@@ -96,6 +99,7 @@ void Watchdog::join(Communicator& comm) {
   host_ = host;
   elsewhere_ = ranks_elsewhere(hosts, host);
   pids_are_ours_ = see_all;
+  joined_ = true;
   comm.attach(pulses[rank]);
 }
 
@@ -153,6 +157,8 @@ void Watchdog::look(double elapsed) {
     if (asks) view.state = pids_are_ours_ && view.still > kSuspicious ? process_state(view.pid) : '?';
     view.missing = view.gone() ? view.missing + elapsed : 0;
   }
+  // Another rank may have died while MPI starts, which then does not come back; and there is nothing yet to be saved.
+  if (!joined_ && termination_came() && (since_termination_ += elapsed) > kStartAfterTermination) end_process("");
   const auto reason = find_stall(views_, host_, timeout_, elsewhere_, termination_came());
   if (!reason) return;
   if (!pulses_.front()->told.exchange(true)) end_process(*reason + hint_);

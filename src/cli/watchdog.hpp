@@ -50,6 +50,8 @@ class Watchdog {
   double timeout_ = kDefaultTimeout;
   std::string hint_;
   std::uint64_t looks_ = 0;
+  bool joined_ = false;                 // MPI has started
+  double since_termination_ = 0;        // [s]
   Pulse own_{};                         // until join() and after leave()
   std::unique_ptr<NodeWindow> window_;  // the pulses of this host's ranks
   std::vector<Pulse*> pulses_;

@@ -122,9 +122,9 @@ class Job:
             return self.ended
         code = self.ends_within(seconds)
         if code is None:
-            step = self.step()
+            step, left = self.step(), sorted(self.processes())
             self.end()
-            raise Failure(f"still running after {seconds} s, at step {step}")
+            raise Failure(f"still running after {seconds} s, at step {step}: mpirun and processes {left}")
         left = self.wait_until_gone(GONE_WITHIN)
         segments = sorted(os.listdir(self.shared))
         self.end()
