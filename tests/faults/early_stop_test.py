@@ -64,7 +64,8 @@ class EarlyStop(unittest.TestCase):
         running = self.start("twice", *LONG, "--set", "train.exchange=tree")
         running.wait_for_steps(20)
         ranks = running.ranks()
-        os.kill(ranks[2], signal.SIGSTOP)  # so that the ranks cannot agree
+        os.kill(ranks[2], signal.SIGSTOP)  # so that the ranks cannot agree,
+        time.sleep(1)  # once the step is over that it has already given its part to
         os.kill(ranks[0], signal.SIGINT)
         time.sleep(0.5)
         self.assertIsNone(running.poll())
