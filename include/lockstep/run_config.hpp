@@ -51,6 +51,8 @@ struct TrainConfig {
   std::optional<std::int64_t> shards;  ///< unset: the rank count of the first start
   std::int64_t epochs = 1;
   std::string exchange = "node";      ///< node | tree | allreduce
+  std::string wire = "float32";       ///< float32 | bfloat16: gradients between hosts
+  bool overlap = true;                ///< whether hosts exchange while they compute
   std::int64_t threads = 1;           ///< BLAS threads a rank
   std::string on_nonfinite = "stop";  ///< stop | skip: what to do with a step whose loss or gradient is not finite
   std::string time_limit = "auto";    ///< auto (what Slurm grants) | none | a time: "1h55m"

@@ -74,7 +74,6 @@ BenchConfig read_config(const CommandInput& input, const Shape& shape, const Com
   if (run.optimizer.type == "sgd") run.optimizer.options.set("momentum", 0.9);
   run.optimizer.options.set_where("--optimizer");
   run = resolve_run(run, ranks);
-  (void)choose_exchange(run, comm.nodes());  // the result names the exchange
   return config;
 }
 

@@ -70,7 +70,7 @@ class MpiSession {
 [[noreturn]] void abort_job(const lockstep::Communicator& comm, Watchdog& watchdog, const std::string& message,
                             int code) {
   watchdog.say_nothing();
-  print_error(comm.size() > 1 ? fmt::format("rank {}: {}", comm.rank(), message) : message);
+  print_error(comm.size() > 1 ? fmt::format("rank {}: {}", comm.launch_rank(), message) : message);
   MPI_Abort(comm.get(), code);
   std::_Exit(code);
 }
@@ -99,7 +99,7 @@ int run_without_mpi(const lockstep::cli::Command& command, std::span<const char*
 }
 
 int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* const> words, Watchdog& watchdog) {
-  lockstep::Communicator comm(MPI_COMM_WORLD);
+  lockstep::Communicator comm(MPI_COMM_WORLD, lockstep::Communicator::Order::by_host);
   int code = 0;
   try {
     watchdog.join(comm);

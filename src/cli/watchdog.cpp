@@ -80,15 +80,18 @@ void Watchdog::join(Communicator& comm) {
     return;
   }
   auto* const pulses = reinterpret_cast<Pulse*>(window->memory().data());
-  pulses[rank].rank.store(comm.rank());
+  pulses[rank].rank.store(comm.launch_rank());
   pulses[rank].pid.store(getpid());
   const std::string host = host_name();
-  const std::vector<std::string> hosts = comm.gather_texts(host);
+  const std::vector<std::string> hosts = comm.by_launch_rank(comm.gather_texts(host));
   std::vector<RankView> views;  // gathering has made sure that all have filled theirs
   for (std::size_t i = 0; i < ranks; ++i) views.push_back({.rank = pulses[i].rank.load(), .pid = pulses[i].pid.load()});
   const std::vector<std::string> spaces = comm.gather_texts(process_space());
-  const bool see_all = std::ranges::all_of(
-      views, [&](const RankView& view) { return spaces[static_cast<std::size_t>(view.rank)] == process_space(); });
+  bool see_all = true;
+  for (std::size_t i = 0; i < spaces.size(); ++i) {
+    const bool here = comm.hosts_of_ranks()[i] == comm.hosts_of_ranks()[static_cast<std::size_t>(comm.rank())];
+    see_all = see_all && (!here || spaces[i] == process_space());
+  }
   pulses[rank].waits_begun.store(comm.pulse().waits_begun.load());
   comm.barrier();  // all have looked
   const std::scoped_lock lock(mutex_);
@@ -113,7 +116,7 @@ void Watchdog::leave(Communicator& comm) {
   {
     const std::scoped_lock lock(mutex_);
     pulses_ = {&own_};
-    views_ = {RankView{.rank = comm.rank(), .pid = getpid()}};
+    views_ = {RankView{.rank = comm.launch_rank(), .pid = getpid()}};
     window = std::move(window_);
   }
   // Here the window goes, on all ranks.

@@ -14,7 +14,9 @@ class AllreduceExchange final : public ReplicatedExchange {
   using ReplicatedExchange::ReplicatedExchange;
 
   [[nodiscard]] std::string_view name() const noexcept override { return "allreduce"; }
-  [[nodiscard]] bool same_bits_at_any_rank_count() const noexcept override { return comm_.size() == 1; }
+  [[nodiscard]] std::string_view bits_depend_on() const noexcept override {
+    return comm_.size() == 1 ? "" : "the rank count";
+  }
 
  private:
   void add_up() override {

@@ -31,6 +31,22 @@ void require_mpi() {
   }
 }
 
+// The ranks of this one's host, in the order of `comm`.
+MPI_Comm split_by_host(MPI_Comm comm, int rank, std::optional<int> host) {
+  MPI_Comm part = MPI_COMM_NULL;
+  if (host) {
+    check_mpi(MPI_Comm_split(comm, *host, rank, &part), "MPI_Comm_split");
+  } else {
+    check_mpi(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &part), "MPI_Comm_split_type");
+  }
+  return part;
+}
+
+int first_of(MPI_Comm host, int rank) {
+  check_mpi(MPI_Bcast(&rank, 1, MPI_INT, 0, host), "MPI_Bcast");
+  return rank;
+}
+
 // Calls `move(first, count)` for pieces of [0, total).
 template <class Move>
 void in_pieces(std::size_t total, Move move) {
@@ -50,17 +66,32 @@ void check_mpi(int code, const char* call) {
               fmt::format("{} failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
 }
 
-Communicator::Communicator(MPI_Comm parent) {
+Communicator::Communicator(MPI_Comm parent, Order order, std::optional<int> host) {
   require_mpi();
-  check_mpi(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
+  int launch_rank = 0;
+  check_mpi(MPI_Comm_rank(parent, &launch_rank), "MPI_Comm_rank");
+  if (order == Order::by_host) {
+    MPI_Comm part = split_by_host(parent, launch_rank, host);
+    const int first = first_of(part, launch_rank);
+    check_mpi(MPI_Comm_free(&part), "MPI_Comm_free");
+    // Of equal keys, MPI keeps the order of the parent.
+    check_mpi(MPI_Comm_split(parent, 0, first, &comm_), "MPI_Comm_split");
+  } else {
+    check_mpi(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
+  }
   check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
-  check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_), "MPI_Comm_split_type");
+  node_ = split_by_host(comm_, rank_, host);
   check_mpi(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_rank(node_, &node_rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
-  nodes_ = static_cast<int>(sum(std::int64_t{node_rank_ == 0 ? 1 : 0}));
+  const int first = first_of(node_, rank_);
+  hosts_of_ranks_.resize(static_cast<std::size_t>(size_));
+  launch_ranks_.resize(static_cast<std::size_t>(size_));
+  check_mpi(MPI_Allgather(&launch_rank, 1, MPI_INT, launch_ranks_.data(), 1, MPI_INT, comm_), "MPI_Allgather");
+  check_mpi(MPI_Allgather(&first, 1, MPI_INT, hosts_of_ranks_.data(), 1, MPI_INT, comm_), "MPI_Allgather");
+  for (int rank = 0; rank < size_; ++rank) nodes_ += hosts_of_ranks_[static_cast<std::size_t>(rank)] == rank ? 1 : 0;
 }
 
 Communicator::Communicator(Communicator&& other) noexcept
@@ -71,6 +102,8 @@ Communicator::Communicator(Communicator&& other) noexcept
       nodes_(other.nodes_),
       node_rank_(other.node_rank_),
       node_size_(other.node_size_),
+      hosts_of_ranks_(std::move(other.hosts_of_ranks_)),
+      launch_ranks_(std::move(other.launch_ranks_)),
       own_pulse_(std::move(other.own_pulse_)),
       pulse_(other.pulse_) {}
 
@@ -110,7 +143,7 @@ void Communicator::together(FunctionRef<void()> local, Blame blame) const {
   std::string text;
   if (rank_ == first) {
     text = error->what();
-    if (state[1] == 0) text = fmt::format("rank {}: {}", rank_, text);
+    if (state[1] == 0) text = fmt::format("rank {}: {}", launch_rank(), text);
     head = {static_cast<std::int64_t>(error->kind()), static_cast<std::int64_t>(text.size())};
   }
   check_mpi(MPI_Bcast(head.data(), 2, MPI_INT64_T, first, comm_), "MPI_Bcast");

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,9 +29,13 @@ enum class Blame { rank, host };
 
 class Communicator {
  public:
+  /// How the ranks are numbered: as in the parent, or so that those of a host follow each other, which keeps what moves
+  /// between hosts small wherever the launcher has put the ranks.
+  enum class Order { of_parent, by_host };
   /// Collective over `parent`. MPI must be initialised with at least MPI_THREAD_FUNNELED.
+  /// `host`: ranks with the same number, which must share memory, count as a host; unset: as they do share it.
   /// Errors: usage (MPI not initialised, or with less thread support), comm.
-  explicit Communicator(MPI_Comm parent);
+  explicit Communicator(MPI_Comm parent, Order order = Order::of_parent, std::optional<int> host = {});
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&&) = delete;
   Communicator(const Communicator&) = delete;
@@ -39,6 +44,18 @@ class Communicator {
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
+  /// The number of a rank in the parent, by which the launcher and messages know it; that of this one.
+  [[nodiscard]] int launch_rank(std::size_t rank) const { return launch_ranks_[rank]; }
+  [[nodiscard]] int launch_rank() const { return launch_rank(static_cast<std::size_t>(rank_)); }
+  /// What is given for each rank, in the order of their numbers in the parent.
+  template <class T>
+  [[nodiscard]] std::vector<T> by_launch_rank(std::vector<T> values) const {
+    std::vector<T> sorted(values.size());
+    for (std::size_t rank = 0; rank < values.size(); ++rank) {
+      sorted[static_cast<std::size_t>(launch_rank(rank))] = std::move(values[rank]);
+    }
+    return sorted;
+  }
   [[nodiscard]] bool is_root() const noexcept { return rank_ == 0; }
   /// Hosts (shared-memory domains) that hold the ranks.
   [[nodiscard]] int nodes() const noexcept { return nodes_; }
@@ -47,6 +64,8 @@ class Communicator {
   [[nodiscard]] MPI_Comm node() const noexcept { return node_; }
   [[nodiscard]] int node_rank() const noexcept { return node_rank_; }
   [[nodiscard]] int node_size() const noexcept { return node_size_; }
+  /// [ranks]: the first rank of each rank's host.
+  [[nodiscard]] std::span<const int> hosts_of_ranks() const noexcept { return hosts_of_ranks_; }
 
   /// Runs `local` on every rank, then agrees: if it threw on any rank, every rank throws the error of the lowest such
   /// rank, marked agreed. What can fail on one rank alone goes through here before the next collective.
@@ -89,9 +108,11 @@ class Communicator {
   MPI_Comm node_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
-  int nodes_ = 1;
+  int nodes_ = 0;
   int node_rank_ = 0;
   int node_size_ = 1;
+  std::vector<int> hosts_of_ranks_;
+  std::vector<int> launch_ranks_;
   std::unique_ptr<Pulse> own_pulse_ = std::make_unique<Pulse>();
   Pulse* pulse_ = own_pulse_.get();
 };

@@ -59,8 +59,8 @@ std::string host_name() {
 }
 
 std::vector<RankCores> gather_cores(const Communicator& comm) {
-  const std::vector<std::string> hosts = comm.gather_texts(host_name());
-  const std::vector<std::string> cores = comm.gather_texts(own_cores());
+  const std::vector<std::string> hosts = comm.by_launch_rank(comm.gather_texts(host_name()));
+  const std::vector<std::string> cores = comm.by_launch_rank(comm.gather_texts(own_cores()));
   std::vector<RankCores> ranks;
   for (std::size_t rank = 0; rank < hosts.size(); ++rank) ranks.push_back({hosts[rank], parse_cores(cores[rank])});
   return ranks;

@@ -14,7 +14,15 @@ std::vector<std::size_t> shard_starts(const Communicator& comm, const ExchangeLa
 }
 
 std::unique_ptr<Exchange> make_exchange(std::string_view name, const Communicator& comm, const ExchangeLayout& layout) {
-  if (name == "node") return make_node_exchange(comm, layout);
+  if (name == "node") {
+    return comm.nodes() == 1 ? make_one_host_exchange(comm, layout) : make_hosts_exchange(comm, layout);
+  }
+  if (layout.wire != Wire::float32) {
+    throw Error(
+        ErrorKind::config,
+        fmt::format("train.wire: only train.exchange = \"node\" moves anything but float32, found \"{}\"", name))
+        .as_agreed();
+  }
   if (name == "tree") return make_tree_exchange(comm, layout);
   if (name == "allreduce") return make_allreduce_exchange(comm, layout);
   throw Error(ErrorKind::config, fmt::format("train.exchange: expected node, tree or allreduce, found \"{}\"", name))

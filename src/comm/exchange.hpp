@@ -7,7 +7,8 @@
 //   collect(shard_values)                    all gradients and all ranks' values are there
 //   visit(visitor)                           the visitor gets each owned block with its gradient sum
 //   [gather_blocks(norms); visit(visitor)]   as often as the update needs norms first
-//   publish(notes)                           the updated weights are the same on every rank
+//   publish(notes)                           the updated weights are under way to every rank
+//   await_weights(range)                     these weights are there
 //
 // A step that is to change nothing leaves out the visits.
 //
@@ -31,6 +32,9 @@
 
 namespace lockstep {
 
+/// What travels between hosts.
+enum class Wire { float32, bfloat16 };
+
 /// What an exchange has to hold and move.
 struct ExchangeLayout {
   std::size_t elements = 0;        ///< floats of one arena
@@ -39,7 +43,18 @@ struct ExchangeLayout {
   std::size_t shards = 1;
   Range owned_shards = {};  ///< this rank's
   bool revisits = false;    ///< whether visit() will be called more than once a step
+  Wire wire = Wire::float32;
+  bool overlap = true;  ///< whether data moves between hosts while the ranks compute
 };
+
+/// Where the time of a rank went that it waited [s].
+struct StepWaits {
+  double ranks = 0;  ///< for ranks of this host
+  double hosts = 0;  ///< for data of other hosts
+};
+
+/// Room for slot arrays, see gather_slots.
+using SlotRoom = std::vector<Buffer<float>>;
 
 class Exchange {
  public:
@@ -50,23 +65,31 @@ class Exchange {
 
   /// The name in the run file.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
-  /// Whether the weights are the same bits at any rank count.
-  [[nodiscard]] virtual bool same_bits_at_any_rank_count() const noexcept = 0;
+  /// What the bits of the weights depend on, besides the run; empty: nothing.
+  [[nodiscard]] virtual std::string_view bits_depend_on() const noexcept { return ""; }
+  [[nodiscard]] bool same_bits_at_any_rank_count() const noexcept { return bits_depend_on().empty(); }
 
-  /// The weights [elements]: the same on every rank after publish().
+  /// The weights [elements]: the same on every rank after publish(), once await_weights() has been called for them.
   [[nodiscard]] virtual std::span<float> weights() noexcept = 0;
-  /// Optimizer state array `slot` [elements]; a rank may count on the parts of its own blocks only.
-  [[nodiscard]] virtual std::span<float> slot(std::size_t slot) noexcept = 0;
-  /// Rank 0 has filled weights() and all slots: makes them those of every rank. Collective.
-  virtual void spread_from_root() = 0;
-  /// The blocks this rank updates: a run of block indices.
-  [[nodiscard]] virtual Range owned_blocks() const noexcept = 0;
+  /// Waits until the weights of `elements` are those that were published last. Collective: all ranks come as often.
+  virtual void await_weights(Range /*elements*/) {}
+  /// The part of optimizer state array `slot` that belongs to `block`, which this rank must own.
+  [[nodiscard]] virtual std::span<float> slot(std::size_t slot, std::size_t block) noexcept = 0;
+  /// Rank 0 has filled weights(): makes them those of every rank. Collective.
+  virtual void spread_weights() = 0;
+  /// `slots` [slots][elements] on rank 0 becomes the optimizer's state; not looked at elsewhere. Collective.
+  virtual void spread_slots(std::span<const std::span<const float>> slots) = 0;
+  /// On rank 0, the whole of all optimizer state [slots][elements], which lies here or in `room`. Collective.
+  [[nodiscard]] virtual std::vector<std::span<const float>> gather_slots(SlotRoom& room) = 0;
+  /// Whether this rank updates `block`.
+  [[nodiscard]] virtual bool owns(std::size_t block) const noexcept = 0;
 
   /// The shards that this rank computes, in this order.
   [[nodiscard]] virtual std::span<const std::size_t> shard_order() const noexcept = 0;
   /// Where the gradient of the next of them is to be written [elements].
   [[nodiscard]] virtual std::span<float> gradient() = 0;
-  /// Elements `range` of gradient() are complete. May start to move them.
+  /// Elements `range` of gradient() are complete; ranges come from the arena's end to its beginning. May start to move
+  /// them.
   virtual void gradient_ready(Range /*range*/) {}
   /// gradient() is complete.
   virtual void shard_done() = 0;
@@ -79,8 +102,8 @@ class Exchange {
   virtual void visit(BlockVisitor visitor) = 0;
   /// `values` [blocks]: this rank has filled those of its blocks; afterwards every rank has all. Collective.
   virtual void gather_blocks(std::span<double> values) = 0;
-  /// The owned blocks of weights() are updated: makes them visible to every rank. Returns the bits that the ranks
-  /// brought, or-ed. Collective.
+  /// The owned blocks of weights() are updated: gives them to every rank, see await_weights(). Returns the bits that
+  /// the ranks brought, or-ed. Collective.
   virtual std::uint32_t publish(std::uint32_t notes) = 0;
 
   /// The first of this rank's shards whose gradient of this step is not finite, as far as it can be told from a sum of
@@ -89,9 +112,14 @@ class Exchange {
   /// How many copies of the weights the job holds, and whether one is this rank's to look after.
   [[nodiscard]] virtual int copies() const noexcept = 0;
   [[nodiscard]] virtual bool holds_copy() const noexcept = 0;
+  /// Whether each copy has the optimizer's state too, so that slot() serves any block.
+  [[nodiscard]] virtual bool copies_have_slots() const noexcept = 0;
 
-  /// Seconds that this rank has waited for others since the last call; 0 where that cannot be told from the rest.
-  [[nodiscard]] virtual double take_wait_seconds() noexcept { return 0; }
+  /// Time waited since the last call; 0 where that cannot be told from the rest.
+  [[nodiscard]] virtual StepWaits take_waits() noexcept { return {}; }
+  /// Bytes that go between hosts in a step, over 2 (H-1)/H of the gradient's bytes for each of H hosts, as floats; 0 on
+  /// one host, and where it is not known.
+  [[nodiscard]] virtual double traffic() const noexcept { return 0; }
 
   /// Bytes of the arenas that this rank holds; of those that the ranks of a host share, its part.
   [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
@@ -103,7 +131,8 @@ class Exchange {
                                                       const ExchangeLayout& layout);
 
 // One a file.
-[[nodiscard]] std::unique_ptr<Exchange> make_node_exchange(const Communicator& comm, const ExchangeLayout& layout);
+[[nodiscard]] std::unique_ptr<Exchange> make_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout);
+[[nodiscard]] std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout);
 [[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout);
 [[nodiscard]] std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout);
 

@@ -1,5 +1,7 @@
 #include "comm/replicated_exchange.hpp"
 
+#include <algorithm>
+
 namespace lockstep {
 namespace {
 
@@ -27,9 +29,17 @@ ReplicatedExchange::ReplicatedExchange(const Communicator& comm, const ExchangeL
       total_(layout.elements),
       shard_starts_(shard_starts(comm, layout)) {}
 
-void ReplicatedExchange::spread_from_root() {
-  comm_.broadcast(weights_.view());
-  for (Buffer<float>& slot : slots_) comm_.broadcast(slot.view());
+void ReplicatedExchange::spread_slots(std::span<const std::span<const float>> slots) {
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    if (comm_.is_root()) std::ranges::copy(slots[slot], slots_[slot].view().begin());
+    comm_.broadcast(slots_[slot].view());
+  }
+}
+
+std::vector<std::span<const float>> ReplicatedExchange::gather_slots(SlotRoom& /*room*/) {
+  std::vector<std::span<const float>> slots;
+  for (Buffer<float>& slot : slots_) slots.emplace_back(slot.view());
+  return slots;
 }
 
 void ReplicatedExchange::collect(std::span<double> shard_values) {

@@ -10,9 +10,14 @@ class ReplicatedExchange : public Exchange {
   ReplicatedExchange(const Communicator& comm, const ExchangeLayout& layout);
 
   [[nodiscard]] std::span<float> weights() noexcept override { return weights_.view(); }
-  [[nodiscard]] std::span<float> slot(std::size_t slot) noexcept override { return slots_[slot].view(); }
-  void spread_from_root() override;
-  [[nodiscard]] Range owned_blocks() const noexcept override { return {0, layout_.blocks.size()}; }
+  [[nodiscard]] std::span<float> slot(std::size_t slot, std::size_t block) noexcept override {
+    const Range range = layout_.blocks[block].range;
+    return slots_[slot].view().subspan(range.begin, range.size());
+  }
+  void spread_weights() override { comm_.broadcast(weights_.view()); }
+  void spread_slots(std::span<const std::span<const float>> slots) override;
+  [[nodiscard]] std::vector<std::span<const float>> gather_slots(SlotRoom& room) override;
+  [[nodiscard]] bool owns(std::size_t /*block*/) const noexcept override { return true; }
   [[nodiscard]] std::span<const std::size_t> shard_order() const noexcept override { return sums_.order(); }
   [[nodiscard]] std::span<float> gradient() override { return sums_.next(); }
   void shard_done() override { sums_.push(); }
@@ -24,6 +29,7 @@ class ReplicatedExchange : public Exchange {
   [[nodiscard]] std::optional<std::size_t> not_finite_shard() const override { return sums_.not_finite(); }
   [[nodiscard]] int copies() const noexcept override { return comm_.size(); }
   [[nodiscard]] bool holds_copy() const noexcept override { return true; }
+  [[nodiscard]] bool copies_have_slots() const noexcept override { return true; }
   [[nodiscard]] std::size_t bytes() const noexcept override;
 
  protected:

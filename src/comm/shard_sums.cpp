@@ -47,6 +47,7 @@ std::size_t ShardSums::buffers_needed(std::size_t shards, Range owned) {
 ShardSums::ShardSums(std::size_t shards, Range owned, std::vector<std::span<float>> buffers)
     : nodes_(tree_cover(shards, owned)), buffers_(std::move(buffers)) {
   if (buffers_.size() < buffers_needed(shards, owned)) throw Error(ErrorKind::internal, "shard sums: too few buffers");
+  added_from_ = buffers_.empty() ? 0 : buffers_.front().size();
   const std::vector<Range> made = largest_first(nodes_);
   adds_ = adds_of(made);
   for (const Range node : made) {
@@ -62,19 +63,28 @@ std::span<float> ShardSums::next() {
   return buffers_[height_];
 }
 
-void ShardSums::push() {
-  if (pushed_ == 0) not_finite_.reset();
-  ++height_;
+void ShardSums::add_from(std::size_t begin) {
+  const std::size_t size = added_from_ - begin;
+  std::size_t height = height_ + 1;
   for (std::size_t add = 0; add < adds_[pushed_]; ++add) {
-    --height_;
-    const bool finite = add_to_finite(buffers_[height_ - 1], buffers_[height_]);
+    --height;
+    const std::span<float> right = buffers_[height].subspan(begin, size);
+    const bool finite = add_to_finite(buffers_[height - 1].subspan(begin, size), right);
     if (finite || not_finite_) continue;
     // The sum tells no more, but its right side is still there. A side of several shards was finite when it was made.
-    const bool right = !all_finite(buffers_[height_]);
-    if (right && add == 0) not_finite_ = order_[pushed_];
-    if (!right && add == 0 && adds_[pushed_ - 1] == 0) not_finite_ = order_[pushed_ - 1];
+    const bool from_right = !all_finite(right);
+    if (from_right && add == 0) not_finite_ = order_[pushed_];
+    if (!from_right && add == 0 && adds_[pushed_ - 1] == 0) not_finite_ = order_[pushed_ - 1];
   }
+  added_from_ = begin;
+}
+
+void ShardSums::push() {
+  if (pushed_ == 0) not_finite_.reset();  // the first shard completes nothing
+  add_from(0);
+  height_ = height_ + 1 - adds_[pushed_];
   ++pushed_;
+  added_from_ = buffers_.front().size();
 }
 
 std::optional<std::size_t> ShardSums::not_finite() const {
@@ -88,6 +98,7 @@ std::optional<std::size_t> ShardSums::not_finite() const {
 void ShardSums::reset() noexcept {
   pushed_ = 0;
   height_ = 0;
+  added_from_ = buffers_.empty() ? 0 : buffers_.front().size();
 }
 
 }  // namespace lockstep

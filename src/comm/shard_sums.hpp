@@ -25,6 +25,11 @@ class ShardSums {
   [[nodiscard]] std::span<const std::size_t> order() const noexcept { return order_; }
   /// Where the gradient of the next shard of order() is to be written. Valid until push().
   [[nodiscard]] std::span<float> next();
+  /// Whether next() is that of the last shard.
+  [[nodiscard]] bool is_last() const noexcept { return pushed_ + 1 == adds_.size(); }
+  /// Elements from `begin` on of next() are complete: adds them to what they complete, before push(). `begin` falls
+  /// from call to call. Of the last shard, the sums from there on are complete then.
+  void add_from(std::size_t begin);
   /// The gradient in next() is complete: adds it to what it completes.
   void push();
   /// Starts a step. What the last one came to stays until the next push.
@@ -46,6 +51,7 @@ class ShardSums {
   std::vector<std::size_t> adds_;       // [owned]: additions to do after each push
   std::vector<std::span<float>> buffers_;
   std::size_t pushed_ = 0;
+  std::size_t added_from_;                 // of the shard that is not pushed yet
   std::size_t height_ = 0;                 // buffers in use
   std::optional<std::size_t> not_finite_;  // the first shard seen to be so when it was added
 };

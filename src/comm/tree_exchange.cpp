@@ -41,7 +41,6 @@ class TreeExchange final : public ReplicatedExchange {
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return "tree"; }
-  [[nodiscard]] bool same_bits_at_any_rank_count() const noexcept override { return true; }
 
  private:
   void add_up() override {

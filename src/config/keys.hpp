@@ -21,6 +21,7 @@ struct KeyInfo {
 };
 
 inline constexpr std::string_view kExchangeNames[] = {"node", "tree", "allreduce"};
+inline constexpr std::string_view kWireNames[] = {"float32", "bfloat16"};
 inline constexpr std::string_view kOnNonfiniteNames[] = {"stop", "skip"};
 inline constexpr std::string_view kNormalizeNames[] = {"none", "standard", "minmax"};
 
@@ -61,10 +62,18 @@ void visit_keys(Run& run, Visitor&& visit) {
   visit(KeyInfo{"train.epochs", "passes over the training data", positive, {}, true}, run.train.epochs);
   visit(KeyInfo{"train.exchange",
                 "node (one set of weights a host), tree (plain and slow, the same bits) or allreduce (one "
-                "MPI_Allreduce; bits "
-                "depend on the rank count)",
+                "MPI_Allreduce; bits depend on the rank count)",
                 Bound::any, kExchangeNames, true},
         run.train.exchange);
+  visit(KeyInfo{"train.wire",
+                "float32, or bfloat16: gradients go between hosts in half the bytes; bits then depend on which host has "
+                "which shards",
+                Bound::any, kWireNames, true},
+        run.train.wire);
+  visit(KeyInfo{.name = "train.overlap",
+                .what = "whether hosts exchange while they compute; false only to see what that brings",
+                .may_change = true},
+        run.train.overlap);
   visit(KeyInfo{"train.threads", "BLAS threads a rank; another count gives other bits", positive, {}, true},
         run.train.threads);
   visit(KeyInfo{"train.on_nonfinite",

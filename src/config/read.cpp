@@ -136,6 +136,10 @@ class Reader {
   void read(const KeyInfo& info, const toml::node& node, std::optional<T>& out) const {
     read(info, node, out.emplace());
   }
+  void read(const KeyInfo& info, const toml::node& node, bool& out) const {
+    if (!node.is_boolean()) fail(node, info.name, "expected true or false, found " + describe(node));
+    out = node.as_boolean()->get();
+  }
   void read(const KeyInfo& info, const toml::node& node, std::string& out) const {
     if (!node.is_string()) fail(node, info.name, "expected a text, found " + describe(node));
     out = node.as_string()->get();

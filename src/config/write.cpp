@@ -86,6 +86,9 @@ std::string to_toml(const std::optional<T>& value) {
 std::string type_name(const std::int64_t&) {
   return "integer";
 }
+std::string type_name(const bool&) {
+  return "true or false";
+}
 std::string type_name(const double&) {
   return "number";
 }

@@ -54,6 +54,10 @@ PairSum::PairSum(std::span<const float> values) : near_(values.data()), far_(kNo
   if (size_ > kMostAlone) throw Error(ErrorKind::usage, "a sum of one array: more elements than a block has");
 }
 
+void PairSum::write_to(std::span<float> sum) const {
+  add({near_, size_}, {far_, size_}, sum);
+}
+
 double sum_squares(std::span<const float> values) {
   return squares_of(values);
 }

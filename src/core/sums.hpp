@@ -20,6 +20,8 @@ class PairSum {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] float operator[](std::size_t i) const noexcept { return near_[i] + far_[i]; }
   [[nodiscard]] const float* far() const noexcept { return far_; }
+  /// Writes the sum to `sum` [n], which may be one of the two.
+  void write_to(std::span<float> sum) const;
 
  private:
   const float* near_;

@@ -48,10 +48,12 @@ double tree_sum_column(std::span<const double> values, std::size_t columns, std:
   return strided_sum(values, columns, column, {0, values.size() / columns});
 }
 
-TreeProgram::TreeProgram(std::size_t leaves, std::span<const Range> nodes) {
-  if (leaves == 0) return;
+TreeProgram::TreeProgram(std::size_t leaves, std::span<const Range> nodes) : TreeProgram(Range{0, leaves}, nodes) {}
+
+TreeProgram::TreeProgram(Range root, std::span<const Range> nodes) {
+  if (root.empty()) return;
   std::size_t next = 0;
-  build({0, leaves}, nodes, next);
+  build(root, nodes, next);
   if (next != nodes.size()) throw Error(ErrorKind::internal, "tree program: nodes that are not of this tree");
   std::size_t height = 0;
   for (const std::size_t step : steps_) {

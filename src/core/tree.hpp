@@ -35,6 +35,8 @@ class TreeProgram {
 
   /// `nodes`: disjoint nodes of the tree that cover [0, leaves), left to right.
   TreeProgram(std::size_t leaves, std::span<const Range> nodes);
+  /// The same for `root`, a node of the tree, and nodes that cover it.
+  TreeProgram(Range root, std::span<const Range> nodes);
 
   [[nodiscard]] std::span<const std::size_t> steps() const noexcept { return steps_; }
   /// The most entries that are on the stack at once.

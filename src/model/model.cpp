@@ -146,13 +146,14 @@ Workspace Model::make_workspace(std::size_t max_rows, bool training) const {
 }
 
 std::span<const float> Model::forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
-                                      Workspace& workspace, const LayerDone& done) const {
+                                      Workspace& workspace, const LayerDone& done, const BeforeLayer& before) const {
   expect_size(weights.size(), table_.arena_size(), "a weight arena");
   expect_rows(pass, rows, workspace);
   std::span<const float> x = workspace.input(rows);
   for (std::size_t index = 0; index < nodes_.size(); ++index) {
     const Node& node = nodes_[index];
     const auto y = workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
+    if (before && !node.span.empty()) before(node.span);
     node.layer->forward(context_of(pass, index), {weights, node.tensors}, x, y);
     if (done) done(index, y);
     x = y;

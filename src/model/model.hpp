@@ -68,9 +68,13 @@ class Model {
   /// Called with a layer's index and its outputs [rows, width], before the next layer may take their place.
   using LayerDone = std::function<void(std::size_t layer, std::span<const float> outputs)>;
 
+  /// Called with the arena range of a layer before its weights are read.
+  using BeforeLayer = std::function<void(Range)>;
+
   /// Runs `rows` rows of workspace.input(); returns the outputs [rows, outputs], which lie in the workspace.
   std::span<const float> forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
-                                 Workspace& workspace, const LayerDone& done = {}) const;
+                                 Workspace& workspace, const LayerDone& done = {},
+                                 const BeforeLayer& before = {}) const;
 
   /// Called with the arena range of a layer whose gradient is complete.
   using GradientReady = std::function<void(Range)>;

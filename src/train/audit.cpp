@@ -24,14 +24,17 @@ std::string most_common(std::span<const std::string> texts) {
 
 }  // namespace
 
-void Engine::audit() const {
+void Engine::audit() {
   if (exchange_->copies() < 2) return;
   comm_.pulse().enter(Phase::comparing);
   std::string mine;
+  exchange_->await_weights(all_elements());
   if (exchange_->holds_copy()) {
     Hash hash;
     hash.floats(exchange_->weights());
-    for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) hash.floats(exchange_->slot(slot));
+    for (std::size_t block = 0; block < blocks_.size() && exchange_->copies_have_slots(); ++block) {
+      for (const std::span<const float> slot : slots_of(block)) hash.floats(slot);
+    }
     mine = hash.hex();
   }
   const std::vector<std::string> hosts = comm_.gather_texts(host_name());
@@ -42,7 +45,7 @@ void Engine::audit() const {
   std::vector<std::string> odd;
   for (std::size_t rank = 0; rank < of_ranks.size(); ++rank) {
     if (of_ranks[rank].empty() || of_ranks[rank] == expected) continue;
-    odd.push_back(fmt::format("rank {} on {}", rank, hosts[rank]));
+    odd.push_back(fmt::format("rank {} on {}", comm_.launch_rank(rank), hosts[rank]));
   }
   if (odd.empty()) return;
   throw Error(ErrorKind::internal,

@@ -41,6 +41,27 @@ std::string describe_memory(const Engine& engine, const RunData& data) {
       mb(engine.checkpoint_bytes()));
 }
 
+std::vector<std::string> exchange_notices(const Engine& engine) {
+  constexpr double kWorthTelling = 1.02;
+  std::vector<std::string> notices;
+  const Exchange& exchange = engine.exchange();
+  const TrainConfig& train = engine.run().train;
+  if (const std::string_view what = exchange.bits_depend_on(); !what.empty()) {
+    notices.push_back(fmt::format(
+        "{}: the bits of this run depend on {}",
+        train.exchange == "node" ? "train.wire = \"bfloat16\"" : fmt::format("train.exchange = \"{}\"", train.exchange),
+        what));
+  }
+  const double least = train.wire == "bfloat16" ? 0.5 : 1;
+  if (const double factor = exchange.traffic() / least; factor > kWorthTelling) {
+    notices.push_back(fmt::format(
+        "the hosts exchange {:.2f} times the bytes that they need to: their shards are not whole subtrees of "
+        "the sum over {}; best is a power of two of shards for each of a power of two of hosts",
+        factor, count_text(engine.shards().shards, "shard")));
+  }
+  return notices;
+}
+
 std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t threads) {
   std::vector<std::string> warnings = core_warnings(gather_cores(comm), threads);
   const std::vector<std::string> texts =

@@ -19,6 +19,9 @@ namespace lockstep {
 /// Memory that a rank and the fullest host need. Collective.
 [[nodiscard]] std::string describe_memory(const Engine& engine, const RunData& data);
 
+/// What is to be known of the exchange: on what the bits depend, and that more than needed goes between hosts. Local.
+[[nodiscard]] std::vector<std::string> exchange_notices(const Engine& engine);
+
 /// What to warn of: ranks that compute with unlike machine code, and ranks of `threads` threads that lack cores.
 /// Collective.
 [[nodiscard]] std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t threads);

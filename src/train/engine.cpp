@@ -107,15 +107,6 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
   return resolved;
 }
 
-std::string choose_exchange(RunConfig& run, int hosts) {
-  if (hosts == 1 || run.train.exchange != "node") return "";
-  run.train.exchange = "tree";
-  return fmt::format(
-      "train.exchange = \"node\" works within one host; on {} hosts this job uses \"tree\": the same bits, "
-      "slower",
-      hosts);
-}
-
 EngineParts::EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps)
     : model(run.model, inputs),
       loss(make_loss(run.model.loss)),
@@ -136,7 +127,8 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || optimizer_->needs_norms()),
       exchange_(make_exchange(run.train.exchange, comm,
                               {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
-                               plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_})),
+                               plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_,
+                               run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32, run.train.overlap})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_losses_(plan_.shards),
@@ -148,16 +140,14 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       not_finite_block_(blocks_.size()),
       hosts_(hosts_of(comm)) {
   set_blas_threads(static_cast<int>(run_.train.threads));  // scores may be taken before the first step
-  if (comm.is_root()) {
-    model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
+  if (comm.is_root()) model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
+  exchange_->spread_weights();
+  for (std::size_t block = 0; block < blocks_.size(); ++block) {
+    if (!exchange_->owns(block)) continue;
     for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
-      for (const Parameter& parameter : model_.parameters().entries()) {
-        std::ranges::fill(exchange_->slot(slot).subspan(parameter.range.begin, parameter.range.size()),
-                          optimizer_->slot_start(slot));
-      }
+      std::ranges::fill(exchange_->slot(slot, block), optimizer_->slot_start(slot));
     }
   }
-  exchange_->spread_from_root();
 }
 
 void Engine::reserve_rows(std::size_t rows) {
@@ -177,6 +167,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   set_blas_threads(static_cast<int>(run_.train.threads));
 
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
+  bool first = true;
   for (const std::size_t shard : exchange_->shard_order()) {
     pulse.enter(Phase::gathering);
     const std::size_t rows = batch.rows(shard);
@@ -186,9 +177,12 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
 
     pulse.enter(Phase::forward);
     const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
-    const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_);
+    const auto await = [this](Range range) { exchange_->await_weights(range); };
+    const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_, {},
+                                        first ? Model::BeforeLayer(await) : Model::BeforeLayer());
+    first = false;
     shard_losses_[shard] = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
-    result.times.forward += watch.lap();
+    result.times.forward += watch.lap() - take_waits(result.times);
 
     pulse.enter(Phase::backward);
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
@@ -204,8 +198,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   result.loss = tree_sum(shard_losses_) / static_cast<double>(result.samples);
   const bool updated = std::isfinite(result.loss) && update(result);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
-  result.times.wait = exchange_->take_wait_seconds();
-  result.times.exchange = watch.lap() - result.times.wait;
+  result.times.exchange = watch.lap() - take_waits(result.times);
   if (!updated || (notes_ & kNotFinite) != 0) meet_not_finite(batch, updated, result);
 
   if (result.skipped.empty()) skipped_ = 0;
@@ -243,7 +236,7 @@ bool Engine::measure_norms(const UpdateStep& step) {
   exchange_->visit([&](std::size_t block, const PairSum& gradient) {
     const auto [range, parameter] = blocks_[block];
     const SquareSums sums = optimizer_->measure(
-        step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient, slots_of(range));
+        step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient, slots_of(block));
     block_weight_squares_[block] = sums.weights;
     block_squares_[block] = sums.direction;
   });
@@ -262,17 +255,22 @@ bool Engine::measure_norms(const UpdateStep& step) {
   return not_finite_block_ == blocks_.size();
 }
 
-std::span<std::span<float>> Engine::slots_of(Range range) {
-  for (std::size_t slot = 0; slot < slot_views_.size(); ++slot) {
-    slot_views_[slot] = exchange_->slot(slot).subspan(range.begin, range.size());
-  }
+std::span<std::span<float>> Engine::slots_of(std::size_t block) {
+  for (std::size_t slot = 0; slot < slot_views_.size(); ++slot) slot_views_[slot] = exchange_->slot(slot, block);
   return slot_views_;
+}
+
+double Engine::take_waits(StepTimes& times) {
+  const StepWaits waits = exchange_->take_waits();
+  times.wait += waits.ranks;
+  times.communication += waits.hosts;
+  return waits.ranks + waits.hosts;
 }
 
 void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
   const auto [range, parameter] = blocks_[block];
   const std::span<float> weights = exchange_->weights().subspan(range.begin, range.size());
-  optimizer_->update(step, decays_[parameter], weights, gradient, slots_of(range));
+  optimizer_->update(step, decays_[parameter], weights, gradient, slots_of(block));
   // What is not finite in the gradient is not finite in the weights either: no optimizer lets it pass.
   if (!all_finite(weights)) not_finite_block_ = std::min(not_finite_block_, block);
 }

@@ -71,7 +71,11 @@ class Engine {
 
   /// Compares all copies of the weights: those of the ranks or hosts that hold their own. Collective.
   /// Errors: internal, agreed, naming who differs.
-  void audit() const;
+  void audit();
+
+  /// Waits until weights() are those of the last step: they come from other hosts while the next one begins. Needed
+  /// before anything but train_step() reads them. Collective.
+  void settle() { exchange_->await_weights(all_elements()); }
 
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
   [[nodiscard]] const RunConfig& run() const noexcept { return run_; }
@@ -90,15 +94,21 @@ class Engine {
   /// What a checkpoint keeps besides the arrays. fit.cpp maintains history, sums, best and fingerprints.
   CheckpointInfo info;
 
+  /// The weights and the optimizer's state: all of them on rank 0, where they stay valid until the next step.
+  struct State {
+    SlotRoom room;
+    std::vector<std::span<const float>> slots;
+  };
+  /// Settles, and brings to rank 0 what lies elsewhere. Collective.
+  [[nodiscard]] State gather_state();
   /// Digest of the state. Collective (a rank may hold a part of it).
-  [[nodiscard]] std::string digest() const;
-  /// The checkpoint of this state, in memory: to be built on rank 0, which has all of it, between two steps.
-  /// Local. Errors: io.
-  [[nodiscard]] h5::FileImage build_checkpoint(const std::string& path) const;
+  [[nodiscard]] std::string digest();
+  /// The checkpoint of this state, in memory: to be built on rank 0 between two steps. Local. Errors: io.
+  [[nodiscard]] h5::FileImage build_checkpoint(const std::string& path, const State& state) const;
   /// Bytes of the arrays in it.
   [[nodiscard]] std::size_t checkpoint_bytes() const noexcept;
   /// Writes a checkpoint from rank 0. Collective. Errors: io, on every rank.
-  void save(const std::string& path) const;
+  void save(const std::string& path);
   /// Takes over a checkpoint that rank 0 has read (`read` is null elsewhere). Checked before anything is changed.
   /// Collective. Errors: data, on every rank.
   void load(const Checkpoint* read, const std::string& path);
@@ -119,8 +129,11 @@ class Engine {
   [[nodiscard]] std::string find_in_forward_and_backward(Batch& batch);
   [[nodiscard]] std::string find_in_shard(Batch& batch, std::size_t shard);
   [[nodiscard]] std::string find_in_update(Batch& batch);
-  [[nodiscard]] std::span<std::span<float>> slots_of(Range range);
-  [[nodiscard]] CheckpointArrays arrays() const;
+  [[nodiscard]] std::span<std::span<float>> slots_of(std::size_t block);
+  [[nodiscard]] CheckpointArrays arrays(const State& state) const;
+  [[nodiscard]] Range all_elements() const noexcept { return {0, model_.parameters().arena_size()}; }
+  // Adds up what the exchange has waited for; returns the seconds in all.
+  double take_waits(StepTimes& times);
 
   const Communicator& comm_;
   RunConfig run_;
@@ -150,9 +163,5 @@ class Engine {
 /// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).
 /// Errors: config (more ranks than shards; unknown optimizer).
 [[nodiscard]] RunConfig resolve_run(const RunConfig& run, int ranks);
-
-/// "node" works within one host; on several it becomes "tree", which gives the same bits. Returns what to tell the
-/// user, empty when nothing changed.
-[[nodiscard]] std::string choose_exchange(RunConfig& run, int hosts);
 
 }  // namespace lockstep

@@ -35,15 +35,21 @@ std::string mpi_version() {
 
 }  // namespace
 
-CheckpointArrays Engine::arrays() const {
-  CheckpointArrays arrays{model_.parameters(), exchange_->weights(), optimizer_->slots(), {}};
-  for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) arrays.slots.push_back(exchange_->slot(slot));
-  return arrays;
+CheckpointArrays Engine::arrays(const State& state) const {
+  return {model_.parameters(), exchange_->weights(), optimizer_->slots(), state.slots};
 }
 
-std::string Engine::digest() const {
+Engine::State Engine::gather_state() {
+  settle();
+  State state;
+  state.slots = exchange_->gather_slots(state.room);
+  return state;
+}
+
+std::string Engine::digest() {
+  const State state = gather_state();
   std::string digest;
-  if (comm_.is_root()) digest = digest_of(arrays(), info.position, run_.seed);
+  if (comm_.is_root()) digest = digest_of(arrays(state), info.position, run_.seed);
   return comm_.broadcast_text(digest);
 }
 
@@ -51,7 +57,7 @@ std::size_t Engine::checkpoint_bytes() const noexcept {
   return (1 + optimizer_->slots().size()) * model_.parameters().count() * sizeof(float);
 }
 
-h5::FileImage Engine::build_checkpoint(const std::string& path) const {
+h5::FileImage Engine::build_checkpoint(const std::string& path, const State& state) const {
   CheckpointInfo full = info;
   full.seed = run_.seed;
   full.shards = static_cast<std::int64_t>(plan_.shards);
@@ -59,7 +65,8 @@ h5::FileImage Engine::build_checkpoint(const std::string& path) const {
   full.outputs = static_cast<std::int64_t>(model_.outputs());
   full.run = format_run(run_);
   full.exchange = exchange_->name();
-  if (!exchange_->same_bits_at_any_rank_count()) full.exchange += " (bits depend on the rank count)";
+  if (!exchange_->same_bits_at_any_rank_count())
+    full.exchange += fmt::format(" (bits depend on {})", exchange_->bits_depend_on());
   full.versions = {{"lockstep", std::string(kVersion)},
                    {"hdf5", h5::library_version()},
                    {"blas", blas_version()},
@@ -70,12 +77,13 @@ h5::FileImage Engine::build_checkpoint(const std::string& path) const {
   full.ranks = comm_.size();
   full.hosts = hosts_;
   full.time = utc_now();
-  return lockstep::build_checkpoint(path, std::move(full), arrays());
+  return lockstep::build_checkpoint(path, std::move(full), arrays(state));
 }
 
-void Engine::save(const std::string& path) const {
+void Engine::save(const std::string& path) {
+  const State state = gather_state();
   comm_.together([&] {
-    if (comm_.is_root()) write_checkpoint(path, build_checkpoint(path));
+    if (comm_.is_root()) write_checkpoint(path, build_checkpoint(path, state));
   });
 }
 
@@ -90,14 +98,15 @@ void Engine::load(const Checkpoint* read, const std::string& path) {
     }
     if (read->info.position.step > 0xFFFFFFFFU) throw Error(ErrorKind::data, fmt::format("{}: too many steps", path));
   });
+  settle();
+  std::vector<std::span<const float>> slots;
   if (read != nullptr) {
     std::ranges::copy(read->weights, exchange_->weights().begin());
-    for (std::size_t slot = 0; slot < read->slots.size(); ++slot) {
-      std::ranges::copy(read->slots[slot], exchange_->slot(slot).begin());
-    }
+    slots.assign(read->slots.begin(), read->slots.end());
   }
   info = share_info(comm_, read, path).value();
-  exchange_->spread_from_root();
+  exchange_->spread_weights();
+  exchange_->spread_slots(slots);
 }
 
 }  // namespace lockstep

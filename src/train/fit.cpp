@@ -84,7 +84,6 @@ class Fit {
     comm_.together([&] {
       if (kept_) check_resumable(*kept_, run_, options_.output, notices);
       run_ = resolve_run(run_, comm_.size());
-      if (std::string text = choose_exchange(run_, comm_.nodes()); !text.empty()) notices.push_back(std::move(text));
       loss = make_loss(run_.model.loss);
     });
     data_ = read_run_data(comm_, run_.data, *loss);
@@ -137,9 +136,7 @@ class Fit {
       log(LogLevel::info,
           fmt::format("{} leaves {:.0f} s: the run saves and stops before", deadline_->source(), *left));
     }
-    if (!engine_->exchange().same_bits_at_any_rank_count()) {
-      log(LogLevel::notice, "train.exchange = \"allreduce\": the bits of this run depend on the rank count");
-    }
+    for (const std::string& text : exchange_notices(*engine_)) log(LogLevel::notice, text);
     if (kept_) {
       log(LogLevel::info, fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path,
                                       info().position.step, info().position.epoch + 1, info().position.position));
@@ -228,6 +225,7 @@ class Fit {
     if (data_.test) {
       const auto start = std::chrono::steady_clock::now();
       comm_.pulse().enter(Phase::scoring);
+      engine_->settle();
       test_ = evaluate(comm_, net(), *data_.test, data_.normalization);
       deadline_->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }

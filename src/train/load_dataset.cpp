@@ -135,7 +135,7 @@ void check_same_data(const Communicator& comm, const Dataset& data) {
     throw Error(ErrorKind::data,
                 fmt::format("{}: rank {} has read other samples than rank 0 (fingerprint {}, on rank 0 "
                             "{}); all hosts need the same files",
-                            place, rank, prints[rank], prints.front()))
+                            place, comm.launch_rank(rank), prints[rank], prints.front()))
         .as_agreed();
   }
 }

@@ -79,6 +79,7 @@ void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::stri
     std::string notice = fmt::format("changed on resume: {}: {}", entry.key, entry.value);
     if (entry.key == "train.threads") notice += " (another thread count gives other bits)";
     if (entry.key == "train.exchange") notice += " (\"allreduce\" gives bits that depend on the rank count)";
+    if (entry.key == "train.wire") notice += " (\"bfloat16\" gives bits that depend on which host has which shards)";
     notices.push_back(notice);
   }
 }

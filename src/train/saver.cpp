@@ -22,18 +22,20 @@ double since(std::chrono::steady_clock::time_point start) {
 Saver::Saver(const Communicator& comm, std::string folder, LogSink log)
     : comm_(comm), folder_(std::move(folder)), log_(std::move(log)) {}
 
-void Saver::save(const Engine& engine, const CheckpointConfig& config) {
+void Saver::save(Engine& engine, const CheckpointConfig& config) {
   const std::uint64_t step = engine.info.position.step;
-  if (!comm_.is_root() || begun_step_ == step) return;
+  if (comm_.combine(comm_.is_root() && begun_step_ != step ? 1U : 0U) == 0) return;
   const auto start = std::chrono::steady_clock::now();
   comm_.pulse().enter(Phase::saving);
   finish();
+  const Engine::State state = engine.gather_state();
+  if (!comm_.is_root()) return;
   const auto begun = std::chrono::steady_clock::now();
   CheckpointJob job{folder_, step, config.keep, best_to_spare(engine.info)};
   const std::string path = checkpoint_path(folder_, step);
   try {
     if (!writer_) writer_.emplace();
-    h5::FileImage image = engine.build_checkpoint(path);
+    h5::FileImage image = engine.build_checkpoint(path, state);
     build_seconds_ = since(begun);
     begun_step_ = step;
     busy_ = true;

@@ -19,7 +19,8 @@ class Saver {
   Saver(const Communicator& comm, std::string folder, LogSink log);
 
   /// Begins to save the state of `engine`, unless that was the last thing it did. Waits for an earlier save.
-  void save(const Engine& engine, const CheckpointConfig& config);
+  /// Collective.
+  void save(Engine& engine, const CheckpointConfig& config);
   /// Tells what came of a save that has ended by now.
   void poll();
   /// Waits for the save under way and tells of it.

@@ -8,6 +8,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "core/blas.hpp"
+#include "train/describe.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
 
@@ -67,8 +68,6 @@ struct Trainer::Impl {
     std::optional<EngineParts> parts;
     comm.together([&] {
       resolved = resolve_run(run, comm.size());
-      const std::string text = choose_exchange(resolved, comm.nodes());
-      if (comm.is_root() && options.log && !text.empty()) options.log(LogLevel::notice, text);
       parts.emplace(resolved, inputs, options.total_steps);
       if (options.total_steps == 0 && parts->schedule->spans_run()) {
         throw Error(ErrorKind::config,
@@ -77,8 +76,8 @@ struct Trainer::Impl {
       }
     });
     engine.emplace(comm, resolved, std::move(*parts));
-    if (comm.is_root() && options.log && !engine->exchange().same_bits_at_any_rank_count()) {
-      options.log(LogLevel::notice, "train.exchange = \"allreduce\": the bits of this run depend on the rank count");
+    for (const std::string& text : exchange_notices(*engine)) {
+      if (comm.is_root() && options.log) options.log(LogLevel::notice, text);
     }
   }
 
@@ -105,6 +104,13 @@ struct Trainer::Impl {
       }
     });
     return n;
+  }
+
+  // Settled, for anything may follow, on some ranks alone too.
+  StepResult train_step(Batch& batch) {
+    const StepResult result = engine->train_step(batch);
+    engine->settle();
+    return result;
   }
 
   // The net to be looked at. Another trainer, or nobody yet, may have set the threads of the BLAS.
@@ -139,7 +145,7 @@ std::uint64_t Trainer::steps() const {
 }
 
 StepResult Trainer::train_step(Batch& batch) {
-  return impl_->engine->train_step(batch);
+  return impl_->train_step(batch);
 }
 
 StepResult Trainer::train_step(const LocalSamples& samples) {
@@ -157,7 +163,7 @@ StepResult Trainer::train_step(const LocalSamples& samples) {
   if (total == 0) throw Error(ErrorKind::usage, "train_step: no rank has any samples").as_agreed();
   const Range owned = impl_->engine->shards().owned(static_cast<std::size_t>(comm.rank()));
   LocalBatch batch(samples, inputs(), outputs(), owned, local, first, total);
-  return impl_->engine->train_step(batch);
+  return impl_->train_step(batch);
 }
 
 Scores Trainer::evaluate(const LocalSamples& samples) {

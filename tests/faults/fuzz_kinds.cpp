@@ -111,7 +111,6 @@ class RunFiles final : public Kind {
     const RunConfig run = parse_run(input.files[0], "run.toml");
     check_way_back(run);
     RunConfig resolved = resolve_run(run, 1);
-    (void)choose_exchange(resolved, 2);
     const EngineParts parts(resolved, 8, 1000);
     (void)parts.schedule->factor(1000);
     (void)parse_normalize(resolved.data.normalize);

@@ -52,6 +52,42 @@ TEST(ShardSums, EachNodeIsTheSumOfItsTree) {
   }
 }
 
+// Parts of the last shard that are complete early are added early, with the same sums.
+TEST(ShardSums, AddsFromTheEndOnBeforeAShardIsDone) {
+  for (std::size_t shards = 1; shards <= 9; ++shards) {
+    for (std::size_t ranks = 1; ranks <= shards; ++ranks) {
+      const Range owned = part_of(shards, ranks / 2, ranks);
+      std::vector<std::vector<float>> memory(ShardSums::buffers_needed(shards, owned), std::vector<float>(10));
+      std::vector<std::span<float>> buffers(memory.begin(), memory.end());
+      ShardSums sums(shards, owned, buffers);
+      for (std::size_t bad = owned.begin; bad <= owned.end; ++bad) {  // the last time none is
+        for (const std::size_t s : sums.order()) {
+          EXPECT_EQ(sums.is_last(), s == sums.order().back());
+          for (std::size_t i = 7; i < 10; ++i) sums.next()[i] = leaf(s);
+          if (s == bad) sums.next()[8] = std::numeric_limits<float>::infinity();
+          sums.add_from(7);
+          if (sums.is_last() && bad == owned.end) {
+            for (std::size_t node = 0; node < sums.nodes().size(); ++node) {
+              EXPECT_EQ(sums.sum(node)[9], tree_of(sums.nodes()[node]));
+            }
+          }
+          for (std::size_t i = 0; i < 7; ++i) sums.next()[i] = leaf(s);
+          sums.add_from(3);
+          sums.push();
+        }
+        for (std::size_t node = 0; node < sums.nodes().size(); ++node) {
+          for (const std::size_t i : {0U, 2U, 3U, 6U, 7U, 9U}) {
+            EXPECT_EQ(sums.sum(node)[i], tree_of(sums.nodes()[node])) << shards << " shards, " << ranks << " ranks";
+          }
+        }
+        const std::optional<std::size_t> expected = owned.contains(bad) ? std::optional(bad) : std::nullopt;
+        EXPECT_EQ(sums.not_finite(), expected) << shards << " shards, " << ranks << " ranks";
+        sums.reset();
+      }
+    }
+  }
+}
+
 TEST(ShardSums, NeedsAtMostLogShardsPlusOneBuffers) {
   for (std::size_t shards = 1; shards <= 256; ++shards) {
     for (std::size_t ranks = 1; ranks <= shards; ++ranks) {
