@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "cli/bench_step.hpp"
 #include "cli/command.hpp"
 #include "comm/cores.hpp"
+#include "config/keys.hpp"
 #include "core/number_text.hpp"
 #include "train/engine.hpp"
 
@@ -69,6 +71,11 @@ BenchConfig read_config(const CommandInput& input, const Shape& shape, const Com
   run.train.batch = shape.batch * ranks;
   run.train.shards = static_cast<std::int64_t>(config.shards);
   run.train.exchange = input.options["exchange"].as<std::string>();
+  run.train.wire = input.options["wire"].as<std::string>();
+  if (std::ranges::find(kWireNames, run.train.wire) == std::end(kWireNames)) {
+    throw Error(ErrorKind::usage, fmt::format("--wire: expected float32 or bfloat16, found \"{}\"", run.train.wire));
+  }
+  run.train.overlap = input.options.count("no-overlap") == 0;
   run.optimizer.type = input.options["optimizer"].as<std::string>();
   run.optimizer.lr = 1e-3;
   if (run.optimizer.type == "sgd") run.optimizer.options.set("momentum", 0.9);
@@ -88,16 +95,18 @@ nlohmann::ordered_json json_of(const BenchConfig& config, const Shape& shape, co
   json["shards"] = config.shards;
   json["optimizer"] = config.run.optimizer.type;
   json["exchange"] = config.run.train.exchange;
+  json["wire"] = config.run.train.wire;
   json["samples_per_second"] = batch / result.step_seconds;
   json["floor_samples_per_second"] = batch / result.floor_seconds;
   json["of_floor"] = result.floor_seconds / result.step_seconds;
   json["step_us"] = result.step_seconds * 1e6;
   json["compute_us"] = (t.gather + t.forward + t.backward) * 1e6;
-  json["sync_update_us"] = (t.wait + t.exchange) * 1e6;
+  json["sync_update_us"] = (t.wait + t.communication + t.exchange) * 1e6;
   json["gather_us"] = t.gather * 1e6;
   json["forward_us"] = t.forward * 1e6;
   json["backward_us"] = t.backward * 1e6;
   json["wait_us"] = t.wait * 1e6;
+  json["communication_us"] = t.communication * 1e6;
   json["reduce_update_us"] = t.exchange * 1e6;
   return json;
 }
@@ -105,18 +114,19 @@ nlohmann::ordered_json json_of(const BenchConfig& config, const Shape& shape, co
 void print_header(const BenchConfig& config, int ranks) {
   fmt::print("{}, {}, {}, exchange {}; floor: the step's matrix products alone\n", count_text(ranks, "rank"),
              count_text(config.shards, "shard"), config.run.optimizer.type, config.run.train.exchange);
-  fmt::print("{:<26}{:>6}{:>12}{:>12}{:>7}  {:>9} = {:>7} {:>9} {:>9} {:>7} {:>9}\n", "", "batch", "samples/s", "floor",
-             "of it", "step [us]", "gather", "forward", "backward", "wait", "update");
+  fmt::print("{:<26}{:>6}{:>12}{:>12}{:>7}  {:>9} = {:>7} {:>9} {:>9} {:>7} {:>9} {:>9}\n", "", "batch", "samples/s",
+             "floor", "of it", "step [us]", "gather", "forward", "backward", "wait", "network", "update");
 }
 
 void print_row(const BenchConfig& config, const Shape& shape, const BenchResult& result) {
   const auto batch = static_cast<double>(config.run.train.batch);
   const StepTimes& t = result.times;
-  fmt::print("{:<26}{:>6}{:>12.0f}{:>12.0f}{:>7.2f}  {:>9.1f} = {:>7.1f} {:>9.1f} {:>9.1f} {:>7.1f} {:>9.1f}\n",
-             fmt::format("{} {}", fmt::join(config.widths, "-"), shape.activation), config.batch_per_rank,
-             batch / result.step_seconds, batch / result.floor_seconds, result.floor_seconds / result.step_seconds,
-             result.step_seconds * 1e6, t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.wait * 1e6,
-             t.exchange * 1e6);
+  fmt::print(
+      "{:<26}{:>6}{:>12.0f}{:>12.0f}{:>7.2f}  {:>9.1f} = {:>7.1f} {:>9.1f} {:>9.1f} {:>7.1f} {:>9.1f} {:>9.1f}\n",
+      fmt::format("{} {}", fmt::join(config.widths, "-"), shape.activation), config.batch_per_rank,
+      batch / result.step_seconds, batch / result.floor_seconds, result.floor_seconds / result.step_seconds,
+      result.step_seconds * 1e6, t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.wait * 1e6, t.communication * 1e6,
+      t.exchange * 1e6);
   std::fflush(stdout);  // the next row takes seconds
 }
 
@@ -179,6 +189,8 @@ Command bench_command() {
            {"shards", OptionKind::integer, "S", "", "shards in all (default: the ranks)"},
            {"optimizer", OptionKind::text, "NAME", "sgd", "sgd runs with momentum 0.9"},
            {"exchange", OptionKind::text, "NAME", "node", "node, tree or allreduce"},
+           {"wire", OptionKind::text, "NAME", "float32", "between hosts: float32 or bfloat16"},
+           {"no-overlap", OptionKind::flag, "", "", "hosts exchange when they have computed, not meanwhile"},
            {"steps", OptionKind::integer, "N", "", "steps a round (default: a tenth of a second of them)"},
            {"json", OptionKind::flag, "", "", "the result as JSON"}},
           run_bench};

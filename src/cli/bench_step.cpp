@@ -167,6 +167,7 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
       round.times.forward += times.forward;
       round.times.backward += times.backward;
       round.times.wait += times.wait;
+      round.times.communication += times.communication;
       round.times.exchange += times.exchange;
     });
   }
@@ -182,6 +183,7 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
            over_rounds([&](const Round& r) { return r.times.forward / count; }),
            over_rounds([&](const Round& r) { return r.times.backward / count; }),
            over_rounds([&](const Round& r) { return r.times.wait / count; }),
+           over_rounds([&](const Round& r) { return r.times.communication / count; }),
            over_rounds([&](const Round& r) { return r.times.exchange / count; })}};
 }
 
