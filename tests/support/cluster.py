@@ -29,6 +29,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 INTERFACE = "eth0"
@@ -41,7 +42,7 @@ Traffic = collections.namedtuple("Traffic", ["sent", "received"])  # bytes
 SWITCH = r"""
 set -eu
 count=$1 rate=$2 scratch=$3
-shape="root tbf rate $rate burst 64kb limit 64mb"
+shape="root tbf rate $rate burst 128kb limit 64mb"
 if [ "$rate" = none ]; then shape="root pfifo limit 10000"; fi
 export shape scratch
 ip link add switch type bridge
@@ -176,6 +177,28 @@ class Cluster:
         return [subprocess.Popen(self.enter(host, *words), **{"stdin": subprocess.DEVNULL, **options}, env=self.environment(
                     {"RANK": str(rank), "WORLD_SIZE": str(len(places)), "LOCAL_RANK": str(local), **(environment or {})}))
                 for rank, (host, local) in enumerate(places)]
+
+    def processes(self):
+        """The commands that run on the hosts."""
+        proc = Path(f"/proc/{self._first}/root/proc")
+        own = {"1", *((self.scratch / host).read_text(encoding="utf-8").strip() for host in self.hosts)}
+        found = []
+        for process in proc.iterdir():
+            if process.name.isdigit() and process.name not in own:
+                try:
+                    words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                except OSError:
+                    continue
+                if words:  # a zombie has none
+                    found.append(f"{process.name} {words}")
+        return found
+
+    def wait_for_processes(self, seconds=20):
+        """Until no command runs on the hosts: the daemons of mpirun end a little after it. Returns those that are left."""
+        deadline = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return left
 
     def traffic(self, host):
         """The bytes that the card of a host has sent and received so far, headers and all."""
