@@ -2,7 +2,7 @@
 
 Usage: hosts_test.py PROGRAM
 The hosts are namespaces of this machine with a link of 1 Gbit/s each (tests/support/cluster.py), for which it must be root;
-where it cannot make them it says so loudly and exits with NOT_RUN.
+where it cannot make them it says so loudly and is counted as not run.
 """
 
 import os
@@ -17,7 +17,6 @@ import cluster
 import job
 import program
 
-NOT_RUN = 77  # ctest lists the test as skipped
 ERROR = "lockstep: error:"
 SECONDS = 60
 NET = None  # three hosts; a job without ranks on the third is one of two hosts
@@ -220,10 +219,6 @@ class Faults(Hosts):
 
 if __name__ == "__main__":
     program.PROGRAM = os.path.abspath(sys.argv[1])
-    if reason := cluster.reason_not_to_run():
-        for line in (__file__, "jobs on several hosts are not tested here, for these cannot be made.", reason,
-                     "run it as root, with iproute2, in a container with --cap-add SYS_ADMIN --cap-add NET_ADMIN"):
-            print("NOT RUN:", line, flush=True)
-        sys.exit(NOT_RUN)
+    cluster.not_run_unless_possible(__file__, "a job on several hosts")
     with cluster.Cluster(3) as NET:
         program.main()

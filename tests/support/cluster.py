@@ -11,8 +11,8 @@ Usage: cluster.py --hosts N [--ranks R,R,...] [--by-node] [--rate RATE] [--mca K
   --traffic         at the end, the bytes that each host sent and received, on stderr
   --each            no mpirun: the command as often as there are ranks, with RANK, WORLD_SIZE and LOCAL_RANK
 
-Every rank has MASTER_ADDR, MASTER_PORT and GLOO_SOCKET_IFNAME. The exit code is that of mpirun, or the first that is not 0.
-USR1 goes to mpirun; TERM and INT end all.
+Every rank has MASTER_ADDR, MASTER_PORT and GLOO_SOCKET_IFNAME. The exit code is that of mpirun, or the first that is not 0, or
+77 where there can be no cluster. USR1 goes to mpirun; TERM and INT end all.
 
 All processes of a cluster are in one process namespace, whose first one dies with the process that made it. So nothing can
 be left, however that ends; of one that was killed an empty folder stays in /tmp, which the next one removes.
@@ -33,6 +33,7 @@ import time
 from pathlib import Path
 
 INTERFACE = "eth0"
+NOT_RUN = 77  # ctest lists the test as skipped
 PREFIX = "lockstep-cluster-"
 TOOLS = ("ip", "tc", "unshare", "nsenter", "setpriv", "hostname", "mount", "mpirun")
 Traffic = collections.namedtuple("Traffic", ["sent", "received"])  # bytes
@@ -245,6 +246,15 @@ def reason_not_to_run():
     return ""
 
 
+def not_run_unless_possible(script, what):
+    """Where there can be no cluster, ends this process with NOT_RUN, loudly."""
+    if reason := reason_not_to_run():
+        for line in (script, f"{what} cannot be tested here, for hosts cannot be made.", reason,
+                     "run it as root, with iproute2, in a container with --cap-add SYS_ADMIN --cap-add NET_ADMIN"):
+            print("NOT RUN:", line, flush=True)
+        sys.exit(NOT_RUN)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__[__doc__.index("Usage: ") + len("Usage: "):])
     parser.add_argument("--hosts", type=int, required=True)
@@ -259,6 +269,8 @@ def main():
     ranks = [int(text) for text in args.ranks.split(",")] if args.ranks else [1] * args.hosts
     if len(ranks) != args.hosts:
         parser.error(f"--ranks: expected {args.hosts} numbers, found {args.ranks}")
+
+    not_run_unless_possible(__file__, shlex.join(args.command))
 
     def end(number, _):
         sys.exit(128 + number)
