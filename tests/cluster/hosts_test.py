@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -46,6 +47,7 @@ every_steps = 5
 every_steps = 1
 """
 LAMB = ("--set", "optimizer.type=lamb", "--set", "optimizer.lr=0.01", "--set", "train.shards=7")
+LONG = ("--set", "train.epochs=40000", "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0")
 PLACEMENTS = {"2 hosts, 1 each": ([1, 1, 0], False), "2 hosts, 2 each": ([2, 2, 0], False),
               "2 hosts, 3 and 1": ([3, 1, 0], False), "3 hosts, 1 each": ([1, 1, 1], False),
               "2 hosts, dealt round": ([2, 2, 0], True)}
@@ -54,9 +56,9 @@ PLACEMENTS = {"2 hosts, 1 each": ([1, 1, 0], False), "2 hosts, 2 each": ([2, 2, 
 class HostsJob(job.Job):
     """A training on several hosts that runs while a test does something to it."""
 
-    def __init__(self, ranks, run_file, folder, *more):
+    def __init__(self, net, ranks, run_file, folder, *more):
         self.folder = Path(folder)
-        self.process = NET.start(ranks, program.PROGRAM, "train", run_file, "--output", folder, "--quiet", *more,
+        self.process = net.start(ranks, program.PROGRAM, "train", run_file, "--output", folder, "--quiet", *more,
                                  cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def signal_launcher(self, number):
@@ -85,8 +87,8 @@ class Hosts(unittest.TestCase):
         self.run_on(ranks, "train", self.run_file, "--output", folder, "--quiet", *more, **options)
         return folder
 
-    def start(self, ranks, name, *more):
-        running = HostsJob(ranks, self.run_file, self.folder / name, *more)
+    def start(self, ranks, name, *more, net=None):
+        running = HostsJob(net or NET, ranks, self.run_file, self.folder / name, *more)
         self.addCleanup(running.end)
         return running
 
@@ -170,8 +172,6 @@ class RunFolder(Hosts):
 
 
 class Faults(Hosts):
-    LONG = ("--set", "train.epochs=40000", "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0")
-
     def test_data_of_one_host_alone_are_one_error(self):
         place = NET.local / "digits.h5"
         for host in (0, 1):
@@ -189,7 +189,7 @@ class Faults(Hosts):
         self.assert_nothing_left()
 
     def test_a_killed_rank_ends_the_job(self):
-        running = self.start([1, 1, 0], "killed", *self.LONG)
+        running = self.start([1, 1, 0], "killed", *LONG)
         running.wait_for_steps(5, SECONDS)
         os.kill(running.ranks()[1], signal.SIGKILL)
         code, told = running.wait(SECONDS)
@@ -198,7 +198,7 @@ class Faults(Hosts):
         self.assert_nothing_left()
 
     def stop_the_last_rank(self, ranks, name, stall):
-        running = self.start(ranks, name, *self.LONG, "--set", f"train.stall_timeout={stall}")
+        running = self.start(ranks, name, *LONG, "--set", f"train.stall_timeout={stall}")
         running.wait_for_steps(5, SECONDS)
         os.kill(running.ranks()[-1], signal.SIGSTOP)
         code, told = running.wait(SECONDS)
@@ -215,6 +215,34 @@ class Faults(Hosts):
     def test_a_host_that_does_not_answer_is_named_by_the_others(self):
         told = self.stop_the_last_rank([1, 1, 0], "unseen", 1)
         self.assertRegex(told, r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2; here last seen in step \d+")
+
+
+class LostHost(Hosts):
+    def setUp(self):
+        super().setUp()
+        self.net = cluster.Cluster(2)
+        self.addCleanup(self.net.close)
+
+    def test_a_host_whose_power_fails_ends_the_job(self):
+        running = self.start([1, 2], "dark", *LONG, net=self.net)
+        running.wait_for_steps(5, SECONDS)
+        self.net.kill(1)
+        code, told = running.wait(SECONDS)
+        self.assertNotEqual(code, 0)
+        self.assertRegex(told, "(?s)lost communication with a remote daemon.* host2")  # mpirun's words
+        self.assertEqual(self.net.wait_for_processes(), [])
+
+    def test_the_ranks_on_both_sides_of_a_cut_end(self):  # though mpirun goes on waiting for its daemon
+        running = self.start([1, 1], "cut", *LONG, "--set", "train.stall_timeout=1", net=self.net)
+        running.wait_for_steps(5, SECONDS)
+        self.net.on(1, "ip", "link", "set", cluster.INTERFACE, "down")
+        deadline = time.monotonic() + SECONDS
+        while running.ranks() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(running.ranks(), [])
+        self.net.close()
+        _, told = running.wait(SECONDS)
+        self.assertRegex(told, r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2")
 
 
 if __name__ == "__main__":

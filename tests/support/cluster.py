@@ -96,7 +96,7 @@ class Cluster:
         self.scratch = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.local = self.scratch / "local"
         self.local.mkdir()
-        self._first = None
+        self._first = self._holder = None
         names = "".join(f"{address} {name}\n" for name, address in zip(self.hosts, self.addresses))
         (self.scratch / "hosts").write_text("127.0.0.1 localhost\n" + names, encoding="utf-8")
         self._enter = self.scratch / "enter"
@@ -128,10 +128,12 @@ class Cluster:
     def close(self):
         """Ends every process of the cluster, and with them its networks and mounts."""
         if self._first:
-            os.kill(self._first, signal.SIGKILL)
-            self._holder.wait()  # the kernel lets the first process go last
-            self._holder.stdout.close()
+            os.kill(self._first, signal.SIGKILL)  # and so, by the kernel, all others before it
             self._first = None
+        if self._holder:
+            self._holder.wait()
+            self._holder.stdout.close()
+            self._holder = None
         shutil.rmtree(self.scratch, ignore_errors=True)
         atexit.unregister(self.close)
 
@@ -179,20 +181,27 @@ class Cluster:
                     {"RANK": str(rank), "WORLD_SIZE": str(len(places)), "LOCAL_RANK": str(local), **(environment or {})}))
                 for rank, (host, local) in enumerate(places)]
 
-    def processes(self):
-        """The commands that run on the hosts."""
+    def processes(self, host=None):
+        """The commands that run on one host or on all, each behind its number there."""
         proc = Path(f"/proc/{self._first}/root/proc")
-        own = {"1", *((self.scratch / host).read_text(encoding="utf-8").strip() for host in self.hosts)}
+        own = [(self.scratch / name).read_text(encoding="utf-8").strip() for name in self.hosts]
         found = []
         for process in proc.iterdir():
-            if process.name.isdigit() and process.name not in own:
-                try:
-                    words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                except OSError:
-                    continue
-                if words:  # a zombie has none
+            if not process.name.isdigit() or process.name in ("1", *own):
+                continue
+            try:
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                # A zombie has no words.
+                if words and (host is None or os.readlink(process / "ns/uts") == os.readlink(proc / own[host] / "ns/uts")):
                     found.append(f"{process.name} {words}")
+            except OSError:
+                pass  # it has ended
         return found
+
+    def kill(self, host):
+        """All that runs on a host, as where its power fails."""
+        numbers = [text.split()[0] for text in self.processes(host)]
+        self.on(host, "sh", "-c", f"kill -KILL {' '.join(numbers)}")
 
     def wait_for_processes(self, seconds=20):
         """Until no command runs on the hosts: the daemons of mpirun end a little after it. Returns those that are left."""
