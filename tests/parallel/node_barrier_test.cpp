@@ -1,4 +1,5 @@
-// The barrier in shared memory: nobody passes early, also where ranks outnumber the cores and counts wrap around.
+// The barrier in the shared memory of a host: nobody passes early, also where ranks outnumber the cores and counts wrap
+// around.
 #include "comm/node_barrier.hpp"
 
 #include <gtest/gtest.h>
@@ -12,8 +13,8 @@ namespace {
 
 TEST(NodeBarrier, NobodyPassesBeforeAllHaveCome) {
   const Communicator comm(MPI_COMM_WORLD);
-  const auto ranks = static_cast<std::size_t>(comm.size());
-  const auto rank = static_cast<std::size_t>(comm.rank());
+  const auto ranks = static_cast<std::size_t>(comm.node_size());
+  const auto rank = static_cast<std::size_t>(comm.node_rank());
   const std::size_t head = NodeBarrier::bytes(ranks);
   const std::size_t bytes = head + ranks * kCacheLine;
   const NodeWindow window(comm, bytes, part_of(bytes, rank, ranks), {"a test", "none"});
@@ -35,8 +36,8 @@ TEST(NodeBarrier, NobodyPassesBeforeAllHaveCome) {
 
 TEST(NodeBarrier, CountsMayWrapAround) {
   const Communicator comm(MPI_COMM_WORLD);
-  const auto ranks = static_cast<std::size_t>(comm.size());
-  const auto rank = static_cast<std::size_t>(comm.rank());
+  const auto ranks = static_cast<std::size_t>(comm.node_size());
+  const auto rank = static_cast<std::size_t>(comm.node_rank());
   const std::size_t bytes = NodeBarrier::bytes(ranks);
   const NodeWindow window(comm, bytes, part_of(bytes, rank, ranks), {"a test", "none"});
   // As after 2^32 - 3 rounds.

@@ -1,0 +1,252 @@
+"""A job on several hosts: the bits of one rank on any placement, and what befalls a host.
+
+Usage: hosts_test.py PROGRAM
+The hosts are namespaces of this machine with a link of 1 Gbit/s each (tests/support/cluster.py), for which it must be root;
+where it cannot make them it says so loudly and is counted as not run.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import cluster
+import job
+import program
+
+ERROR = "lockstep: error:"
+SECONDS = 60
+NET = None  # three hosts; a job without ranks on the third is one of two hosts
+
+# 1435 samples of 1438 are in full batches, so that the last one has 3 for 8 shards.
+RUN = """
+name = "hosts"
+[data]
+train = "data/digits.h5:/train"
+test = "data/digits.h5:/test"
+normalize = "standard"
+[model]
+loss = "softmax_cross_entropy"
+layers = [{type="dense", units=40}, {type="relu"}, {type="dropout", rate=0.2}, {type="dense", units=23}, {type="tanh"},
+          {type="dense", units=10}]
+[train]
+batch = 205
+shards = 8
+epochs = 3
+[optimizer]
+type = "adamw"
+clip_norm = 0.5
+schedule = {type="cosine", warmup_steps=5}
+[checkpoint]
+every_steps = 5
+[log]
+every_steps = 1
+"""
+LAMB = ("--set", "optimizer.type=lamb", "--set", "optimizer.lr=0.01", "--set", "train.shards=7")
+LONG = ("--set", "train.epochs=40000", "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0")
+PLACEMENTS = {"2 hosts, 1 each": ([1, 1, 0], False), "2 hosts, 2 each": ([2, 2, 0], False),
+              "2 hosts, 3 and 1": ([3, 1, 0], False), "3 hosts, 1 each": ([1, 1, 1], False),
+              "2 hosts, dealt round": ([2, 2, 0], True)}
+
+
+class HostsJob(job.Job):
+    """A training on several hosts that runs while a test does something to it."""
+
+    def __init__(self, net, ranks, run_file, folder, *more):
+        self.folder = Path(folder)
+        self.process = net.start(ranks, program.PROGRAM, "train", run_file, "--output", folder, "--quiet", *more,
+                                 cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def signal_launcher(self, number):
+        cluster.signal_launcher(self.process, number)
+
+    def end(self):
+        self.signal_launcher(signal.SIGKILL)
+        return super().end()
+
+
+class Hosts(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name)
+        self.run_file = self.folder / "run.toml"
+        self.run_file.write_text(RUN, encoding="utf-8")
+
+    def run_on(self, ranks, *words, by_node=False, expect=0):
+        done = NET.run(ranks, program.PROGRAM, *words, by_node=by_node, cwd=program.ROOT, timeout=SECONDS)
+        self.assertEqual(done.returncode, expect, f"{words} on {ranks}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def train_on(self, ranks, name, *more, **options):
+        folder = self.folder / name
+        self.run_on(ranks, "train", self.run_file, "--output", folder, "--quiet", *more, **options)
+        return folder
+
+    def start(self, ranks, name, *more, net=None):
+        running = HostsJob(net or NET, ranks, self.run_file, self.folder / name, *more)
+        self.addCleanup(running.end)
+        return running
+
+    def assert_same(self, folder, other):
+        self.assertEqual(program.digest(folder), program.digest(other))
+        self.assertEqual(program.metrics(folder), program.metrics(other))
+        self.assertEqual(program.steps(folder), program.steps(other))
+
+    def assert_nothing_left(self):
+        self.assertEqual(NET.wait_for_processes(), [])
+        for host in range(3):
+            left = NET.on(host, "ls", "/dev/shm", capture_output=True, text=True).stdout
+            self.assertEqual(left, "", NET.hosts[host])
+
+
+class SameBits(Hosts):
+    def place(self, *more):
+        one = self.folder / "one"
+        program.run("train", self.run_file, "--output", one, "--quiet", *more)
+        self.assertEqual(program.summary(one)["steps"], 3 * 8)
+        self.assertEqual(len(program.steps(one)), 3 * 8)
+        for name, (ranks, by_node) in PLACEMENTS.items():
+            with self.subTest(name):
+                other = self.train_on(ranks, name, *more, by_node=by_node)
+                self.assert_same(other, one)
+                self.assertEqual(program.summary(other)["ranks"], sum(ranks))
+                self.assertEqual(program.summary(other)["nodes"], sum(count > 0 for count in ranks))
+                self.assertEqual(program.summary(other)["test"], program.summary(one)["test"])
+        return one
+
+    def test_adamw_with_clipping_and_dropout(self):
+        one = self.place()
+        with self.subTest("tree"):
+            self.assert_same(self.train_on([2, 1, 0], "tree", "--set", "train.exchange=tree"), one)
+        with self.subTest("evaluate"):
+            scores = [self.run_on(ranks, "evaluate", one, "--json").stdout for ranks in ([1, 0, 0], [2, 1, 1])]
+            self.assertEqual(scores[1], scores[0])
+            self.assertIn("accuracy", scores[0])
+
+    def test_lamb_with_clipping_and_dropout_on_an_odd_number_of_shards(self):
+        self.place(*LAMB)
+
+
+class Resume(Hosts):
+    def test_from_two_hosts_to_one_to_three(self):
+        endless = ("--set", "train.epochs=40000", "--set", "optimizer.schedule=constant")
+        running = self.start([2, 1, 0], "moved", *endless)
+        running.wait_for_steps(20, SECONDS)
+        running.signal_launcher(signal.SIGUSR1)
+        code, told = running.wait(SECONDS)
+        self.assertEqual(code, 75, told)
+        self.assertEqual(NET.wait_for_processes(), [])
+
+        running = self.start([2, 0, 0], "moved", *endless, "--resume")
+        running.wait_for_steps(running.steps() + 20, SECONDS)
+        os.kill(running.ranks()[1], signal.SIGKILL)
+        code, told = running.wait(SECONDS)
+        self.assertEqual(code, 128 + signal.SIGKILL, told)
+        self.assertEqual(NET.wait_for_processes(), [])
+
+        program.run("inspect", running.folder, "--verify", mpi=False)
+        last = int(program.checkpoints(running.folder)[-1][5:13])
+        self.assertGreaterEqual(last, 20)
+        end = ("--set", f"train.epochs={last // 8 + 2}", "--set", "optimizer.schedule=constant")
+        self.train_on([1, 2, 1], "moved", *end, "--resume")
+        whole = self.folder / "whole"
+        program.run("train", self.run_file, "--output", whole, "--quiet", *end)
+        self.assert_same(running.folder, whole)
+
+
+class RunFolder(Hosts):
+    def test_only_the_host_of_rank_0_writes_it(self):
+        folder = NET.local / "run"
+        self.addCleanup(NET.on, 0, "rm", "-rf", folder)
+        self.run_on([1, 2, 0], "train", self.run_file, "--output", folder, "--quiet", "--set", "train.epochs=1")
+        told = NET.on(0, program.PROGRAM, "inspect", folder, "--digest", capture_output=True, text=True).stdout.strip()
+        one = self.folder / "one"
+        program.run("train", self.run_file, "--output", one, "--quiet", "--set", "train.epochs=1")
+        self.assertEqual(told, program.digest(one))
+        self.assertNotEqual(NET.on(1, "ls", folder, check=False, capture_output=True).returncode, 0)
+
+
+class Faults(Hosts):
+    def test_data_of_one_host_alone_are_one_error(self):
+        place = NET.local / "digits.h5"
+        for host in (0, 1):
+            with self.subTest(host=host):
+                NET.on(host, "cp", program.ROOT / "data/digits.h5", place)
+                self.addCleanup(NET.on, host, "rm", "-f", place)
+                done = self.run_on([1, 2, 0], "train", self.run_file, "--output", self.folder / "none", "--set",
+                                   f"data.train={place}:/train", expect=2)
+                self.assertEqual(done.stderr.count(ERROR), 1, done.stderr)
+                message = next(line for line in done.stderr.splitlines() if ERROR in line)
+                self.assertIn(str(place), message)
+                self.assertRegex(message, r"\brank 1\b" if host == 0 else r"\brank 0\b")
+                self.assertFalse((self.folder / "none").exists())
+                NET.on(host, "rm", place)
+        self.assert_nothing_left()
+
+    def test_a_killed_rank_ends_the_job(self):
+        running = self.start([1, 1, 0], "killed", *LONG)
+        running.wait_for_steps(5, SECONDS)
+        os.kill(running.ranks()[1], signal.SIGKILL)
+        code, told = running.wait(SECONDS)
+        self.assertEqual(code, 128 + signal.SIGKILL, told)
+        self.assertRegex(told, r"process rank 1 .*on node host2 exited on signal 9")  # mpirun's words
+        self.assert_nothing_left()
+
+    def stop_the_last_rank(self, ranks, name, stall):
+        running = self.start(ranks, name, *LONG, "--set", f"train.stall_timeout={stall}")
+        running.wait_for_steps(5, SECONDS)
+        os.kill(running.ranks()[-1], signal.SIGSTOP)
+        code, told = running.wait(SECONDS)
+        self.assertEqual(code, 4, told)
+        self.assertEqual(told.count(ERROR), 1, told)
+        self.assert_nothing_left()
+        return told
+
+    def test_a_stopped_rank_is_named_by_its_host(self):
+        told = self.stop_the_last_rank([1, 2, 0], "seen", 2)
+        self.assertRegex(told, r"rank 2 on host2 has given no sign of life for \d+ s: last seen in step \d+, in ")
+        self.assertRegex(told, r"its process \d+ is stopped \(train.stall_timeout = 2\)")
+
+    def test_a_host_that_does_not_answer_is_named_by_the_others(self):
+        told = self.stop_the_last_rank([1, 1, 0], "unseen", 1)
+        self.assertRegex(told, r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2; here last seen in step \d+")
+
+
+class LostHost(Hosts):
+    def setUp(self):
+        super().setUp()
+        self.net = cluster.Cluster(2)
+        self.addCleanup(self.net.close)
+
+    def test_a_host_whose_power_fails_ends_the_job(self):
+        running = self.start([1, 2], "dark", *LONG, net=self.net)
+        running.wait_for_steps(5, SECONDS)
+        self.net.kill(1)
+        code, told = running.wait(SECONDS)
+        self.assertNotEqual(code, 0)
+        self.assertRegex(told, "(?s)lost communication with a remote daemon.* host2")  # mpirun's words
+        self.assertEqual(self.net.wait_for_processes(), [])
+
+    def test_the_ranks_on_both_sides_of_a_cut_end(self):  # though mpirun goes on waiting for its daemon
+        running = self.start([1, 1], "cut", *LONG, "--set", "train.stall_timeout=1", net=self.net)
+        running.wait_for_steps(5, SECONDS)
+        self.net.on(1, "ip", "link", "set", cluster.INTERFACE, "down")
+        deadline = time.monotonic() + SECONDS
+        while running.ranks() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(running.ranks(), [])
+        self.net.close()
+        _, told = running.wait(SECONDS)
+        self.assertRegex(told, r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2")
+
+
+if __name__ == "__main__":
+    program.PROGRAM = os.path.abspath(sys.argv[1])
+    cluster.not_run_unless_possible(__file__, "a job on several hosts")
+    with cluster.Cluster(3) as NET:
+        program.main()
