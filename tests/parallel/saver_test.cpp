@@ -71,44 +71,44 @@ TEST_F(SaverTest, TheSameStateIsSavedOnce) {
 }
 
 TEST_F(SaverTest, AFailureIsToldTheOldOneStaysAndTheNextIsTried) {
-  if (!world.is_root()) return;
   save(7);
   block(8);
   save(8);
-  ASSERT_EQ(told_.size(), 1U);
-  EXPECT_NE(told_[0].find("step-00000008.h5"), std::string::npos) << told_[0];
+  if (world.is_root()) {
+    ASSERT_EQ(told_.size(), 1U);
+    EXPECT_NE(told_[0].find("step-00000008.h5"), std::string::npos) << told_[0];
+    EXPECT_NE(saver_->last_error(), "");
+    EXPECT_EQ(steps(), Steps{7});
+  }
   EXPECT_FALSE(saver_->has(8));
-  EXPECT_NE(saver_->last_error(), "");
-  EXPECT_EQ(steps(), Steps{7});
   std::filesystem::remove_all(checkpoint_path(folder(), 8));
   save(8);  // the same state once more, for it is not there
-  EXPECT_TRUE(saver_->has(8));
+  EXPECT_EQ(saver_->has(8), world.is_root());
   EXPECT_EQ(saver_->last_error(), "");
-  EXPECT_EQ(steps(), Steps{8});
+  EXPECT_EQ(steps(), world.is_root() ? Steps{8} : Steps{});
 }
 
 TEST_F(SaverTest, TheBestThatIsThereStaysUntilABetterOneIs) {
-  if (!world.is_root()) return;
+  const auto expect_steps = [&](const Steps& expected) { EXPECT_EQ(steps(), world.is_root() ? expected : Steps{}); };
   save(1, 1);
   save(2, 1);
-  EXPECT_EQ(steps(), (Steps{2, 1}));
+  expect_steps({2, 1});
   block(3);
   save(3, 3);  // the new best cannot be saved
   std::filesystem::remove_all(checkpoint_path(folder(), 3));
   save(4, 3);
-  EXPECT_EQ(steps(), (Steps{4, 1}));
+  expect_steps({4, 1});
   save(5, 5);
-  EXPECT_EQ(steps(), Steps{5});
+  expect_steps({5});
   save(6, 5);
-  EXPECT_EQ(steps(), (Steps{6, 5}));
+  expect_steps({6, 5});
 }
 
 TEST_F(SaverTest, IsOfNoAgeWhileASaveIsUnderWay) {
-  if (!world.is_root()) return;
   EXPECT_GT(saver_->age(), 0);
   engine_->info.position.step = 3;
   saver_->save(*engine_, config_);
-  EXPECT_EQ(saver_->age(), 0);
+  EXPECT_EQ(saver_->age() == 0, world.is_root());
   saver_->finish();
   EXPECT_GT(saver_->age(), 0);
 }
