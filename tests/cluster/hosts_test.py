@@ -19,7 +19,7 @@ import job
 import program
 
 ERROR = "lockstep: error:"
-SECONDS = 60
+SECONDS = 120
 NET = None  # three hosts; a job without ranks on the third is one of two hosts
 
 # 1435 samples of 1438 are in full batches, so that the last one has 3 for 8 shards.

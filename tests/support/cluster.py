@@ -137,16 +137,16 @@ class Cluster:
         shutil.rmtree(self.scratch, ignore_errors=True)
         atexit.unregister(self.close)
 
-    def enter(self, host, *words):
-        """The command that runs `words` on a host (0, 1, ...)."""
-        line = "cd " + shlex.quote(os.getcwd()) + " && exec " + shlex.join(str(word) for word in words)
+    def enter(self, host, *words, cwd=None):
+        """The command that runs `words` on a host (0, 1, ...), here or in the folder `cwd`."""
+        line = "cd " + shlex.quote(str(cwd or os.getcwd())) + " && exec " + shlex.join(str(word) for word in words)
         return ["nsenter", "--target", str(self._first), "--pid", "--mount", "--net", "--", str(self._enter), self.hosts[host], line]
 
-    def on(self, host, *words, **options):
+    def on(self, host, *words, cwd=None, **options):
         """The finished command on one host."""
-        return subprocess.run(self.enter(host, *words), **{"stdin": subprocess.DEVNULL, "check": True, **options})
+        return subprocess.run(self.enter(host, *words, cwd=cwd), **{"stdin": subprocess.DEVNULL, "check": True, **options})
 
-    def mpirun(self, ranks, *words, by_node=False, mca=None):
+    def mpirun(self, ranks, *words, by_node=False, mca=None, cwd=None):
         """The command that runs `words` on ranks[i] ranks of host i, started by mpirun on the first host."""
         if len(ranks) != len(self.hosts):
             raise ValueError(f"expected the ranks of {len(self.hosts)} hosts, found {ranks}")
@@ -157,27 +157,27 @@ class Cluster:
                     "mpi_yield_when_idle": 1, "hwloc_base_binding_policy": "none", "rmaps_base_oversubscribe": 1, **(mca or {})}
         pairs = [word for key, value in settings.items() for word in ("--mca", key, value)]
         mapping = ["--map-by", "node"] if by_node else []
-        return self.enter(0, "mpirun", "--hostfile", placement, "-n", sum(ranks), *mapping, *pairs, *words)
+        return self.enter(0, "mpirun", "--hostfile", placement, "-n", sum(ranks), *mapping, *pairs, *words, cwd=cwd)
 
     def environment(self, more=None):
         return {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                 "MASTER_ADDR": self.addresses[0], "MASTER_PORT": "29500", "GLOO_SOCKET_IFNAME": INTERFACE, **(more or {})}
 
-    def start(self, ranks, *words, by_node=False, mca=None, environment=None, **options):
+    def start(self, ranks, *words, by_node=False, mca=None, environment=None, cwd=None, **options):
         """mpirun, running. signal_launcher() sends it a signal."""
-        return subprocess.Popen(self.mpirun(ranks, *words, by_node=by_node, mca=mca), env=self.environment(environment),
+        return subprocess.Popen(self.mpirun(ranks, *words, by_node=by_node, mca=mca, cwd=cwd), env=self.environment(environment),
                                 **{"stdin": subprocess.DEVNULL, **options})
 
-    def run(self, ranks, *words, by_node=False, mca=None, environment=None, timeout=120, **options):
+    def run(self, ranks, *words, by_node=False, mca=None, environment=None, cwd=None, timeout=120, **options):
         """The finished mpirun."""
         options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "check": False, **options}
-        return subprocess.run(self.mpirun(ranks, *words, by_node=by_node, mca=mca), env=self.environment(environment),
+        return subprocess.run(self.mpirun(ranks, *words, by_node=by_node, mca=mca, cwd=cwd), env=self.environment(environment),
                               timeout=timeout, **options)
 
-    def each(self, ranks, *words, environment=None, **options):
+    def each(self, ranks, *words, environment=None, cwd=None, **options):
         """The running commands, a rank each, without mpirun."""
         places = [(host, local) for host, count in enumerate(ranks) for local in range(count)]
-        return [subprocess.Popen(self.enter(host, *words), **{"stdin": subprocess.DEVNULL, **options}, env=self.environment(
+        return [subprocess.Popen(self.enter(host, *words, cwd=cwd), **{"stdin": subprocess.DEVNULL, **options}, env=self.environment(
                     {"RANK": str(rank), "WORLD_SIZE": str(len(places)), "LOCAL_RANK": str(local), **(environment or {})}))
                 for rank, (host, local) in enumerate(places)]
 
