@@ -29,6 +29,8 @@ batch = 128
 shards = 8
 epochs = 30
 exchange = "allreduce"
+wire = "bfloat16"
+overlap = false
 threads = 2
 on_nonfinite = "skip"
 time_limit = "1h55m"
@@ -92,6 +94,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.train.shards, 8);
   EXPECT_EQ(run.train.epochs, 30);
   EXPECT_EQ(run.train.exchange, "allreduce");
+  EXPECT_EQ(run.train.wire, "bfloat16");
+  EXPECT_FALSE(run.train.overlap);
   EXPECT_EQ(run.train.threads, 2);
   EXPECT_EQ(run.train.on_nonfinite, "skip");
   EXPECT_EQ(run.train.time_limit, "1h55m");
@@ -213,9 +217,9 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
   expect_refused("[data]\ntrian = \"x\"",
                  {"run.toml:2: data.trian: unknown key", "[data]: train, test, normalize, classes"});
   expect_refused("[model]\nx = 1", {"model.x", "loss, layers"});
-  expect_refused("[train]\nbatchsize = 1",
-                 {"train.batchsize",
-                  "batch, shards, epochs, exchange, threads, on_nonfinite, time_limit, stall_timeout, audit_every"});
+  expect_refused("[train]\nbatchsize = 1", {"train.batchsize",
+                                            "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "
+                                            "time_limit, stall_timeout, audit_every"});
   expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
   expect_refused("[log]\nevery = 1", {"log.every", "every_steps"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
@@ -287,6 +291,8 @@ TEST(RunFile, BoundsAreChecked) {
 }
 
 TEST(RunFile, ChoicesAreListed) {
+  expect_refused("[train]\noverlap = 1", {"train.overlap", "expected true or false", "1"});
+  expect_refused("[train]\nwire = \"float16\"", {"train.wire", "float32, bfloat16", "\"float16\""});
   expect_refused("[train]\nexchange = \"ring\"", {"train.exchange", "tree, allreduce", "\"ring\""});
   expect_refused("[data]\nnormalize = \"max\"", {"data.normalize", "none, standard, minmax", "\"max\""});
 }
