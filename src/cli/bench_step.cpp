@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kRounds = 15;
 constexpr double kRoundSeconds = 0.1;   // length of a round when the steps are not given
+constexpr double kHostsSeconds = 0.5;   // the same over several hosts, where the last step's weights are waited for
 constexpr std::size_t kSamples = 8192;  // at least: samples of the made-up data set
 
 Dataset made_up_data(const BenchConfig& config) {
@@ -154,7 +155,8 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
     floor.step();
     stepper.step();
   }));
-  const auto wanted = static_cast<std::size_t>(kRoundSeconds / std::max(std::min(first, estimate), 1e-7));
+  const auto wanted = static_cast<std::size_t>((comm.nodes() == 1 ? kRoundSeconds : kHostsSeconds) /
+                                               std::max(std::min(first, estimate), 1e-7));
   const std::size_t steps =
       config.steps != 0 ? config.steps
                         : static_cast<std::size_t>(comm.max(static_cast<double>(std::max<std::size_t>(wanted, 3))));

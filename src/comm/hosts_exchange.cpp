@@ -385,7 +385,7 @@ class HostsExchange final : public Exchange {
   std::vector<std::size_t> slot_offsets_;  // [blocks] where a block of this host lies in its slots
   std::vector<bool> owned_;                // [blocks]
   NodeMemory memory_;
-  HostLink link_;  // goes before the memory that it fills
+  HostLink link_;                            // goes before the memory that it fills
   std::vector<std::size_t> program_starts_;  // [this host's nodes] the first of them
   std::vector<TreeProgram> host_programs_;   // [this host's nodes], over its ranks' partial sums
   std::vector<Source> sources_;

@@ -65,11 +65,12 @@ void visit_keys(Run& run, Visitor&& visit) {
                 "MPI_Allreduce; bits depend on the rank count)",
                 Bound::any, kExchangeNames, true},
         run.train.exchange);
-  visit(KeyInfo{"train.wire",
-                "float32, or bfloat16: gradients go between hosts in half the bytes; bits then depend on which host has "
-                "which shards",
-                Bound::any, kWireNames, true},
-        run.train.wire);
+  visit(
+      KeyInfo{"train.wire",
+              "float32, or bfloat16: gradients go between hosts in half the bytes; bits then depend on which host has "
+              "which shards",
+              Bound::any, kWireNames, true},
+      run.train.wire);
   visit(KeyInfo{.name = "train.overlap",
                 .what = "whether hosts exchange while they compute; false only to see what that brings",
                 .may_change = true},

@@ -9,7 +9,13 @@ namespace lockstep {
 
 void gemm(const GemmShape& shape, Transpose trans_a, std::span<const float> a, Transpose trans_b,
           std::span<const float> b, float beta, std::span<float> c) {
-  if (a.size() != shape.m * shape.k || b.size() != shape.k * shape.n || c.size() != shape.m * shape.n) {
+  const bool ta = trans_a == Transpose::yes;
+  const bool tb = trans_b == Transpose::yes;
+  const std::size_t a_row = ta ? shape.m : shape.k;
+  const std::size_t a_stride = shape.a_stride == 0 ? a_row : shape.a_stride;
+  const std::size_t a_rows = ta ? shape.k : shape.m;
+  const std::size_t a_size = a_rows == 0 ? 0 : (a_rows - 1) * a_stride + a_row;
+  if (a_stride < a_row || a.size() != a_size || b.size() != shape.k * shape.n || c.size() != shape.m * shape.n) {
     throw Error(ErrorKind::usage, "gemm: a span does not have the size its shape says");
   }
   if (c.empty()) return;
@@ -20,10 +26,8 @@ void gemm(const GemmShape& shape, Transpose trans_a, std::span<const float> a, T
     for (float& value : c) value = beta == 0.0F ? 0.0F : beta * value;
     return;
   }
-  const bool ta = trans_a == Transpose::yes;
-  const bool tb = trans_b == Transpose::yes;
   cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0F, a.data(),
-              ta ? m : k, b.data(), tb ? k : n, beta, c.data(), n);
+              narrow<int>(a_stride, "gemm: the stride of A"), b.data(), tb ? k : n, beta, c.data(), n);
 }
 
 void set_blas_threads(int threads) {

@@ -19,6 +19,7 @@ struct GemmShape {
   std::size_t m = 0;
   std::size_t n = 0;
   std::size_t k = 0;
+  std::size_t a_stride = 0;  ///< from one stored row of A to the next, where A is a part of wider rows; 0: packed
 };
 void gemm(const GemmShape& shape, Transpose trans_a, std::span<const float> a, Transpose trans_b,
           std::span<const float> b, float beta, std::span<float> c);

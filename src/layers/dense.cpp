@@ -85,18 +85,35 @@ class Dense final : public Layer {
   }
 
   // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
-  void backward(const PassContext& /*pass*/, ParameterViews<const float> parameters, std::span<const float> x,
+  // From the end of the arena to its beginning, and a large dW in two products: what is done is on its way to other
+  // hosts while the rest is computed.
+  void backward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
                 std::span<const float> /*y*/, std::span<const float> dy, std::span<float> dx,
                 ParameterViews<float> gradients) const override {
     const auto weight = parameters[0];
     const std::size_t rows = dy.size() / units_;
     const std::size_t inputs = weight.size() / units_;
-    gemm({units_, inputs, rows}, Transpose::yes, dy, Transpose::no, x, 0.0F, gradients[0]);
     if (bias_) sum_rows(dy, gradients[1]);
+    const std::size_t first = first_units();
+    for (const auto [begin, end] : {Range{first, units_}, Range{0, first}}) {
+      if (begin == end) continue;
+      const auto dy_of = dy.empty() ? dy : dy.subspan(begin, dy.size() - (units_ - (end - begin)));
+      gemm({end - begin, inputs, rows, units_}, Transpose::yes, dy_of, Transpose::no, x, 0.0F,
+           gradients[0].subspan(begin * inputs, (end - begin) * inputs));
+      if (pass.gradient_done != nullptr) (*pass.gradient_done)(0, begin * inputs);
+    }
     if (!dx.empty()) gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
   }
 
  private:
+  // Of the units whose gradient is computed last: none, or about half. Two products of 256 rows and more cost no more
+  // than one.
+  [[nodiscard]] std::size_t first_units() const noexcept {
+    constexpr std::size_t kSplitFrom = 512;
+    constexpr std::size_t kStep = 64;
+    return units_ < kSplitFrom ? 0 : units_ / 2 / kStep * kStep;
+  }
+
   std::size_t units_;
   bool bias_;
   Init init_;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/function_ref.hpp"
 #include "core/parameters.hpp"
 #include "core/random.hpp"
 #include "lockstep/options.hpp"
@@ -30,6 +31,10 @@ struct ParameterSpec {
   double scale = 0;  ///< the constant, the half width of uniform, or the deviation of normal
 };
 
+/// Told by a layer that the gradient of tensor `tensor` is complete from element `from` on, and that of all tensors
+/// behind it: so an exchange may begin before the layer has ended. A layer need not tell.
+using GradientDone = FunctionRef<void(std::size_t tensor, std::size_t from)>;
+
 /// What a pass over some rows knows besides the numbers.
 struct PassContext {
   bool training = false;                        ///< dropout drops only when training
@@ -37,6 +42,7 @@ struct PassContext {
   std::uint32_t step = 0;                       ///< steps done before this one
   std::uint32_t layer = 0;                      ///< index of the layer in the model
   std::span<const std::uint32_t> samples = {};  ///< [n] global sample indices, for random keys
+  const GradientDone* gradient_done = nullptr;  ///< for backward; may be null
 };
 
 /// What backward reads besides dy, and whether a layer can work in place.

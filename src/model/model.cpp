@@ -62,8 +62,8 @@ void expect_rows(const Pass& pass, std::size_t rows, const Workspace& workspace)
   if (!pass.samples.empty()) expect_size(pass.samples.size(), rows, "sample indices");
 }
 
-PassContext context_of(const Pass& pass, std::size_t layer) {
-  return {pass.training, pass.seed, pass.step, static_cast<std::uint32_t>(layer), pass.samples};
+PassContext context_of(const Pass& pass, std::size_t layer, const GradientDone* done = nullptr) {
+  return {pass.training, pass.seed, pass.step, static_cast<std::uint32_t>(layer), pass.samples, done};
 }
 
 }  // namespace
@@ -182,8 +182,16 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
     const std::span<const float> dy = workspace.gradients_[current].view().first(rows * node.out);
     const std::size_t next = node.layer->traits().number_by_number ? current : 1 - current;
     const auto dx = index == first ? std::span<float>() : workspace.gradients_[next].view().first(rows * node.in);
-    node.layer->backward(context_of(pass, index), {weights, node.tensors}, x, y, dy, dx, {gradient, node.tensors});
-    if (has_parameters(node) && ready) ready(node.span);
+    std::size_t end = node.span.end;  // of what is not told of yet
+    const auto tell = [&](std::size_t begin) {
+      if (ready && begin < end) ready({begin, end});
+      end = begin;
+    };
+    const auto tell_from = [&](std::size_t tensor, std::size_t from) { tell(node.tensors[tensor].begin + from); };
+    const GradientDone done(tell_from);
+    node.layer->backward(context_of(pass, index, &done), {weights, node.tensors}, x, y, dy, dx,
+                         {gradient, node.tensors});
+    if (has_parameters(node)) tell(node.span.begin);
     current = next;
   }
 }

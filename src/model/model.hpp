@@ -76,7 +76,8 @@ class Model {
                                  Workspace& workspace, const LayerDone& done = {},
                                  const BeforeLayer& before = {}) const;
 
-  /// Called with the arena range of a layer whose gradient is complete.
+  /// Called with arena ranges whose gradient is complete: those of a layer, or parts of them, from the arena's end to
+  /// its beginning.
   using GradientReady = std::function<void(Range)>;
 
   /// After forward over the same rows: sets `gradient` [arena] to the sum over the rows from workspace.doutputs().
