@@ -21,6 +21,7 @@ fi
 if command -v ccache >/dev/null; then settings+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 
 install_packages "${packages_run[@]}" "${packages_test[@]}"
+if ((EUID == 0)); then install_packages "${packages_cluster[@]}"; fi
 mpi_environment 4
 if ! { cmake -S . -B "$folder" "${settings[@]}" && cmake --build "$folder" -j "$(build_jobs)"; }; then
   echo "The build failed. To see it again: cmake --build $folder" >&2
