@@ -20,7 +20,6 @@ import slurm
 
 NOT_RUN = 77  # ctest lists the test as skipped
 SCRIPT = program.ROOT / "launch" / "slurm.sbatch"
-RUN = job.RUN.replace("epochs = 40", "epochs = 250")
 STOPPED = 75
 SECONDS = 90
 
@@ -34,12 +33,12 @@ class SlurmJobs(unittest.TestCase):
         os.environ["OMPI_MCA_orte_tmpdir_base"] = scratch.name
         os.environ["LOCKSTEP"] = program.PROGRAM
         cls.run_file = cls.folder / "run.toml"
-        cls.run_file.write_text(RUN, encoding="utf-8")
+        cls.run_file.write_text(job.RUN, encoding="utf-8")
         cls.slurm = slurm.Slurm(cls.folder)
         cls.addClassCleanup(cls.slurm.stop)
         # Slurm looks at time limits every half a minute: this one waits meanwhile, and the others run.
         cls.limited = cls.submit("limited", "--time=1")
-        cls.send(signal.SIGSTOP, cls.wait_for_steps("limited"))
+        cls.halted = cls.halt("limited")
         waiting = threading.Thread(target=cls.go_on_after_the_signal)
         waiting.start()
         cls.addClassCleanup(waiting.join)
@@ -65,8 +64,9 @@ class SlurmJobs(unittest.TestCase):
             return ""
 
     @classmethod
-    def wait_for_steps(cls, name):
-        """The ranks, as soon as they have trained a while."""
+    def halt(cls, name):
+        """Stops the ranks of a run as soon as they have trained a while, so that it waits for what is done to it. Returns
+        their process ids."""
         def ranks():
             try:
                 rows = (cls.folder / name / "steps.csv").read_text(encoding="utf-8").count("\n")
@@ -75,7 +75,9 @@ class SlurmJobs(unittest.TestCase):
             found = program.ranks_of(cls.folder / name)
             return found if rows > 20 and len(found) == 2 else None
 
-        return cls.slurm.wait_for(f"steps of {name}\n{cls.log(name)}", ranks, SECONDS)
+        found = cls.slurm.wait_for(f"steps of {name}\n{cls.log(name)}", ranks, SECONDS)
+        cls.send(signal.SIGSTOP, found)
+        return found
 
     @staticmethod
     def send(number, pids):
@@ -84,9 +86,16 @@ class SlurmJobs(unittest.TestCase):
 
     @classmethod
     def go_on_after_the_signal(cls):
-        ranks = program.ranks_of(cls.folder / "limited")
         cls.slurm.wait_for("the signal", lambda: "USR1: the ranks save and stop" in cls.log("limited"), SECONDS)
-        cls.send(signal.SIGCONT, ranks)
+        subprocess.run(["scontrol", "update", f"JobId={cls.limited}", "TimeLimit=30"], check=True)  # once is enough
+        cls.send(signal.SIGCONT, cls.halted)
+
+    def signal_script(self, number, name):
+        """What the time limit does, without the wait for it."""
+        halted = self.halt(name)
+        subprocess.run(["scancel", "--signal=USR1", "--batch", number], check=True)
+        self.slurm.wait_for("the script", lambda: "USR1: the ranks save and stop" in self.log(name), SECONDS)
+        self.send(signal.SIGCONT, halted)
 
     def wait_for_end(self, number, name, state="COMPLETED"):
         """The log, once the job has ended in `state`."""
@@ -110,22 +119,20 @@ class SlurmJobs(unittest.TestCase):
 
     def test_a_requeue(self):
         number = self.submit("requeued")
-        self.wait_for_steps("requeued")
+        self.halt("requeued")
         subprocess.run(["scontrol", "requeue", number], check=True)
         log = self.expect_whole_run(number, "requeued", 1)
         self.assertNotIn("queued again", log)
 
     def test_a_signal_while_srun_is_the_launcher(self):
         number = self.submit("by-srun", LOCKSTEP_LAUNCHER="srun")
-        self.wait_for_steps("by-srun")
-        subprocess.run(["scancel", "--signal=USR1", "--batch", number], check=True)
+        self.signal_script(number, "by-srun")
         log = self.expect_whole_run(number, "by-srun", 1)
         self.assertNotIn("before it could save", log)
 
     def test_the_last_restart(self):
         number = self.submit("last", LOCKSTEP_MAX_RESTARTS="0")
-        self.wait_for_steps("last")
-        subprocess.run(["scancel", "--signal=USR1", "--batch", number], check=True)
+        self.signal_script(number, "last")
         log = self.wait_for_end(number, "last", "FAILED")
         self.assertEqual(self.slurm.field(number, "ExitCode"), f"{STOPPED}:0", log)
         self.assertIn("not started again after 0 restarts (LOCKSTEP_MAX_RESTARTS)", log)
@@ -133,8 +140,8 @@ class SlurmJobs(unittest.TestCase):
 
     def test_a_cancelled_job_is_not_queued_again(self):
         number = self.submit("cancelled")
-        self.wait_for_steps("cancelled")
-        subprocess.run(["scancel", "--full", number], check=True)  # the script too is told
+        self.halt("cancelled")
+        subprocess.run(["scancel", number], check=True)
         self.wait_for_end(number, "cancelled", "CANCELLED")
         program.run("inspect", self.folder / "cancelled", "--verify", mpi=False)
 

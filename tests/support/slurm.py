@@ -38,7 +38,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-SchedulerParameters=defer_batch,sched_interval=1,batch_sched_delay=0
+SchedulerParameters=bf_interval=1,sched_interval=2
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=10
@@ -131,7 +131,7 @@ class Slurm:
         return found
 
     def logs(self):
-        return "\n".join(f"== {path.name}\n{path.read_text(encoding='utf-8', errors='replace')[-3000:]}"
+        return "\n".join(f"== {path.name}\n{path.read_text(encoding='utf-8', errors='replace')[-6000:]}"
                          for path in (*self.folder.glob("*.log"), *self.folder.glob("*.out")))
 
     def field(self, number, name):
