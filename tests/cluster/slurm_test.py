@@ -67,15 +67,8 @@ class SlurmJobs(unittest.TestCase):
     def halt(cls, name):
         """Stops the ranks of a run as soon as they have trained a while, so that it waits for what is done to it. Returns
         their process ids."""
-        def ranks():
-            try:
-                rows = (cls.folder / name / "steps.csv").read_text(encoding="utf-8").count("\n")
-            except OSError:
-                return None
-            found = program.ranks_of(cls.folder / name)
-            return found if rows > 20 and len(found) == 2 else None
-
-        found = cls.slurm.wait_for(f"steps of {name}\n{cls.log(name)}", ranks, SECONDS)
+        found = cls.slurm.wait_for(f"steps of {name}\n{cls.log(name)}", lambda: job.trained_a_while(cls.folder / name),
+                                   SECONDS)
         cls.send(signal.SIGSTOP, found)
         return found
 
