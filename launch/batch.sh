@@ -52,15 +52,18 @@ request_save() {
     ask_ranks || true
     sleep "$pause"
   done &>/dev/null &
+  asking=$!
 }
 
 # finish: what `code` means for the job; ends the script.
 finish() {
+  if [[ -n ${asking-} ]]; then kill "$asking" 2>/dev/null || true; fi
   if [[ -n $ended_by ]]; then
     say "ended before it could save; the newest checkpoint, if there is one, stands"
     exit $((128 + ended_by))
   fi
-  if $stopping && ((code == 138)); then
+  # Not a code of lockstep: signalled while it started. mpirun itself ends with 138 or, from its daemons, 244.
+  if $stopping && ((code > 4 && code != 75)); then
     say "stopped before it could save; the newest checkpoint, if there is one, stands"
     code=75
   fi

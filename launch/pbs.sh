@@ -19,6 +19,7 @@
 #   LOCKSTEP_QSUB_OPTIONS      further options for the qsub that queues the job again
 #   LOCKSTEP_ROOT              the folder that holds launch/; needed unless that is the folder of qsub
 set -euo pipefail
+trap 'came_early=true' USR1 TERM # until trap_signals; there is much to ask before
 me=pbs.sh
 usage="Usage: RUN=\"RUN.toml [OPTION...]\" qsub -v RUN launch/pbs.sh"
 if [[ -z ${PBS_JOBID-} || -z ${PBS_NODEFILE-} ]]; then
@@ -102,7 +103,12 @@ walltime=${walltime:-${PBS_WALLTIME-}} # Torque
 if [[ -n $walltime ]]; then export LOCKSTEP_JOB_END_TIME=$(($(date +%s) - SECONDS + walltime - 60)); fi
 
 trap_signals
-"${launch[@]}" "${launcher_options[@]}" "$program" "${arguments[@]}" </dev/null &
-job=$!
-stay_with_job
+if [[ -n ${came_early-} ]]; then on_signal USR1 10; fi
+if $stopping; then
+  code=75 # the newest checkpoint stands
+else
+  "${launch[@]}" "${launcher_options[@]}" "$program" "${arguments[@]}" </dev/null &
+  job=$!
+  stay_with_job
+fi
 finish

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the tests in build/ and runs them. Usage: tests/run.sh [--sanitize] [CTEST ARGUMENT...]
 # --sanitize: the same with AddressSanitizer and UBSan, in build-asan/.
-# The last line is "N passed, N failed", with ", N not run" behind it where a test could not run here (it needs to mount
-# a file system); a build that fails and a run without a test are failures.
+# The last line is "N passed, N failed", with ", N not run" behind it where a test could not run here (some need root); a
+# build that fails and a run without a test are failures.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/packages.sh
