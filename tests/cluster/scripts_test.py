@@ -21,7 +21,7 @@ STOPPED = 75
 
 # Each stand-in leaves a line with its words. qsub leaves its environment too, as the next job will find it.
 STAND_INS = {
-    "qstat": 'cat "$FAKE/attributes"',
+    "qstat": 'touch "$FAKE/asked"; while [[ -e $FAKE/hold ]]; do sleep 0.05; done; cat "$FAKE/attributes"',
     "qrerun": 'echo "qrerun $*" >>"$FAKE/calls"; [[ -e $FAKE/may-rerun ]]',
     "qsub": 'echo "qsub $*" >>"$FAKE/calls"; env -0 >"$FAKE/environment"; echo 8.server',
 }
@@ -86,11 +86,7 @@ class Pbs(unittest.TestCase):
 
     def stop(self, running, number=signal.SIGUSR1):
         """Sends a signal to the script while the ranks train; what it says until it has ended with 75."""
-        deadline = time.monotonic() + SECONDS
-        while not (ranks := job.trained_a_while(self.out)):
-            self.assertLess(time.monotonic(), deadline)
-            self.assertIsNone(running.poll())
-            time.sleep(0.02)
+        ranks = self.wait_for(running, lambda: job.trained_a_while(self.out))
         for pid in ranks:
             os.kill(pid, signal.SIGSTOP)
         running.send_signal(number)
@@ -117,6 +113,34 @@ class Pbs(unittest.TestCase):
         told = self.expect_end(self.start(**handed_on), 0)
         self.assertEqual(told.count("lockstep: resumed from"), 1, told)
         self.assertEqual(program.digest(self.out), self.digest)
+
+    def wait_for(self, running, condition):
+        deadline = time.monotonic() + SECONDS
+        while not (found := condition()):
+            self.assertLess(time.monotonic(), deadline)
+            self.assertIsNone(running.poll())
+            time.sleep(0.02)
+        return found
+
+    def test_a_signal_before_the_start_queues_it_again_too(self):
+        (self.folder / "hold").touch()
+        running = self.start()
+        self.wait_for(running, (self.folder / "asked").exists)
+        running.send_signal(signal.SIGUSR1)
+        (self.folder / "hold").unlink()
+        self.assertIn("queued again by qsub", self.expect_end(running, STOPPED))
+        self.assertFalse(self.out.exists())
+
+    def test_a_signal_that_kills_ranks_at_their_start_queues_it_again_too(self):
+        starting = self.folder / "starting"
+        starting.write_text("#!/bin/bash\ntouch ready.$OMPI_COMM_WORLD_RANK\nsleep 30\n", encoding="utf-8")
+        starting.chmod(0o755)
+        running = self.start(LOCKSTEP=str(starting), LOCKSTEP_LAUNCHER_OPTIONS=f"--wdir {self.folder}")
+        self.wait_for(running, (self.folder / "ready.1").exists)
+        running.send_signal(signal.SIGUSR1)
+        told = self.expect_end(running, STOPPED)
+        self.assertIn("pbs.sh: stopped before it could save; the newest checkpoint, if there is one, stands", told)
+        self.assertIn("queued again by qsub", told)
 
     def test_where_it_may_the_job_itself_runs_again(self):
         (self.folder / "may-rerun").touch()
