@@ -54,7 +54,7 @@ def reason_not_to_run():
         return "it needs root"
     if missing := [name for name in NEEDED if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]:
         return f"not found: {', '.join(missing)} (launch/packages.sh lists the packages)"
-    done = subprocess.run([*NAMESPACE, "true"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True, text=True, check=False)
     return f"{' '.join(NAMESPACE)}: {done.stderr.strip()}" if done.returncode != 0 else ""
 
 
@@ -62,11 +62,13 @@ NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 def enter(words):
-    """Starts `words`, which are to be this script, in a namespace of processes; returns only there. Nothing of it outlives
-    its first process, a shell, which also buries what was left without a parent: Slurm waits for that."""
+    """Starts `words`, which are to be this script, in a namespace of processes, with shared memory of its own; returns only
+    there. Nothing of it outlives its first process, a shell, which also buries what was left without a parent: Slurm waits
+    for that."""
     if not os.environ.get(INSIDE):
         os.environ[INSIDE] = "1"
-        os.execvp(NAMESPACE[0], [*NAMESPACE, "bash", "-c", '"$@"; exit $?', "bash", *words])
+        first = 'mount -t tmpfs tmpfs /dev/shm && "$@"; exit $?'
+        os.execvp(NAMESPACE[0], [*NAMESPACE, "bash", "-c", first, "bash", *words])
 
 
 def free_ports(count):
