@@ -13,7 +13,8 @@ class Deadline {
   using Clock = std::chrono::steady_clock;
 
   /// `limit` as train.time_limit has it: "none"; a length from `started` on; or "auto", the end of the batch
-  /// job by the environment (LOCKSTEP_JOB_END_TIME of our launch scripts, SLURM_JOB_END_TIME of Slurm), where there is one. Errors: config (anything else).
+  /// job by the environment (LOCKSTEP_JOB_END_TIME of our launch scripts, SLURM_JOB_END_TIME of Slurm), where there is
+  /// one. Errors: config (anything else).
   Deadline(const std::string& limit, Clock::time_point started);
 
   /// Seconds left until then; unset: there is no end.
