@@ -5,7 +5,8 @@
 
 packages_run=(g++ cmake make pkg-config openmpi-bin libopenmpi-dev libopenblas-dev libhdf5-dev libcxxopts-dev
   libtomlplusplus-dev librandom123-dev libxxhash-dev libfmt-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libhwy-dev)
-packages_test=(libgtest-dev libbenchmark-dev python3 python3-numpy python3-h5py iproute2)
+packages_test=(libgtest-dev libbenchmark-dev python3 python3-numpy python3-h5py)
+packages_cluster=(iproute2 munge slurmctld slurmd slurm-client) # for tests that only root can run
 packages_lint=(clang-format-14 clang-tidy-14)
 
 # install_packages PACKAGE...: installs those that are missing. Exits 2 where it may not, naming them and the command.

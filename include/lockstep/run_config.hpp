@@ -55,7 +55,7 @@ struct TrainConfig {
   bool overlap = true;                ///< whether hosts exchange while they compute
   std::int64_t threads = 1;           ///< BLAS threads a rank
   std::string on_nonfinite = "stop";  ///< stop | skip: what to do with a step whose loss or gradient is not finite
-  std::string time_limit = "auto";    ///< auto (what Slurm grants) | none | a time: "1h55m"
+  std::string time_limit = "auto";    ///< auto (the end of the batch job) | none | a time: "1h55m"
   double stall_timeout = 300;         ///< [s] without a sign of life before the program ends the job; 0: never
   std::int64_t audit_every = 0;       ///< steps between comparisons of all copies of the weights; 0: none
 };

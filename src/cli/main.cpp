@@ -15,6 +15,7 @@
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
+#include "comm/launch.hpp"
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
 
@@ -42,16 +43,12 @@ void print_error(const std::string& message) {
   lockstep::cli::print_to_stderr("lockstep: error: " + message + "\n");
 }
 
-// The rank that a launcher gave this process, before and without MPI; 0 without a launcher.
-int launched_rank() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
-    if (const char* rank = std::getenv(name)) return std::atoi(rank);
-  }
-  return 0;
+lockstep::Launch launch() {
+  return lockstep::read_launch([](const char* name) -> const char* { return std::getenv(name); });
 }
 
 bool launched_as_root() {
-  return launched_rank() == 0;
+  return launch().rank == 0;
 }
 
 // MPI_Init to MPI_Finalize, with the threads that lockstep needs.
@@ -120,6 +117,23 @@ int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* co
   return code;
 }
 
+// Whether the launcher promised ranks that MPI does not see, which is told by the launcher's first task alone.
+bool told_split_job(const lockstep::Launch& launch, std::optional<int> ranks) {
+  std::string library(MPI_MAX_LIBRARY_VERSION_STRING, '\0');
+  int length = 0;
+  lockstep::check_mpi(MPI_Get_library_version(library.data(), &length), "MPI_Get_library_version");
+  library.resize(static_cast<std::size_t>(length));
+  const auto split = lockstep::find_split_job(launch, ranks, library);
+  if (split && launch.rank == 0) print_error(*split);
+  return split.has_value();
+}
+
+int world_size() {
+  int size = 0;
+  lockstep::check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
+  return size;
+}
+
 const lockstep::cli::Command* find_command(std::string_view name) {
   for (const auto& command : lockstep::cli::commands()) {
     if (command.name == name) return &command;
@@ -160,8 +174,11 @@ int main(int argc, char** argv) {
   if (!command->uses_mpi) return run_without_mpi(*command, rest);
   if (command->heeds_stop_signals) note_stop_signals();  // before MPI's start, which takes a while
   try {
-    Watchdog watchdog(launched_rank());  // over MPI's start and end too
+    const lockstep::Launch launched = launch();
+    if (told_split_job(launched, {})) return 2;
+    Watchdog watchdog(launched.rank);  // over MPI's start and end too
     const MpiSession session(&argc, &argv);
+    if (told_split_job(launched, world_size())) return 2;
     return run_with_mpi(*command, rest, watchdog);
   } catch (const std::exception& error) {
     print_error(error.what());

@@ -83,7 +83,7 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.train.on_nonfinite);
   visit(KeyInfo{.name = "train.time_limit",
                 .what = "save and stop in time before so long has passed since the start, e.g. \"1h55m\"; auto: before "
-                        "the end that Slurm gives the job; none",
+                        "the end that Slurm or a launch script gives the job; none",
                 .may_change = true},
         run.train.time_limit);
   visit(KeyInfo{"train.stall_timeout",

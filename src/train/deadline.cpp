@@ -16,9 +16,9 @@ namespace {
 
 constexpr double kSpare = 1.0;  // for the end of the processes themselves [s]
 
-// Seconds until Slurm ends the job.
-std::optional<double> granted_by_slurm() {
-  const char* text = std::getenv("SLURM_JOB_END_TIME");
+// Seconds until the time that an environment variable tells, in seconds since 1970.
+std::optional<double> seconds_until(const char* variable) {
+  const char* text = std::getenv(variable);
   if (text == nullptr) return {};
   const std::string_view digits(text);
   std::int64_t end = 0;
@@ -32,9 +32,13 @@ std::optional<double> granted_by_slurm() {
 Deadline::Deadline(const std::string& limit, Clock::time_point started) {
   std::optional<double> seconds;
   if (limit == "auto") {
-    seconds = granted_by_slurm();
     started = Clock::now();
-    source_ = "Slurm";
+    source_ = "the batch system";
+    seconds = seconds_until("LOCKSTEP_JOB_END_TIME");
+    if (!seconds) {
+      seconds = seconds_until("SLURM_JOB_END_TIME");
+      source_ = "Slurm";
+    }
   } else if (limit != "none") {
     seconds = parse_duration(limit);
     source_ = "train.time_limit";

@@ -12,13 +12,14 @@ class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `limit` as train.time_limit has it: "none"; a length from `started` on; or "auto", the end that Slurm gives the
-  /// job (the environment's SLURM_JOB_END_TIME), where there is one. Errors: config (anything else).
+  /// `limit` as train.time_limit has it: "none"; a length from `started` on; or "auto", the end of the batch
+  /// job by the environment (LOCKSTEP_JOB_END_TIME of our launch scripts, SLURM_JOB_END_TIME of Slurm), where there is
+  /// one. Errors: config (anything else).
   Deadline(const std::string& limit, Clock::time_point started);
 
   /// Seconds left until then; unset: there is no end.
   [[nodiscard]] std::optional<double> seconds_left() const;
-  /// Who set it: "train.time_limit", "Slurm".
+  /// Who set it: "train.time_limit", "Slurm", "the batch system".
   [[nodiscard]] const std::string& source() const noexcept { return source_; }
 
   /// What the run has been seen to need, the longest of each kind [seconds].

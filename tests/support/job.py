@@ -78,6 +78,16 @@ class Job:
         return self.process.communicate()[0]
 
 
+def trained_a_while(folder, ranks=2):
+    """The process ids of its ranks, once all of them are there and the run in `folder` has some steps behind it."""
+    try:
+        rows = (Path(folder) / "steps.csv").read_text(encoding="utf-8").count("\n")
+    except OSError:
+        return None
+    found = program.ranks_of(folder)
+    return found if rows > 20 and len(found) == ranks else None
+
+
 def assert_goes_on(test, run_file, folder, whole):
     """From its newest checkpoint, a run that was cut off comes to the bits of one that was not. Its epochs may be many: it
     goes on to the end of the next one but one, and so does the run that is made in `whole`."""

@@ -59,7 +59,7 @@ def ranks_of(folder):
             environment = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
+        rank = [e for name in (b"OMPI_COMM_WORLD_RANK=", b"PMIX_RANK=") for e in environment if e.startswith(name)]
         if words[0] == PROGRAM.encode() and str(folder).encode() in words and rank:
             found.append((int(rank[0].split(b"=")[1]), int(process.name)))
     return [pid for _, pid in sorted(found)]

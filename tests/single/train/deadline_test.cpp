@@ -15,8 +15,13 @@ using Clock = Deadline::Clock;
 
 class DeadlineTest : public testing::Test {
  protected:
-  void SetUp() override { unsetenv("SLURM_JOB_END_TIME"); }
-  void TearDown() override { unsetenv("SLURM_JOB_END_TIME"); }
+  void SetUp() override { forget(); }
+  void TearDown() override { forget(); }
+
+  static void forget() {
+    unsetenv("SLURM_JOB_END_TIME");
+    unsetenv("LOCKSTEP_JOB_END_TIME");
+  }
 };
 
 TEST_F(DeadlineTest, CountsFromTheStart) {
@@ -41,6 +46,14 @@ TEST_F(DeadlineTest, AutoTakesTheEndThatSlurmGives) {
   EXPECT_FALSE(Deadline("none", Clock::now()).seconds_left().has_value());
   setenv("SLURM_JOB_END_TIME", "soon", 1);
   EXPECT_FALSE(Deadline("auto", Clock::now()).seconds_left().has_value());
+}
+
+TEST_F(DeadlineTest, AutoTakesTheEndThatALaunchScriptGives) {
+  setenv("SLURM_JOB_END_TIME", std::to_string(std::time(nullptr) + 500).c_str(), 1);
+  setenv("LOCKSTEP_JOB_END_TIME", std::to_string(std::time(nullptr) + 300).c_str(), 1);
+  const Deadline deadline("auto", Clock::now());
+  EXPECT_NEAR(deadline.seconds_left().value(), 300, 2);
+  EXPECT_EQ(deadline.source(), "the batch system");
 }
 
 TEST_F(DeadlineTest, IsNearWhenWhatMustStillBeDoneTakesTheTimeLeft) {
