@@ -31,6 +31,11 @@ struct ShardPlan {
   [[nodiscard]] constexpr Range rows(std::size_t batch, std::size_t shard) const noexcept {
     return part_of(batch, shard, shards);
   }
+  /// Rows of all shards of `rank`.
+  [[nodiscard]] constexpr Range rows_of(std::size_t batch, std::size_t rank) const noexcept {
+    const Range own = owned(rank);
+    return {batch * own.begin / shards, batch * own.end / shards};
+  }
   /// The most rows a shard of a batch of `batch` has.
   [[nodiscard]] constexpr std::size_t max_rows(std::size_t batch) const noexcept {
     return (batch + shards - 1) / shards;

@@ -163,6 +163,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   Pulse& pulse = comm_.pulse();
   pulse.step.store(result.step, std::memory_order_relaxed);
   not_finite_block_ = blocks_.size();
+  (void)exchange_->take_waits();  // of what came between the steps
   Stopwatch watch;
   set_blas_threads(static_cast<int>(run_.train.threads));
 

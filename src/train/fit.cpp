@@ -18,6 +18,7 @@
 #include "train/run_data.hpp"
 #include "train/run_folder.hpp"
 #include "train/saver.hpp"
+#include "train/stragglers.hpp"
 
 namespace lockstep {
 namespace {
@@ -153,6 +154,7 @@ class Fit {
     });
     batches_.emplace(data_.train, data_.normalization, epoch_, engine_->shards(),
                      static_cast<std::uint64_t>(run_.seed));
+    stragglers_.emplace(comm_);
     const auto a_tenth = std::max<std::uint64_t>(1, epoch_.batches() / 10);
     log_every_ = run_.log.every_steps > 0 ? static_cast<std::uint64_t>(run_.log.every_steps) : a_tenth;
     if (!kept_) save();
@@ -192,6 +194,8 @@ class Fit {
   void count(const StepResult& step) {
     EpochSums& sums = info().sums;
     deadline_->saw_step(step.times.total());
+    stragglers_->add(step.times,
+                     engine_->shards().rows_of(step.samples, static_cast<std::size_t>(comm_.rank())).size());
     if (step.skipped.empty()) {
       sums.loss_sum += step.loss * static_cast<double>(step.samples);
       sums.samples += step.samples;
@@ -206,12 +210,22 @@ class Fit {
     if (!step.skipped.empty()) {
       log(LogLevel::warning, fmt::format("step {} is left out: {}", step.step, step.skipped));
     }
+    const bool logs = step.step % log_every_ == 0 || last_of_epoch;
+    if (logs) tell_times(stragglers_->next(step.step));
     if (!comm_.is_root()) return;
-    if (step.step % log_every_ == 0 || last_of_epoch) {
+    if (logs) {
       comm_.pulse().enter(Phase::writing);
       warn(folder_.add_step(step, info().position.epoch + 1, rate()));
     }
     if (options_.observer != nullptr) options_.observer->on_step(step, progress());
+  }
+
+  void tell_times(const std::optional<TimesRow>& row) {
+    if (!row) return;
+    warn(folder_.add_times(*row));
+    if (row->slowest_host.empty() || row->slowest_host == slow_host_) return;
+    slow_host_ = row->slowest_host;
+    log(LogLevel::warning, slow_host_text(*row));
   }
 
   // Rows that cannot be written are kept, so the run goes on.
@@ -232,7 +246,7 @@ class Fit {
     const FitProgress at_end = progress();
     ++info().position.epoch;
     info().position.position = 0;
-    add_history();
+    add_history(info(), *run_.optimizer.lr * engine_->schedule().factor(info().position.step - 1), train_loss_, test_);
     info().sums = EpochSums{.total_seconds = info().sums.total_seconds};
     const double value = monitor_->value(train_loss_, test_);
     const bool improved = monitor_->better(value, info().best ? std::optional(info().best->value) : std::nullopt);
@@ -244,25 +258,6 @@ class Fit {
       save();
     }
     if (!finished()) notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
-  }
-
-  void add_history() {
-    const std::uint64_t step = info().position.step;
-    std::map<std::string, double> row{
-        {"epoch", static_cast<double>(info().position.epoch)},
-        {"step", static_cast<double>(step)},
-        {"learning_rate", *run_.optimizer.lr * engine_->schedule().factor(step - 1)},
-        {"train_loss", train_loss_},
-        {"seconds", info().sums.total_seconds},
-        {"samples_per_second", static_cast<double>(info().sums.samples) / info().sums.seconds}};
-    if (test_) {
-      for (const auto& [name, value] : test_->named()) row["test_" + name] = value;
-    }
-    History& history = info().history;
-    for (const std::string& column : history.columns) {
-      const auto found = row.find(column);
-      history.rows.push_back(found == row.end() ? std::numeric_limits<double>::quiet_NaN() : found->second);
-    }
   }
 
   void save() { saver_.save(*engine_, run_.checkpoint); }
@@ -302,6 +297,7 @@ class Fit {
 
   // Once more where the last try has failed meanwhile.
   void save_at_last() {
+    tell_times(stragglers_->finish());
     saver_.finish();
     save();
     saver_.finish();
@@ -382,6 +378,8 @@ class Fit {
   double train_loss_ = std::numeric_limits<double>::quiet_NaN();
   std::optional<Scores> test_;
   std::optional<Deadline> deadline_;
+  std::optional<Stragglers> stragglers_;
+  std::string slow_host_;  // that was told of
   Saver saver_;
   std::uint32_t notes_ = 0;  // of all ranks, see Engine::notes
   double samples_here_ = 0;  // of this start

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <map>
 
 #include "lockstep/error.hpp"
 #include "train/load_dataset.hpp"
@@ -85,6 +86,22 @@ void begin_info(const RunData& data, std::span<const std::string> scores, Checkp
     for (const std::string& score : scores) columns.push_back("test_" + score);
   }
   columns.insert(columns.end(), {"seconds", "samples_per_second"});
+}
+
+void add_history(CheckpointInfo& info, double learning_rate, double train_loss, const std::optional<Scores>& test) {
+  std::map<std::string, double> row{{"epoch", static_cast<double>(info.position.epoch)},
+                                    {"step", static_cast<double>(info.position.step)},
+                                    {"learning_rate", learning_rate},
+                                    {"train_loss", train_loss},
+                                    {"seconds", info.sums.total_seconds},
+                                    {"samples_per_second", static_cast<double>(info.sums.samples) / info.sums.seconds}};
+  if (test) {
+    for (const auto& [name, value] : test->named()) row["test_" + name] = value;
+  }
+  for (const std::string& column : info.history.columns) {
+    const auto found = row.find(column);
+    info.history.rows.push_back(found == row.end() ? std::numeric_limits<double>::quiet_NaN() : found->second);
+  }
 }
 
 std::uint64_t count_steps(const EpochPlan& epoch, std::uint64_t epochs) {

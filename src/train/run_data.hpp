@@ -11,6 +11,7 @@
 #include "data/normalization.hpp"
 #include "data/shard_plan.hpp"
 #include "lockstep/run_config.hpp"
+#include "lockstep/scores.hpp"
 #include "model/loss.hpp"
 
 namespace lockstep {
@@ -34,6 +35,9 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
 /// Sets what `info` of a new run takes from its data: fingerprints, class names, normalisation, and the columns of the
 /// history with those of `scores`.
 void begin_info(const RunData& data, std::span<const std::string> scores, CheckpointInfo& info);
+
+/// Ends an epoch in the history of `info`, whose sums are still of that epoch.
+void add_history(CheckpointInfo& info, double learning_rate, double train_loss, const std::optional<Scores>& test);
 
 /// Steps of a run. Errors: config (more than a run may have).
 [[nodiscard]] std::uint64_t count_steps(const EpochPlan& epoch, std::uint64_t epochs);

@@ -22,7 +22,13 @@ namespace lockstep {
 namespace {
 
 constexpr std::string_view kStepsHeader = "step,epoch,learning_rate,loss,gradient_norm,samples_per_second\n";
-constexpr auto kStepsCommas = std::ranges::count(kStepsHeader, ',');
+
+// Of each phase the spread over the ranks.
+std::string times_header() {
+  std::string header = "step,steps";
+  for (const std::string_view phase : kStepPhaseNames) header += fmt::format(",{0}_min,{0}_median,{0}_max", phase);
+  return header + ",slowest_host,behind\n";
+}
 
 void write_text(const std::string& path, const std::string& text) {
   const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
@@ -40,15 +46,17 @@ std::string metrics_row(const History& history, std::size_t row) {
 }
 
 // The whole rows of an earlier start up to `last_step`; a crash may have torn one.
-std::string kept_steps(const std::string& path, std::uint64_t last_step) {
+std::string kept_rows(const std::string& path, const std::string& header, std::uint64_t last_step) {
   std::ifstream file(path);
-  std::string kept(kStepsHeader);
+  const auto commas = std::ranges::count(header, ',');
+  std::string kept(header);
+  if (last_step == 0) return kept;
   std::string line;
   std::getline(file, line);  // the header
   while (std::getline(file, line)) {
     std::uint64_t step = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), step);
-    const bool whole = !file.eof() && std::ranges::count(line, ',') == kStepsCommas;
+    const bool whole = !file.eof() && std::ranges::count(line, ',') == commas;
     if (whole && error == std::errc{} && *end == ',' && step <= last_step) kept += line + "\n";
   }
   return kept;
@@ -72,11 +80,13 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
   std::string metrics = fmt::format("{}\n", fmt::join(info.history.columns, ","));
   for (std::size_t row = 0; row < info.history.num_rows(); ++row) metrics += metrics_row(info.history, row);
   write_text(folder_ + "/metrics.csv", metrics);
-  write_text(folder_ + "/steps.csv", info.position.step == 0 ? std::string(kStepsHeader)
-                                                             : kept_steps(folder_ + "/steps.csv", info.position.step));
+  for (const auto& [name, header] :
+       {std::pair{"/steps.csv", std::string(kStepsHeader)}, {"/times.csv", times_header()}})
+    write_text(folder_ + name, kept_rows(folder_ + name, header, info.position.step));
   std::filesystem::remove(folder_ + "/summary.json", error);  // of an earlier start
   metrics_ = RowFile(folder_ + "/metrics.csv");
   steps_ = RowFile(folder_ + "/steps.csv");
+  times_ = RowFile(folder_ + "/times.csv");
 }
 
 std::string RunFolder::add_epoch(const History& history) {
@@ -89,9 +99,18 @@ std::string RunFolder::add_step(const StepResult& step, std::uint64_t epoch, dou
                                 samples_per_second));
 }
 
+std::string RunFolder::add_times(const TimesRow& row) {
+  std::string text = fmt::format("{},{}", row.step, row.steps);
+  for (const PhaseSpread& phase : row.phases) {
+    text += fmt::format(",{:.7f},{:.7f},{:.7f}", phase.min, phase.median, phase.max);
+  }
+  text += row.slowest_host.empty() ? ",," : fmt::format(",{},{:.3f}", row.slowest_host, row.behind);
+  return times_.add(text + "\n");
+}
+
 std::vector<std::string> RunFolder::last_rows() {
   std::vector<std::string> problems;
-  for (RowFile* file : {&metrics_, &steps_}) {
+  for (RowFile* file : {&metrics_, &steps_, &times_}) {
     if (std::string problem = file->finish(); !problem.empty()) problems.push_back(std::move(problem));
   }
   return problems;

@@ -8,6 +8,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "io/files.hpp"
 #include "train/fit.hpp"
+#include "train/stragglers.hpp"
 
 namespace lockstep {
 
@@ -17,14 +18,16 @@ class RunFolder {
 
   [[nodiscard]] std::string checkpoints() const { return folder_ + "/checkpoints"; }
 
-  /// Makes the folder, writes run.toml, and brings metrics.csv and steps.csv to the state of `info`: rows of steps that
-  /// are not done any more go. Errors: io.
+  /// Makes the folder, writes run.toml, and brings metrics.csv, steps.csv and times.csv to the state of `info`: rows of
+  /// steps that are not done any more go. Errors: io.
   void open(const std::string& run_toml, const CheckpointInfo& info);
   /// Appends the last row of `history` to metrics.csv. Returns what is wrong, if anything: the row is kept then, and
   /// written together with a later one.
   std::string add_epoch(const History& history);
   /// Appends a row to steps.csv; the same.
   std::string add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second);
+  /// Appends a row to times.csv; the same.
+  std::string add_times(const TimesRow& row);
   /// Tries once more to write what could not be written; returns what is wrong, a text for each file.
   std::vector<std::string> last_rows();
   /// Errors: io.
@@ -34,6 +37,7 @@ class RunFolder {
   std::string folder_;
   RowFile metrics_;
   RowFile steps_;
+  RowFile times_;
 };
 
 /// summary.json as text.

@@ -67,6 +67,25 @@ TEST_F(RunFolderFiles, StepsAreWrittenAtOnceWithTheNormWhereThereIsOne) {
   EXPECT_EQ(text_of("steps.csv"), std::string(kStepsHeader) + "1,1,0.001,0.5,,1234.6\n2,2,0.1,0.25,3,10.0\n");
 }
 
+TEST_F(RunFolderFiles, TimesAreWrittenWithTheHostThatIsSlow) {
+  RunFolder folder(place_);
+  folder.open("", at_step(0));
+  TimesRow row{.step = 4, .steps = 2};
+  row.phases[1] = {0.5, 0.75, 1};
+  folder.add_times(row);
+  row.step = 6;
+  row.slowest_host = "node7";
+  row.behind = 0.25;
+  folder.add_times(row);
+  const std::string text = text_of("times.csv");
+  EXPECT_TRUE(text.starts_with("step,steps,gather_min,gather_median,gather_max,forward_min,")) << text;
+  EXPECT_NE(text.find("\n4,2,0.0000000,0.0000000,0.0000000,0.5000000,0.7500000,1.0000000,"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with(",node7,0.250\n")) << text;
+  RunFolder resumed(place_);
+  resumed.open("", at_step(5));
+  EXPECT_EQ(std::ranges::count(text_of("times.csv"), '\n'), 2);  // the header and step 4
+}
+
 TEST_F(RunFolderFiles, AResumedRunKeepsTheStepsThatAreDone) {
   put("steps.csv", std::string(kStepsHeader) + "5,1,0.1,1,,9.0\n10,1,0.1,1,,9.0\n15,2,0.1,1,,9.0\n");
   RunFolder folder(place_);

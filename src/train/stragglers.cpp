@@ -1,0 +1,113 @@
+#include "train/stragglers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "comm/cores.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr double kBehind = 0.2;
+constexpr int kNumbers = sizeof(RankTimes) / sizeof(double);
+static_assert(sizeof(RankTimes) == kNumbers * sizeof(double), "it is sent as so many doubles");
+
+// The lower one of two in the middle.
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+std::array<double, kStepPhases> in_order(const StepTimes& times) {
+  return {times.gather, times.forward, times.backward, times.wait, times.communication, times.exchange};
+}
+
+}  // namespace
+
+TimesRow spread_of(std::uint64_t step, std::span<const RankTimes> ranks, std::span<const std::string> hosts) {
+  TimesRow row{.step = step, .steps = static_cast<std::uint64_t>(ranks.front().steps)};
+  for (std::size_t phase = 0; phase < kStepPhases; ++phase) {
+    std::vector<double> seconds;
+    for (const RankTimes& rank : ranks) seconds.push_back(rank.seconds[phase] / rank.steps);
+    row.phases[phase] = {*std::ranges::min_element(seconds), median(seconds), *std::ranges::max_element(seconds)};
+  }
+  struct Work {
+    double seconds = 0;
+    double samples = 0;
+  };
+  std::map<std::string, Work> works;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    Work& work = works[hosts[rank]];
+    for (std::size_t phase = 0; phase < 3; ++phase) work.seconds += ranks[rank].seconds[phase];
+    work.samples += ranks[rank].samples;
+  }
+  std::vector<double> of_hosts;
+  std::pair<double, std::string> slowest;
+  for (const auto& [host, work] : works) {
+    if (work.samples == 0) continue;
+    of_hosts.push_back(work.seconds / work.samples);
+    slowest = std::max(slowest, {of_hosts.back(), host});
+  }
+  if (of_hosts.size() < 2) return row;
+  const double behind = slowest.first / median(of_hosts) - 1;
+  if (behind >= kBehind) {
+    row.slowest_host = slowest.second;
+    row.behind = behind;
+  }
+  return row;
+}
+
+std::string slow_host_text(const TimesRow& row) {
+  return fmt::format(
+      "host {} is {:.0f} % behind the others in computing ({}); all ranks wait for it. times.csv has the times of all "
+      "phases",
+      row.slowest_host, row.behind * 100,
+      row.steps == 1 ? fmt::format("step {}", row.step)
+                     : fmt::format("steps {} to {}", row.step - row.steps + 1, row.step));
+}
+
+Stragglers::Stragglers(const Communicator& comm) : comm_(comm), hosts_(comm.gather_texts(host_name())) {}
+
+Stragglers::~Stragglers() {
+  int finalized = 0;
+  int done = 0;
+  if (!in_flight_ || MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  if (MPI_Test(&in_flight_->request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || done == 0) {
+    static_cast<void>(in_flight_.release());  // MPI may still write to it
+  }
+}
+
+void Stragglers::add(const StepTimes& times, std::size_t samples) {
+  counted_.steps += 1;
+  counted_.samples += static_cast<double>(samples);
+  const std::array<double, kStepPhases> seconds = in_order(times);
+  for (std::size_t phase = 0; phase < kStepPhases; ++phase) counted_.seconds[phase] += seconds[phase];
+}
+
+std::optional<TimesRow> Stragglers::next(std::uint64_t step) {
+  std::optional<TimesRow> row = finish();
+  if (counted_.steps == 0) return row;
+  in_flight_ = std::make_unique<InFlight>();
+  in_flight_->mine = std::exchange(counted_, {});
+  in_flight_->step = step;
+  if (comm_.is_root()) in_flight_->all.resize(static_cast<std::size_t>(comm_.size()));
+  check_mpi(MPI_Igather(&in_flight_->mine, kNumbers, MPI_DOUBLE, in_flight_->all.data(), kNumbers, MPI_DOUBLE, 0,
+                        comm_.get(), &in_flight_->request),
+            "MPI_Igather");
+  return row;
+}
+
+std::optional<TimesRow> Stragglers::finish() {
+  const Waiting waiting(comm_.pulse());
+  if (!in_flight_) return {};
+  check_mpi(MPI_Wait(&in_flight_->request, MPI_STATUS_IGNORE), "MPI_Wait");
+  const std::unique_ptr<InFlight> ended = std::move(in_flight_);
+  if (!comm_.is_root()) return {};
+  return spread_of(ended->step, ended->all, hosts_);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,40 @@
+// The times of all ranks come together on rank 0, a row late.
+#include "train/stragglers.hpp"
+
+#include <gtest/gtest.h>
+
+namespace lockstep {
+namespace {
+
+TEST(Stragglers, TheTimesOfAllRanksComeTogetherARowLate) {
+  const Communicator world(MPI_COMM_WORLD);
+  Stragglers stragglers(world);
+  const auto rank = static_cast<double>(world.rank());
+  const auto count = [&](double forward) {
+    for (int step = 0; step < 3; ++step) {
+      StepTimes times;
+      times.forward = forward + rank;
+      stragglers.add(times, 8);
+    }
+  };
+  const auto check = [&](const std::optional<TimesRow>& row, std::uint64_t step, double forward) {
+    ASSERT_EQ(row.has_value(), world.is_root());
+    if (!row) return;
+    EXPECT_EQ(row->step, step);
+    EXPECT_EQ(row->steps, 3U);
+    EXPECT_DOUBLE_EQ(row->phases[1].min, forward);
+    EXPECT_DOUBLE_EQ(row->phases[1].max, forward + world.size() - 1);
+  };
+  count(1);
+  EXPECT_FALSE(stragglers.next(3).has_value());
+  count(10);
+  check(stragglers.next(6), 3, 1);
+  check(stragglers.finish(), 6, 10);
+  EXPECT_FALSE(stragglers.finish().has_value());
+  EXPECT_FALSE(stragglers.next(6).has_value());  // nothing has been counted
+  count(5);
+  (void)stragglers.next(9);  // what is still under way when the run ends with an error
+}
+
+}  // namespace
+}  // namespace lockstep
