@@ -63,6 +63,11 @@ void print_result(const FitSummary& summary) {
   fmt::print("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
              count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
              count_text(summary.ranks, "rank"));
+  if (summary.nodes > 1) {
+    fmt::print("between hosts      {} waited for, {:.0f} % of the time of steps\n",
+               format_seconds(summary.communication_seconds),
+               100 * summary.communication_seconds / summary.step_seconds);
+  }
   fmt::print("train loss         {:.6g}\n", summary.train_loss);
   if (summary.test) {
     for (const auto& [name, value] : summary.test->named()) fmt::print("test {:<14}{:.6g}\n", name, value);

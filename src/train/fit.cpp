@@ -204,6 +204,7 @@ class Fit {
     sums.total_seconds += step.times.total();
     samples_here_ += static_cast<double>(step.samples);
     seconds_here_ += step.times.total();
+    communication_here_ += step.times.communication;
   }
 
   void tell(const StepResult& step, bool last_of_epoch) {
@@ -319,11 +320,14 @@ class Fit {
     s.epochs = info().position.epoch;
     s.seconds = info().sums.total_seconds;
     s.samples_per_second = rate();
+    s.step_seconds = seconds_here_;
+    s.communication_seconds = communication_here_;
     s.ranks = comm_.size();
     s.nodes = comm_.nodes();
     s.shards = *run_.train.shards;
     s.parameters = engine_->model().parameters().count();
     s.exchange = run_.train.exchange;
+    s.wire = run_.train.wire;
     s.same_bits_at_any_rank_count = engine_->exchange().same_bits_at_any_rank_count();
     s.digest = engine_->digest();
     s.train_loss = train_loss_;
@@ -384,6 +388,7 @@ class Fit {
   std::uint32_t notes_ = 0;  // of all ranks, see Engine::notes
   double samples_here_ = 0;  // of this start
   double seconds_here_ = 0;
+  double communication_here_ = 0;
 };
 
 }  // namespace

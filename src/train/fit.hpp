@@ -52,13 +52,16 @@ struct FitOptions {
 struct FitSummary {
   std::uint64_t steps = 0;
   std::uint64_t epochs = 0;
-  double seconds = 0;             ///< of steps, over all starts of the run
-  double samples_per_second = 0;  ///< of this start, over steps with their input
+  double seconds = 0;                ///< of steps, over all starts of the run
+  double samples_per_second = 0;     ///< of this start, over steps with their input
+  double step_seconds = 0;           ///< of this start
+  double communication_seconds = 0;  ///< of them, on rank 0: for which steps waited for data of other hosts
   int ranks = 0;
   int nodes = 0;
   std::int64_t shards = 0;
   std::size_t parameters = 0;
   std::string exchange;
+  std::string wire;
   bool same_bits_at_any_rank_count = true;
   std::string digest;
   double train_loss = 0;  ///< of the last epoch

@@ -128,11 +128,13 @@ std::string format_summary(const FitSummary& summary) {
   json["epochs"] = summary.epochs;
   json["seconds"] = summary.seconds;
   json["samples_per_second"] = summary.samples_per_second;
+  json["communication_seconds"] = summary.communication_seconds;
   json["ranks"] = summary.ranks;
   json["nodes"] = summary.nodes;
   json["shards"] = summary.shards;
   json["parameters"] = summary.parameters;
   json["exchange"] = summary.exchange;
+  json["wire"] = summary.wire;
   json["same_bits_at_any_rank_count"] = summary.same_bits_at_any_rank_count;
   json["digest"] = summary.digest;
   json["train"]["loss"] = summary.train_loss;
