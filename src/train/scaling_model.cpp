@@ -39,7 +39,10 @@ std::optional<RunForecast> predict(const ScalingInput& input, std::size_t ranks,
   const auto rows = static_cast<double>(divide_up(batch, shards));
   const double full =
       input.ranks_per_host > 1 ? static_cast<double>(local - 1) / static_cast<double>(input.ranks_per_host - 1) : 1;
-  const ShardTimes times = mix(times_at(input.alone, rows), times_at(input.full, rows), full, rows);
+  const auto at = [&](double count) {
+    return mix(times_at(input.alone, count), times_at(input.full, count), full, count);
+  };
+  const ShardTimes times = at(rows);
   const double measured = bytes_an_element(static_cast<double>(local), 1, static_cast<double>(input.slots));
 
   StepCosts costs;
@@ -56,7 +59,8 @@ std::optional<RunForecast> predict(const ScalingInput& input, std::size_t ranks,
       times.update *
       bytes_an_element(static_cast<double>(local), static_cast<double>(hosts), static_cast<double>(input.slots)) /
       measured;
-  costs.wait = times.wait * static_cast<double>(costs.shards);  // it grows with what the ranks do between two barriers
+  // Ranks that do more between two barriers come to them further apart.
+  costs.wait = at(rows * static_cast<double>(costs.shards)).wait;
   costs.hosts = hosts;
   costs.network = input.network;
 
