@@ -159,8 +159,13 @@ OutputCheck check_output(const Communicator& comm, const Job& job, const std::st
       fs::create_directories(folder);
       const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
       write_file_atomically(fs::path(folder) / fmt::format(".doctor-{}", getpid()), parts);
-    } catch (const std::exception& error) {
-      failure = fmt::format("the output folder cannot be written: {}", error.what());
+    } catch (const fs::filesystem_error& error) {
+      failure = error.code().message();
+    } catch (const Error& error) {
+      failure = error.what();
+    }
+    if (!failure.empty()) {
+      failure = fmt::format("the output folder {} cannot be written: {}; --output names another", folder, failure);
     }
     check.write_seconds = seconds_since(start);
     struct statvfs system {};

@@ -24,7 +24,7 @@ Json json_of(std::span<const ShardTimes> list) {
 }
 
 Json json_of(const NetworkSpeed& speed) {
-  return {{"latency_us", speed.latency * 1e6}, {"gbit", speed.bandwidth * 8e-9}};
+  return {{"latency_us", speed.latency * 1e6}, {"gbit", speed.bandwidth * 8e-9}, {"load", speed.load}};
 }
 
 Json json_of(const RunForecast& forecast) {
@@ -113,9 +113,9 @@ Json network_json(const Checkup& checkup) {
   const Network& network = checkup.network;
   Json links = Json::array();
   for (const Link& link : network.links) {
-    Json json = {{"hosts", {checkup.job.hosts[link.a].name, checkup.job.hosts[link.b].name}}};
-    json.update(json_of(link.speed));
-    links.push_back(json);
+    links.push_back({{"hosts", {checkup.job.hosts[link.a].name, checkup.job.hosts[link.b].name}},
+                     {"latency_us", link.speed.latency * 1e6},
+                     {"gbit", link.speed.bandwidth * 8e-9}});
   }
   Json json = {{"links", links}};
   if (!links.empty()) json.update(json_of(network.speed));

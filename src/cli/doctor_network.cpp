@@ -11,6 +11,7 @@
 
 #include "cli/doctor.hpp"
 #include "comm/host_pairs.hpp"
+#include "core/blas.hpp"
 #include "core/buffer.hpp"
 #include "core/convert.hpp"
 #include "core/median.hpp"
@@ -27,6 +28,7 @@ constexpr std::size_t kMost = std::size_t{1} << 24U;   // bytes of the last one
 constexpr double kEnough = 0.06;                       // [s] that a try takes
 constexpr std::size_t kTries = 3;                      // of that length
 constexpr std::size_t kPings = 50;
+constexpr double kMostLoad = 0.9;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -52,13 +54,14 @@ class Messages {
       check_mpi(MPI_Irecv(data.data() + first, count, MPI_BYTE, from.rank, kTag, comm_.get(), next()), "MPI_Irecv");
     });
   }
+  [[nodiscard]] bool done() {
+    int done = 0;
+    check_mpi(MPI_Testall(narrow<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE), "MPI_Testall");
+    if (done != 0) requests_.clear();
+    return done != 0;
+  }
   void finish() {
-    for (int done = 0; done == 0;) {
-      check_mpi(MPI_Testall(narrow<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE),
-                "MPI_Testall");
-      if (done == 0) sched_yield();
-    }
-    requests_.clear();
+    while (!done()) sched_yield();
   }
 
  private:
@@ -74,12 +77,14 @@ class Messages {
   std::vector<MPI_Request> requests_;
 };
 
-// Seconds of this rank's transfers, once the ranks it meets are ready for them.
-double time_transfers(const Communicator& comm, std::span<const Transfer> out, std::span<const Transfer> in,
-                      std::span<std::byte> sent, std::span<std::byte> received) {
-  const Waiting waiting(comm.pulse());
-  Messages messages(comm);
-  const auto move = [&](bool all) {
+// What a rank sends and receives at once.
+struct Traffic {
+  std::vector<Transfer> out = {};
+  std::vector<Transfer> in = {};
+  std::span<std::byte> sent = {};
+  std::span<std::byte> received = {};
+
+  void start(Messages& messages, bool all) const {
     std::size_t at = 0;
     for (const Transfer& from : in) {
       messages.receive({from.rank, all ? from.bytes : 1}, received.subspan(at));
@@ -90,12 +95,46 @@ double time_transfers(const Communicator& comm, std::span<const Transfer> out, s
       messages.send({to.rank, all ? to.bytes : 1}, sent.subspan(at));
       at += to.bytes;
     }
-    messages.finish();
-  };
-  move(false);
+  }
+};
+
+// Seconds of this rank's part, once the ranks it meets are ready for it.
+double time_traffic(const Communicator& comm, const Traffic& traffic) {
+  const Waiting waiting(comm.pulse());
+  Messages messages(comm);
+  traffic.start(messages, false);
+  messages.finish();
   const auto start = Clock::now();
-  move(true);
+  traffic.start(messages, true);
+  messages.finish();
   return seconds_since(start);
+}
+
+// The share of this rank's computing that goes to the traffic beside it.
+double traffic_load(const Communicator& comm, const Traffic& traffic) {
+  constexpr std::size_t kSide = 128;
+  constexpr std::size_t kProducts = 200;
+  std::array<Buffer<float>, 3> matrices{Buffer<float>(kSide * kSide), Buffer<float>(kSide * kSide),
+                                        Buffer<float>(kSide * kSide)};
+  const auto product = [&] {
+    gemm({kSide, kSide, kSide}, Transpose::no, matrices[0].view(), Transpose::no, matrices[1].view(), 0.0F,
+         matrices[2].view());
+  };
+  product();
+  comm.barrier();
+  auto start = Clock::now();
+  for (std::size_t i = 0; i < kProducts; ++i) product();
+  const double alone = seconds_since(start) / kProducts;
+  comm.barrier();
+  const Waiting waiting(comm.pulse());
+  Messages messages(comm);
+  traffic.start(messages, false);
+  messages.finish();
+  start = Clock::now();
+  traffic.start(messages, true);
+  double products = 0;
+  for (; !messages.done(); ++products) product();
+  return std::clamp(1 - products * alone / seconds_since(start), 0.0, kMostLoad);
 }
 
 // [s] from one to the other, half of there and back; 0 on ranks that do not take part.
@@ -162,8 +201,8 @@ std::vector<Link> measure_links(const Communicator& comm, const Job& job) {
     std::size_t bytes = 0;
     const std::vector<double> seconds = host_seconds(comm, job, bytes, [&](std::size_t size) {
       if (!other) return 0.0;
-      const std::array<Transfer, 1> transfer{{{*other, size}}};
-      return time_transfers(comm, transfer, transfer, sent.view(), received.view());
+      const std::vector<Transfer> transfer{{*other, size}};
+      return time_traffic(comm, {transfer, transfer, sent.view(), received.view()});
     });
     for (const auto& [a, b] : round) {
       const double slower = std::max(seconds[a], seconds[b]);
@@ -174,7 +213,7 @@ std::vector<Link> measure_links(const Communicator& comm, const Job& job) {
 }
 
 // Every rank sends to one of the next host, and receives from those of the host before that send to it.
-std::vector<double> measure_hosts(const Communicator& comm, const Job& job) {
+void measure_hosts(const Communicator& comm, const Job& job, Network& network) {
   const std::size_t count = job.hosts.size();
   const Host& here = job.hosts[job.here];
   const Host& next = job.hosts[(job.here + 1) % count];
@@ -198,13 +237,18 @@ std::vector<double> measure_hosts(const Communicator& comm, const Job& job) {
   };
   Buffer<std::byte> sent(total(outgoing(kMost)));
   Buffer<std::byte> received(total(incoming(kMost)));
+  const auto traffic = [&](std::size_t size) {
+    return Traffic{outgoing(size), incoming(size), sent.view(), received.view()};
+  };
   wait_quietly(comm);
   std::size_t bytes = 0;
-  std::vector<double> seconds = host_seconds(comm, job, bytes, [&](std::size_t size) {
-    return time_transfers(comm, outgoing(size), incoming(size), sent.view(), received.view());
-  });
-  for (double& value : seconds) value = static_cast<double>(bytes) / value;
-  return seconds;
+  network.hosts = host_seconds(comm, job, bytes, [&](std::size_t size) { return time_traffic(comm, traffic(size)); });
+  for (double& value : network.hosts) value = static_cast<double>(bytes) / value;
+  std::vector<double> loads;
+  for (std::size_t i = 0; i < kTries; ++i) {
+    loads.push_back(median(gather_numbers(comm, traffic_load(comm, traffic(bytes)))));
+  }
+  network.speed.load = median(loads);
 }
 
 void name_slow(const Job& job, const Network& network, Findings& findings) {
@@ -263,10 +307,11 @@ Network measure_network(const Communicator& comm, const Job& job, double bytes, 
   }
   if (job.hosts.size() == 1) return network;
   network.links = measure_links(comm, job);
-  network.hosts = measure_hosts(comm, job);
+  measure_hosts(comm, job, network);
   std::vector<double> latencies;
   for (const Link& link : network.links) latencies.push_back(link.speed.latency);
-  network.speed = {median(latencies), *std::ranges::min_element(network.hosts)};
+  network.speed.latency = median(latencies);
+  network.speed.bandwidth = *std::ranges::min_element(network.hosts);
   name_slow(job, network, findings);
   return network;
 }

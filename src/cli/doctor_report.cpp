@@ -190,8 +190,9 @@ std::string network_text(const Checkup& checkup) {
       text += fmt::format("  and {} faster\n", count_text(links.size() - kMostLinks, "link"));
     }
     const auto [least, most] = std::ranges::minmax(network.hosts);
-    text +=
-        fmt::format("  all ranks at once: {:.3f} to {:.3f} Gbit/s a host each way\n", gigabits(least), gigabits(most));
+    text += fmt::format(
+        "  all ranks at once: {:.3f} to {:.3f} Gbit/s a host each way, taking {:.0f} % of their computing\n",
+        gigabits(least), gigabits(most), network.speed.load * 100);
   }
   return text + fmt::format("  all-gather of {} over {}: {} ({}/s)\n", bytes_text(network.gather_bytes),
                             count_text(job.host_of.size(), "rank"), time_text(network.gather_seconds),

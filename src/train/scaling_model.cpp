@@ -73,22 +73,34 @@ std::optional<RunForecast> predict(const ScalingInput& input, std::size_t ranks,
 
 StepForecast predict_step(const StepCosts& costs) {
   const auto hosts = static_cast<double>(costs.hosts);
-  const double share = costs.hosts > 1 ? (hosts - 1) / hosts / costs.network.bandwidth : 0;  // [s/byte]
-  double link = 0;                                                                           // when it is free
-  double now = costs.gather;
+  // Seconds of the link for a byte of the gradient or of the weights.
+  const double share = costs.hosts > 1 ? (hosts - 1) / hosts / costs.network.bandwidth : 0;
   double pass = costs.gather;
+  double link = 0;  // when it is free
   for (const LayerTimes& layer : costs.layers) {
-    link += layer.weight_bytes * share;
-    now = std::max(now, link) + layer.forward;
     pass += layer.forward + layer.weight_gradient + layer.input_gradient;
+    link += layer.weight_bytes * share;
+  }
+  double now = 0;
+  const auto compute = [&](double seconds) {  // slower while the link is busy
+    const double speed = 1 - costs.network.load;
+    const double beside = std::clamp((link - now) * speed, 0.0, seconds);
+    now += beside / speed + (seconds - beside);
+  };
+  compute(costs.gather);
+  double arrived = 0;
+  for (const LayerTimes& layer : costs.layers) {
+    arrived += layer.weight_bytes * share;
+    now = std::max(now, arrived);
+    compute(layer.forward);
   }
   // All shards but one; the order of passes that hide nothing does not matter.
   const double others = static_cast<double>(costs.shards - 1) * (pass + costs.add);
-  now += others;
+  compute(others);
   for (auto layer = costs.layers.rbegin(); layer != costs.layers.rend(); ++layer) {
-    now += layer->weight_gradient;
+    compute(layer->weight_gradient);
     if (costs.hosts > 1) link = std::max(link, now) + layer->gradient_bytes * share;
-    now += layer->input_gradient;
+    compute(layer->input_gradient);
   }
   StepForecast forecast{.compute = pass + others, .exposed = 0, .update = costs.update, .wait = costs.wait};
   if (costs.hosts > 1) {

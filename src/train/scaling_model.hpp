@@ -19,6 +19,7 @@ namespace lockstep {
 struct NetworkSpeed {
   double latency = 0;    ///< [s] of a small message
   double bandwidth = 0;  ///< [bytes/s] that all ranks of a host together send while they receive as much
+  double load = 0;       ///< share of the ranks' computing that this takes away while it goes on
 };
 
 // ---- one step ----

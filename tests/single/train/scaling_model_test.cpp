@@ -54,11 +54,10 @@ TEST(PredictStep, HidesWhatFitsBehindThePasses) {
 }
 
 TEST(PredictStep, SendsGradientsOneAfterTheOther) {
-  // The second layer's gradient, there at 9.5 + 1 on the slow link, keeps it busy beyond the first layer's.
   StepCosts costs = two_layers(2);
   costs.layers[1].gradient_bytes = 4000;  // 20 s
   costs.network.latency = 0;
-  // The first layer begins at 1.5, the second one at 2.5; its weight gradient is there at 9.5 and gone at 29.5.
+  // The second layer's is there at 9.5 and gone at 29.5; the first layer's has been waiting since 16.5.
   EXPECT_NEAR(predict_step(costs).total(), 29.5 + 1.5 + 0.25 + 0.125, 1e-12);
 }
 
@@ -70,6 +69,17 @@ TEST(PredictStep, OverlapsWithTheLastShardOfARank) {
   const StepForecast step = predict_step(costs);
   EXPECT_DOUBLE_EQ(step.compute, 4 * 15.5 + 3 * 0.5);
   EXPECT_NEAR(step.exposed, exposed, 1e-9);
+}
+
+TEST(PredictStep, ComputesSlowerWhileTheLinkIsBusy) {
+  StepCosts costs;
+  costs.layers = {{1, 1, 0, 100, 100}};
+  costs.gather = 1;
+  costs.hosts = 2;
+  costs.network = {0, 100, 0.5};
+  // While the weights come, 0.5 s, half of that is computed; the gradient comes when there is nothing left to do.
+  EXPECT_NEAR(predict_step(costs).total(), 3 + 0.25 + 0.5, 1e-12);
+  EXPECT_DOUBLE_EQ(predict_step(costs).compute, 3);
 }
 
 TEST(PredictStep, HalfTheBytesOfTheGradientAreHalfItsTime) {
