@@ -10,6 +10,7 @@
 #include "cli/run_input.hpp"
 #include "cli/watchdog.hpp"
 #include "lockstep/error.hpp"
+#include "train/engine.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -82,6 +83,7 @@ int run_doctor(const CommandInput& input) {
     if (!checkup.has_run && input.options.count("set") != 0) {
       throw Error(ErrorKind::usage, "--set changes a run file, and none is given");
     }
+    if (checkup.has_run) (void)resolve_run(run, comm.size());
     if (checkup.has_run || input.options.count("output") != 0) output = output_of(input, run);
   });
   if (checkup.has_run) input.watchdog->set_timeout(run.train.stall_timeout, "train.stall_timeout");

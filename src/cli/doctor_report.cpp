@@ -164,10 +164,12 @@ std::string speed_text(const Checkup& checkup) {
                       "forward", "backward", "wait", "update", "in all");
   const auto rows = static_cast<double>(speed.gemm_rows);
   text += step_row("rank 0 alone", times_at(speed.alone, rows));
-  text += step_row(count_text(job.fullest(), "rank") + " at once", times_at(speed.full, rows));
-  text += fmt::format("  the step of all ranks: {}, of it {} exchange, update and waiting ({}, exchange {})\n",
-                      time_text(speed.step_seconds), time_text(speed.exchange_seconds), bytes_text(net.gradient_bytes),
-                      speed.exchange);
+  text += step_row(count_text(job.fullest(), "rank") + " of every host at once", times_at(speed.full, rows));
+  text +=
+      wrapped("  ", fmt::format("The step of all ranks takes {}, of it {} exchange ({}), update and waiting, for {} of "
+                                "gradients.",
+                                time_text(speed.step_seconds), time_text(speed.exchange_seconds), speed.exchange,
+                                bytes_text(net.gradient_bytes)));
   return text;
 }
 
@@ -187,14 +189,15 @@ std::string network_text(const Checkup& checkup) {
                           gigabits(speed.bandwidth));
     }
     if (links.size() > kMostLinks) {
-      text += fmt::format("  and {} faster\n", count_text(links.size() - kMostLinks, "link"));
+      text += fmt::format("  and {} that are faster\n", count_text(links.size() - kMostLinks, "link"));
     }
     const auto [least, most] = std::ranges::minmax(network.hosts);
-    text += fmt::format(
-        "  all ranks at once: {:.3f} to {:.3f} Gbit/s a host each way, taking {:.0f} % of their computing\n",
-        gigabits(least), gigabits(most), network.speed.load * 100);
+    text +=
+        wrapped("  ", fmt::format("All ranks at once: {:.3f} to {:.3f} Gbit/s a host each way, which takes {:.0f} % of "
+                                  "their computing meanwhile.",
+                                  gigabits(least), gigabits(most), network.speed.load * 100));
   }
-  return text + fmt::format("  all-gather of {} over {}: {} ({}/s)\n", bytes_text(network.gather_bytes),
+  return text + fmt::format("  All-gather of {} over {}: {} ({}/s).\n", bytes_text(network.gather_bytes),
                             count_text(job.host_of.size(), "rank"), time_text(network.gather_seconds),
                             bytes_text(network.gather_bytes / network.gather_seconds));
 }
