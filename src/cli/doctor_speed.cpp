@@ -186,13 +186,20 @@ std::vector<ShardTimes> time_shards(const Communicator& comm, Meter meter, const
   const auto ranks = static_cast<std::size_t>(comm.size());
   RunConfig run = still_run(net, ranks);
   run.train.exchange = "node";
-  std::optional<EngineParts> parts;
-  meter.comm.together([&] { parts.emplace(run, net.inputs, 1); });
-  Engine engine(comm, run, std::move(*parts));
+  std::optional<Engine> engine;
+  std::optional<Error> failure;  // of this host's ranks; the other hosts know nothing of it
+  try {
+    engine.emplace(comm, run, EngineParts(run, net.inputs, 1));
+  } catch (const Error& error) {
+    failure = error;
+  }
+  meter.comm.together([&] {
+    if (failure) throw *failure;
+  });
   std::vector<ShardTimes> measured;
   for (const std::size_t count : rows) {
     SampleBatch batch(net, ranks, count * ranks);
-    measured.push_back(time_steps(engine, batch, meter));
+    measured.push_back(time_steps(*engine, batch, meter));
     measured.back().rows = static_cast<double>(count);
     if (meter.comm.max(total(measured.back())) > kMostSeconds / 3) break;  // the rest lies on the line
   }
@@ -364,8 +371,16 @@ Speed measure_speed(const Communicator& comm, const Job& job, const TestNet& net
     node.attach(comm.pulse());
     speed.full = slowest_host(comm, job, time_shards(node, all, net, rows), speed.host_steps);
   }
-  if (comm.is_root()) speed.alone = time_shards(self, one, net, rows);
+  std::optional<Error> failure;  // of rank 0, while the others wait
+  try {
+    if (comm.is_root()) speed.alone = time_shards(self, one, net, rows);
+  } catch (const Error& error) {
+    failure = error;
+  }
   wait_quietly(comm);
+  comm.together([&] {
+    if (failure) throw *failure;
+  });
   // 3. The run's own step.
   {
     const RunConfig run = still_run(net, shards);
