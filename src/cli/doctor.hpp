@@ -93,7 +93,7 @@ struct OutputCheck {
 [[nodiscard]] OutputCheck check_output(const Communicator& comm, const Job& job, const std::string& folder,
                                        Findings& findings);
 
-// ---- doctor_speed.cpp: ranks and hosts ----
+// ---- doctor_net.cpp: what is measured ----
 
 /// What the measurements train: the run's net, or one for all.
 struct TestNet {
@@ -114,6 +114,11 @@ struct TestNet {
 [[nodiscard]] TestNet net_of_run(const Communicator& comm, const RunConfig& run, const DataSample& sample);
 /// 784-512-256-10 on made-up data, 64 samples a rank.
 [[nodiscard]] TestNet standard_net(const Communicator& comm);
+
+/// The run of the net with other shards, and with weights that stay as they are: nothing can diverge.
+[[nodiscard]] RunConfig still_run(const TestNet& net, std::size_t shards);
+
+// ---- doctor_speed.cpp: ranks and hosts ----
 
 struct Speed {
   std::size_t gemm_rows = 0;
