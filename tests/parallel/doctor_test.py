@@ -12,10 +12,12 @@ from pathlib import Path
 
 import h5py
 
+import fake_hosts
 import program
 
 RUN = program.ROOT / "launch/runs/digits.toml"
 OTHER_BLAS = os.path.abspath(sys.argv[2])
+FAKE_HOST = os.path.abspath(sys.argv[3])
 
 
 def unlike_ranks(*ranks):
@@ -175,6 +177,35 @@ class Doctor(unittest.TestCase):
         code, found = unlike_ranks(([], ()), (["-x", f"LD_PRELOAD={OTHER_BLAS}"], ()))
         self.assertEqual((code, found["verdict"], len(found["problems"])), (2, "bad", 1))
         self.assertRegex(found["problems"][0], r"^rank 1 on \S+ has BLAS OpenBLAS 0\.0\.1 where rank 0 on \S+ has OpenBLAS")
+
+    def on_hosts(self, ranks, *arguments):
+        words = fake_hosts.mpirun(self.folder, FAKE_HOST, ranks) + [program.PROGRAM, "doctor", *map(str, arguments)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=program.ROOT, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_measures_between_hosts_and_predicts_with_it(self):
+        found = json.loads(self.on_hosts({"left": 2, "right": 1}, RUN, "--output", self.output, "--json"))
+        self.assertEqual([(host["host"], host["ranks"]) for host in found["hosts"]], [("left", [0, 1]), ("right", [2])])
+        self.assertTrue(all(host["gbit"] > 0 for host in found["hosts"]))
+        network = found["network"]
+        self.assertEqual([link["hosts"] for link in network["links"]], [["left", "right"]])
+        self.assertEqual(network["gbit"], min(host["gbit"] for host in found["hosts"]))
+        self.assertEqual(network["latency_us"], network["links"][0]["latency_us"])
+        self.assertTrue(0 <= network["load"] < 1)
+        self.assertEqual(len(found["files"]["data"][0]["seconds"]), 2)
+        prediction = found["prediction"]
+        self.assertEqual(prediction["ranks_per_host"], 2)
+        self.assertFalse(prediction["network"]["assumed"])
+        self.assertEqual(prediction["network"]["gbit"], network["gbit"])
+        self.assertEqual([row["hosts"] for row in prediction["strong"][:4]], [1, 1, 2, 4])
+        self.assertEqual((prediction["here"]["ranks"], prediction["here"]["hosts"]), (3, 2))
+
+    def test_names_every_link_and_host(self):
+        text = self.on_hosts({"red": 1, "green": 1, "blue": 1}, "--network", "20,25")
+        for link in ("red - green", "red - blue", "green - blue"):
+            self.assertRegex(text, rf"(?m)^  {link} +\d+\.\d +\d+\.\d+$")
+        self.assertLessEqual(max(map(len, text.splitlines())), 100)
 
     def test_usage_and_run_files_that_are_wrong_are_exit_2_once(self):
         bad = self.folder / "bad.toml"
