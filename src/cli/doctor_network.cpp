@@ -25,7 +25,7 @@ constexpr int kTag = 1;
 constexpr std::size_t kPiece = std::size_t{1} << 15U;  // bytes of a message
 constexpr std::size_t kFirst = std::size_t{1} << 18U;  // bytes of the first try
 constexpr std::size_t kMost = std::size_t{1} << 24U;   // bytes of the last one
-constexpr double kEnough = 0.06;                       // [s] that a try takes
+constexpr double kEnough = 0.12;                       // [s] that a try takes
 constexpr std::size_t kTries = 3;                      // of that length
 constexpr std::size_t kPings = 50;
 constexpr double kMostLoad = 0.9;
@@ -163,7 +163,9 @@ std::vector<double> host_seconds(const Communicator& comm, const Job& job, std::
   bytes = kFirst;
   for (std::size_t measured = 0; measured < kTries;) {
     comm.barrier();
-    const std::vector<double> seconds = gather_numbers(comm, own(bytes));
+    const double mine = own(bytes);
+    wait_quietly(comm);  // who is done leaves the cores to the others' network
+    const std::vector<double> seconds = gather_numbers(comm, mine);
     std::vector<double> hosts(job.hosts.size());
     for (std::size_t rank = 0; rank < seconds.size(); ++rank) {
       double& host = hosts[job.host_of[rank]];
@@ -246,7 +248,9 @@ void measure_hosts(const Communicator& comm, const Job& job, Network& network) {
   for (double& value : network.hosts) value = static_cast<double>(bytes) / value;
   std::vector<double> loads;
   for (std::size_t i = 0; i < kTries; ++i) {
-    loads.push_back(median(gather_numbers(comm, traffic_load(comm, traffic(bytes)))));
+    const double mine = traffic_load(comm, traffic(bytes));
+    wait_quietly(comm);
+    loads.push_back(median(gather_numbers(comm, mine)));
   }
   network.speed.load = median(loads);
 }
