@@ -37,8 +37,11 @@ std::optional<RunForecast> predict(const ScalingInput& input, std::size_t ranks,
   const std::size_t hosts = (ranks + input.ranks_per_host - 1) / input.ranks_per_host;
   const std::size_t local = (ranks + hosts - 1) / hosts;  // of the fullest host
   const auto rows = static_cast<double>(divide_up(batch, shards));
-  const double full =
-      input.ranks_per_host > 1 ? static_cast<double>(local - 1) / static_cast<double>(input.ranks_per_host - 1) : 1;
+  // How far from one rank alone to a host full of them.
+  const double full = ranks == 1 ? 0
+                      : input.ranks_per_host == 1
+                          ? 1
+                          : static_cast<double>(local - 1) / static_cast<double>(input.ranks_per_host - 1);
   const auto at = [&](double count) {
     return mix(times_at(input.alone, count), times_at(input.full, count), full, count);
   };

@@ -187,6 +187,14 @@ TEST(PredictRun, BetweenOneRankAndAFullHostMixesBoth) {
   EXPECT_NEAR(predict_run(input, 2, 64, 64)->step.compute, 0.016 + 0.032, 1e-9);
 }
 
+TEST(PredictRun, OneRankIsAloneAlsoWhereHostsHaveOneEach) {
+  ScalingInput input = linear_run();
+  input.ranks_per_host = 1;
+  for (ShardTimes& times : input.full) times.forward *= 3;
+  EXPECT_NEAR(predict_run(input, 1, 32, 32)->step.compute, 0.032, 1e-9);
+  EXPECT_NEAR(predict_run(input, 2, 64, 64)->step.compute, 0.064, 1e-9);
+}
+
 TEST(FindLimit, IsNoneWhereNothingIsLost) {
   ScalingInput input = linear_run();
   input.batch = 1 << 20;
