@@ -150,10 +150,11 @@ ShardTimes time_steps(Engine& engine, Batch& batch, Meter meter, double* seconds
   const Effort effort(meter.comm.max(seconds_since(start)));
   std::array<std::vector<double>, 5> parts;
   std::vector<double> whole;
+  // No pause between the rounds, or what ranks still send behind a step would be done in it.
+  meter.comm.barrier();
+  auto begin = Clock::now();
   for (std::size_t round = 0; round < effort.rounds; ++round) {
     StepTimes sums;
-    meter.comm.barrier();
-    const auto begin = Clock::now();
     for (std::size_t i = 0; i < effort.calls; ++i) {
       const StepTimes times = step();
       sums.gather += times.gather;
@@ -164,6 +165,7 @@ ShardTimes time_steps(Engine& engine, Batch& batch, Meter meter, double* seconds
     }
     const auto count = static_cast<double>(effort.calls);
     whole.push_back(seconds_since(begin) / count);
+    begin = Clock::now();
     const std::array<double, 5> values{sums.gather, sums.forward, sums.backward, sums.wait, sums.exchange};
     for (std::size_t i = 0; i < parts.size(); ++i) parts[i].push_back(values[i] / count);
   }
