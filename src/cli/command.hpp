@@ -53,6 +53,7 @@ struct Command {
 [[nodiscard]] Command evaluate_command();
 [[nodiscard]] Command inspect_command();
 [[nodiscard]] Command bench_command();
+[[nodiscard]] Command doctor_command();
 
 [[nodiscard]] std::span<const Command> commands();
 

@@ -2,62 +2,21 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/run_input.hpp"
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
-#include "io/files.hpp"
 #include "train/fit.hpp"
 
 namespace lockstep::cli {
 namespace {
 
 constexpr int kStoppedEarly = 75;  // EX_TEMPFAIL of sysexits.h: try again
-
-// Rank 0 reads the file, so that every rank has the same text.
-RunConfig read_run(const Communicator& comm, const CommandInput& input) {
-  std::string text;
-  comm.together([&] {
-    if (input.arguments.empty())
-      throw Error(ErrorKind::usage, "train: a run file is needed; see lockstep train --help");
-    if (!comm.is_root()) return;
-    const std::vector<std::byte> bytes = read_file(input.arguments[0]);
-    text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  });
-  text = comm.broadcast_text(text);
-  std::vector<std::string> overrides;
-  if (input.options.count("set") != 0) overrides = input.options["set"].as<std::vector<std::string>>();
-  RunConfig run;
-  comm.together([&] {
-    run = parse_run(text, input.arguments[0], overrides);
-    const std::string beside = std::filesystem::path(input.arguments[0]).parent_path().string();
-    const std::vector<std::string> folders{beside.empty() ? "." : beside, "."};
-    resolve_paths(run, folders);
-  });
-  return run;
-}
-
-// The run folder; by default the one that the run's name gives.
-std::string output_of(const CommandInput& input, const RunConfig& run) {
-  if (input.options.count("output") != 0) {
-    const auto output = input.options["output"].as<std::string>();
-    if (output.empty()) throw Error(ErrorKind::usage, "--output: expected a folder, found nothing");
-    return output;
-  }
-  if (run.name.empty() || run.name == "." || run.name == ".." || run.name.find('/') != std::string::npos) {
-    throw Error(
-        ErrorKind::config,
-        fmt::format("name: expected a name for the folder runs/NAME, found \"{}\"; or give --output", run.name));
-  }
-  return "runs/" + run.name;
-}
 
 void print_result(const FitSummary& summary) {
   fmt::print("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
@@ -86,7 +45,12 @@ int run_train(const CommandInput& input) {
   }
   const Communicator& comm = *input.comm;
   const auto started = std::chrono::steady_clock::now();
-  const RunConfig run = read_run(comm, input);
+  comm.together([&] {
+    if (input.arguments.empty())
+      throw Error(ErrorKind::usage, "train: a run file is needed; see lockstep train --help");
+  });
+  RunConfig run = read_run(input);
+  comm.together([&] { resolve_run_paths(input, run); });
   input.watchdog->set_timeout(run.train.stall_timeout, "train.stall_timeout");
   const bool quiet = input.options.count("quiet") != 0;
   ConsoleProgress progress(quiet);

@@ -52,6 +52,11 @@ Deadline::Deadline(const std::string& limit, Clock::time_point started) {
   if (seconds) end_ = started + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*seconds));
 }
 
+std::string Deadline::describe() const {
+  const auto left = seconds_left();
+  return left ? fmt::format("{} leaves {:.0f} s: the run saves and stops before", source_, *left) : "";
+}
+
 std::optional<double> Deadline::seconds_left() const {
   if (!end_) return {};
   return std::chrono::duration<double>(*end_ - Clock::now()).count();

@@ -22,6 +22,9 @@ class Deadline {
   /// Who set it: "train.time_limit", "Slurm", "the batch system".
   [[nodiscard]] const std::string& source() const noexcept { return source_; }
 
+  /// A line about it; empty: there is no end.
+  [[nodiscard]] std::string describe() const;
+
   /// What the run has been seen to need, the longest of each kind [seconds].
   void saw_step(double seconds) noexcept { step_ = std::max(step_, seconds); }
   void saw_scoring(double seconds) noexcept { scoring_ = std::max(scoring_, seconds); }

@@ -133,10 +133,7 @@ class Fit {
 
   void describe() {
     for (const std::string& text : describe_run(*engine_, data_, epoch_, total_steps_)) log(LogLevel::info, text);
-    if (const auto left = deadline_->seconds_left()) {
-      log(LogLevel::info,
-          fmt::format("{} leaves {:.0f} s: the run saves and stops before", deadline_->source(), *left));
-    }
+    if (const std::string text = deadline_->describe(); !text.empty()) log(LogLevel::info, text);
     for (const std::string& text : exchange_notices(*engine_)) log(LogLevel::notice, text);
     if (kept_) {
       log(LogLevel::info, fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path,

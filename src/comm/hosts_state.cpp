@@ -1,0 +1,181 @@
+// Making a HostsExchange, and its state as a whole: weights and optimizer state to and from rank 0.
+#include <algorithm>
+#include <utility>
+
+#include "comm/hosts_exchange.hpp"
+
+namespace lockstep {
+
+HostsExchange::HostsExchange(const Communicator& comm, const ExchangeLayout& layout, Cluster cluster)
+    : layout_(layout),
+      rounds_(layout.wire == Wire::bfloat16),
+      pulse_(comm.pulse()),
+      cluster_(std::move(cluster)),
+      host_(cluster_.placement.host_of(static_cast<std::size_t>(comm.rank()))),
+      shards_packing_(pack_shards(cluster_)),
+      blocks_packing_(pack_blocks(cluster_)),
+      slot_offsets_(layout.blocks.size(), 0),
+      owned_(layout.blocks.size(), false),
+      memory_(comm, layout, memory_size()),
+      link_(comm, cluster_.placement, layout_.blocks, cluster_.buckets, cluster_.partial_sums(), layout.wire),
+      host_programs_(make_host_programs()),
+      program_(layout.shards, sort_sources()),
+      adder_(depth()),
+      block_room_(kBlockElements * (1 + sources_.size())) {
+  local_starts_ = deal_blocks(layout_.blocks, {0, layout_.blocks.size()}, memory_.ranks());
+  shared_.resize(std::max(shards_packing_.items.size(), blocks_packing_.items.size()));
+  notes_.resize(cluster_.placement.hosts());
+  for (std::size_t host = 0; host <= notes_.size(); ++host) notes_starts_.push_back(host * sizeof(std::uint32_t));
+  for (const Bucket& bucket : cluster_.buckets) {
+    const Range own = own_blocks(bucket);
+    for (std::size_t block = own.begin; block < own.end; ++block) owned_[block] = true;
+  }
+  for (std::size_t block = 0; rounds_ && block < owned_.size(); ++block) owned_[block] = local_blocks().contains(block);
+}
+
+NodeMemorySize HostsExchange::memory_size() {
+  NodeMemorySize size;
+  for (const std::size_t rank : cluster_.placement.ranks(host_))
+    size.owned_shards.push_back(cluster_.owned_shards(rank));
+  if (rounds_) {
+    size.slot_elements = layout_.elements;
+    size.halves = layout_.elements;
+    for (std::size_t block = 0; block < slot_offsets_.size(); ++block)
+      slot_offsets_[block] = layout_.blocks[block].range.begin;
+    return size;
+  }
+  for (const Bucket& bucket : cluster_.buckets) {
+    const Range blocks = cluster_.blocks_of(bucket, host_);
+    const Range elements = elements_of(layout_.blocks, blocks);
+    for (std::size_t block = blocks.begin; block < blocks.end; ++block) {
+      slot_offsets_[block] = size.slot_elements + layout_.blocks[block].range.begin - elements.begin;
+    }
+    size.slot_elements += elements.size();
+  }
+  return size;
+}
+
+std::vector<TreeProgram> HostsExchange::make_host_programs() {
+  std::vector<TreeProgram> programs;
+  const std::span<const Range> of_ranks = memory_.nodes();
+  std::size_t next = 0;
+  for (const Range node : cluster_.nodes[host_]) {
+    const std::size_t first = next;
+    while (next < of_ranks.size() && of_ranks[next].end <= node.end) ++next;
+    program_starts_.push_back(first);
+    programs.emplace_back(node, of_ranks.subspan(first, next - first));
+  }
+  return programs;
+}
+
+std::vector<Range> HostsExchange::sort_sources() {
+  for (std::size_t i = 0; i < memory_.nodes().size(); ++i) sources_.push_back({memory_.nodes()[i], host_, i});
+  for (std::size_t host = 0; host < cluster_.nodes.size(); ++host) {
+    if (host == host_) continue;
+    for (std::size_t i = 0; i < cluster_.nodes[host].size(); ++i)
+      sources_.push_back({cluster_.nodes[host][i], host, i});
+  }
+  std::ranges::sort(sources_, {}, [](const Source& source) { return source.node.begin; });
+  std::vector<Range> nodes;
+  for (const Source& source : sources_) nodes.push_back(source.node);
+  return nodes;
+}
+
+std::size_t HostsExchange::depth() const noexcept {
+  std::size_t depth = program_.depth();
+  for (const TreeProgram& program : host_programs_) depth = std::max(depth, program.depth());
+  return depth;
+}
+
+void HostsExchange::spread_weights() {
+  {
+    const Waiting waiting(pulse_);
+    if (link_.leads()) link_.broadcast(memory_.weights());
+  }
+  memory_.wait();
+}
+
+// Between hosts a slot array is in the form in which each host holds its part.
+void HostsExchange::spread_slots(std::span<const std::span<const float>> slots) {
+  {
+    const Waiting waiting(pulse_);
+    for (std::size_t slot = 0; slot < layout_.slots && link_.leads(); ++slot) {
+      if (rounds_) {
+        if (host_ == 0) std::ranges::copy(slots[slot], memory_.slot(slot).begin());
+        link_.broadcast(memory_.slot(slot));
+        continue;
+      }
+      SlotParts parts = slot_parts();
+      if (host_ == 0)
+        each_slot_run([&](std::size_t host, std::size_t at, Range elements) {
+          std::ranges::copy(slots[slot].subspan(elements.begin, elements.size()),
+                            parts.views[host].subspan(at).begin());
+        });
+      link_.scatter_from_first(memory_.slot(slot), parts.views);
+    }
+  }
+  memory_.wait();
+}
+
+std::vector<std::span<const float>> HostsExchange::gather_slots(SlotRoom& room) {
+  std::vector<std::span<const float>> whole;
+  const Waiting waiting(pulse_);
+  for (std::size_t slot = 0; slot < layout_.slots && link_.leads(); ++slot) {
+    if (rounds_) {
+      whole.emplace_back(memory_.slot(slot));
+      continue;
+    }
+    SlotParts parts = slot_parts();
+    link_.gather_at_first(memory_.slot(slot), parts.views);
+    if (host_ != 0) continue;
+    const std::span<float> all = room.emplace_back(layout_.elements).view();
+    each_slot_run([&](std::size_t host, std::size_t at, Range elements) {
+      std::ranges::copy(parts.views[host].subspan(at, elements.size()), all.subspan(elements.begin).begin());
+    });
+    whole.emplace_back(all);
+  }
+  return whole;
+}
+
+// On rank 0: room for what each host has of a slot array.
+HostsExchange::SlotParts HostsExchange::slot_parts() const {
+  SlotParts parts;
+  if (host_ != 0) return parts;
+  std::vector<std::size_t> sizes(cluster_.placement.hosts(), 0);
+  each_slot_run([&](std::size_t host, std::size_t at, Range elements) { sizes[host] = at + elements.size(); });
+  for (const std::size_t size : sizes) parts.views.push_back(parts.memory.emplace_back(size).view());
+  return parts;
+}
+
+void HostsExchange::each_slot_run(FunctionRef<void(std::size_t host, std::size_t at, Range elements)> run) const {
+  for (std::size_t host = 0; host < cluster_.placement.hosts(); ++host) {
+    std::size_t at = 0;
+    for (const Bucket& bucket : cluster_.buckets) {
+      const Range elements = elements_of(layout_.blocks, cluster_.blocks_of(bucket, host));
+      if (!elements.empty()) run(host, at, elements);
+      at += elements.size();
+    }
+  }
+}
+
+double HostsExchange::traffic() const noexcept {
+  double sums = 0;      // elements that go out as partial sums
+  double returned = 0;  // and those that come back
+  const auto hosts = static_cast<double>(cluster_.placement.hosts());
+  for (const Bucket& bucket : cluster_.buckets) {
+    const auto all = static_cast<double>(elements_of(layout_.blocks, bucket.blocks()).size());
+    for (std::size_t host = 0; host < cluster_.nodes.size(); ++host) {
+      const auto own = static_cast<double>(elements_of(layout_.blocks, cluster_.blocks_of(bucket, host)).size());
+      sums += static_cast<double>(cluster_.nodes[host].size()) * (all - own);
+      returned += own * (hosts - 1);
+    }
+  }
+  const double width = rounds_ ? 0.5 : 1;
+  return width * (sums + returned) / (2 * (hosts - 1) * static_cast<double>(layout_.elements));
+}
+
+std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout) {
+  return std::make_unique<HostsExchange>(comm, layout, Cluster(comm, layout));
+}
+
+}  // namespace lockstep
