@@ -5,8 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
+
+# Jobs of two tests at a time would meet in Open MPI's session folders.
+_sessions = tempfile.TemporaryDirectory(prefix="mpi-")
+os.environ.setdefault("OMPI_MCA_orte_tmpdir_base", _sessions.name)
 
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "lockstep"
 ROOT = Path(__file__).resolve().parents[2]
