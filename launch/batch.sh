@@ -62,8 +62,8 @@ finish() {
     say "ended before it could save; the newest checkpoint, if there is one, stands"
     exit $((128 + ended_by))
   fi
-  # Not a code of lockstep: signalled while it started. mpirun itself ends with 138 or, from its daemons, 244.
-  if $stopping && ((code > 4 && code != 75)); then
+  # Signalled while it started: mpirun itself ends with 138 or, from its daemons, 244.
+  if $stopping && ((code == 138 || code == 244)); then
     say "stopped before it could save; the newest checkpoint, if there is one, stands"
     code=75
   fi

@@ -1,6 +1,18 @@
 #include "comm/cluster.hpp"
 
+#include <algorithm>
+
 namespace lockstep {
+
+Cluster::Cluster(const Communicator& comm, const ExchangeLayout& layout)
+    : shard_starts(lockstep::shard_starts(comm, layout)), placement(comm.hosts_of_ranks()) {
+  std::size_t most = 1;
+  for (std::size_t host = 0; host < placement.hosts(); ++host) {
+    nodes.push_back(placement.nodes_of(host, shard_starts));
+    most = std::max(most, nodes.back().size());
+  }
+  buckets = make_buckets(layout.blocks, placement.hosts() * placement.lanes(), most);
+}
 
 Packing pack_shards(const Cluster& cluster) {
   Packing packing{{}, {0}};

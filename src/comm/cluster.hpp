@@ -17,14 +17,8 @@ struct Cluster {
   std::vector<Bucket> buckets;
   std::vector<std::vector<Range>> nodes;  // [hosts] of the tree, whose sums each host sends
 
-  Cluster(const Communicator& comm, const ExchangeLayout& layout)
-      : shard_starts(lockstep::shard_starts(comm, layout)),
-        placement(comm.hosts_of_ranks()),
-        buckets(make_buckets(layout.blocks, placement.hosts() * placement.lanes())) {
-    for (std::size_t host = 0; host < placement.hosts(); ++host) {
-      nodes.push_back(placement.nodes_of(host, shard_starts));
-    }
-  }
+  /// Collective.
+  Cluster(const Communicator& comm, const ExchangeLayout& layout);
 
   [[nodiscard]] Range owned_shards(std::size_t rank) const { return {shard_starts[rank], shard_starts[rank + 1]}; }
   // The slices of all lanes of `host`, which lie side by side.

@@ -79,6 +79,8 @@ class Exchange {
   virtual void spread_weights() = 0;
   /// `slots` [slots][elements] on rank 0 becomes the optimizer's state; not looked at elsewhere. Collective.
   virtual void spread_slots(std::span<const std::span<const float>> slots) = 0;
+  /// What gather_slots needs; empty but on rank 0. Local. Errors: std::bad_alloc.
+  [[nodiscard]] virtual SlotRoom slot_room() const { return {}; }
   /// On rank 0, the whole of all optimizer state [slots][elements], which lies here or in `room`. Collective.
   [[nodiscard]] virtual std::vector<std::span<const float>> gather_slots(SlotRoom& room) = 0;
   /// Whether this rank updates `block`.

@@ -138,16 +138,13 @@ void HostLink::start_reduce() {
   }
 }
 
-void HostLink::start_gather(std::size_t bucket, void* arena, MPI_Datatype type) {
-  int width = 0;
-  check_mpi(MPI_Type_size(type, &width), "MPI_Type_size");
+void HostLink::start_gather(std::size_t bucket, void* arena) {
   const std::size_t first = elements_of(blocks_, buckets_[bucket].blocks()).begin;
   for (std::size_t lane = lanes_.begin; lane < lanes_.end; ++lane) {
     const Transfer& t = transfer(bucket, lane);
     check_mpi(
-        MPI_Iallgatherv(MPI_IN_PLACE, 0, type, static_cast<std::byte*>(arena) + first * static_cast<std::size_t>(width),
-                        t.slice_counts.data(), t.slice_starts.data(), type, gather_[lane - lanes_.begin],
-                        &gathers_.all[gathers_.started]),
+        MPI_Iallgatherv(MPI_IN_PLACE, 0, type_, static_cast<std::byte*>(arena) + first * width_, t.slice_counts.data(),
+                        t.slice_starts.data(), type_, gather_[lane - lanes_.begin], &gathers_.all[gathers_.started]),
         "MPI_Iallgatherv");
     ++gathers_.started;
   }

@@ -29,9 +29,8 @@ class HostLink {
   /// Collective, except while an exception is on its way or after MPI_Finalize.
   ~HostLink();
 
-  /// This rank's lanes, and its host.
+  /// This rank's lanes.
   [[nodiscard]] Range lanes() const noexcept { return lanes_; }
-  [[nodiscard]] std::size_t host() const noexcept { return host_; }
   [[nodiscard]] std::size_t slice(std::size_t host, std::size_t lane) const noexcept {
     return host * placement_.lanes() + lane;
   }
@@ -61,9 +60,9 @@ class HostLink {
   [[nodiscard]] std::size_t reducing() const noexcept { return reduces_.started / lanes_.size(); }
   [[nodiscard]] std::size_t reduced() const noexcept { return reduces_.ended / lanes_.size(); }
 
-  /// Sends this host's slices of `bucket`, which lie in `arena` (as wide as the wire of `type`), and takes those of the
-  /// others into it.
-  void start_gather(std::size_t bucket, void* arena, MPI_Datatype type);
+  /// Sends this host's slices of `bucket`, which lie in `arena` (as wide as the wire), and takes those of the others
+  /// into it.
+  void start_gather(std::size_t bucket, void* arena);
   /// Buckets since reset() that start_gather() was called for, and those that are there, in the order of the calls.
   [[nodiscard]] std::size_t gathering() const noexcept { return gathers_.started / lanes_.size(); }
   [[nodiscard]] std::size_t gathered() const noexcept { return gathers_.ended / lanes_.size(); }

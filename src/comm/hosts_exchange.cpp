@@ -13,6 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Buckets under way at once: MPI looks at all of them whenever it is called.
+constexpr std::size_t kMostInFlight = 128;
+
 }  // namespace
 
 // The buckets come from the arena's beginning to its end.
@@ -22,6 +25,7 @@ void HostsExchange::await_weights(Range elements) {
   while (needed < cluster_.buckets.size() &&
          elements_of(layout_.blocks, returning(needed).blocks()).begin < elements.end)
     ++needed;
+  advance();
   await_landed(needed);
 }
 
@@ -42,20 +46,12 @@ void HostsExchange::collect(std::span<double> shard_values) {
   const std::span<double> shared = memory_.shard_values();
   for (const std::size_t shard : shard_order()) shared[shard] = shard_values[shard];
   memory_.progress(memory_.place()).steps.store(++steps_, std::memory_order_release);
-  {
-    // The leader sends the values when all ranks of the host have come, behind the gradients.
-    bool to_share = link_.leads();
-    const Waiting waiting(pulse_);
-    await([&] {
-      if (to_share && all_have_come()) {
-        start_share(shared, shards_packing_);
-        to_share = false;
-      }
-      return all_reduced() && !to_share && link_.shared();
-    });
-  }
+  const Waiting waiting(pulse_);
+  await([&] { return all_have_come(); }, rank_seconds_);
+  if (link_.leads()) start_share(shared, shards_packing_);  // behind the gradients
+  await([&] { return all_reduced() && link_.shared(); }, host_seconds_);
   if (link_.leads()) end_share(shared, shards_packing_);
-  memory_.wait();
+  meet();
   std::ranges::copy(shared, shard_values.begin());
   own_sums().reset();
   visited_ = false;
@@ -85,45 +81,46 @@ void HostsExchange::gather_blocks(std::span<double> values) {
   for (std::size_t block = 0; block < values.size(); ++block) {
     if (owned_[block]) shared[block] = values[block];
   }
-  memory_.wait();
+  const Waiting waiting(pulse_);
+  meet();
   if (!rounds_) {  // else every host has made all of them
     if (link_.leads()) start_share(shared, blocks_packing_);
-    {
-      const Waiting waiting(pulse_);
-      await([&] { return link_.shared(); });
-    }
+    await([&] { return link_.shared(); }, host_seconds_);
     if (link_.leads()) end_share(shared, blocks_packing_);
-    memory_.wait();
+    meet();
   }
   std::ranges::copy(shared, values.begin());
 }
 
 // The notes go first: whoever has them needs no weights yet.
 std::uint32_t HostsExchange::publish(std::uint32_t notes) {
-  notes = memory_.wait(notes);
+  const Waiting waiting(pulse_);
+  await_landed(cluster_.buckets.size());  // of the step before: whoever has used the weights has waited for them
+  notes = meet(notes);
   std::atomic<std::uint32_t>& of_all = memory_.next_notes();
   if (link_.leads()) {
     notes_[host_] = notes;
     link_.start_share(std::as_writable_bytes(std::span(notes_)), notes_starts_);
   }
   if (!rounds_) {
-    landed_before_ += link_.gathering();
+    if (returning_) landed_before_ += cluster_.buckets.size();
+    returning_ = true;
     link_.reset();
-    for (std::size_t i = 0; i < cluster_.buckets.size(); ++i) {
-      link_.start_gather(cluster_.buckets.size() - 1 - i, memory_.weights().data(), MPI_FLOAT);
-    }
   }
-  {
-    const Waiting waiting(pulse_);
-    await([&] { return link_.shared(); });
-    if (!layout_.overlap) await_landed(cluster_.buckets.size());
-  }
+  await([&] { return link_.shared(); }, host_seconds_);
+  if (!layout_.overlap) await_landed(cluster_.buckets.size());
   if (link_.leads()) {
     for (const std::uint32_t note : notes_) notes |= note;
     of_all.store(notes, std::memory_order_relaxed);
   }
-  memory_.wait();
+  meet();
   return of_all.load(std::memory_order_relaxed);
+}
+
+std::uint32_t HostsExchange::meet(std::uint32_t notes) {
+  const auto move_on = [this] { poll(); };
+  const FunctionRef<void()> idle(move_on);
+  return memory_.meet(notes, &idle);
 }
 
 void HostsExchange::announce(std::size_t begin) noexcept {
@@ -138,7 +135,7 @@ void HostsExchange::advance() {
   for (std::size_t place = 0; place < memory_.ranks(); ++place) {
     ready = std::min(ready, memory_.progress(place).ready.load(std::memory_order_acquire));
   }
-  while (ready_before_ + link_.reducing() < ready) {
+  while (ready_before_ + link_.reducing() < ready && link_.reducing() - link_.reduced() < kMostInFlight) {
     fill(link_.reducing());
     link_.start_reduce();
     link_.poll();
@@ -150,7 +147,11 @@ void HostsExchange::poll() {
   link_.poll();
   if (rounds_) {
     while (returned_ < link_.reduced()) round_and_return(returned_++);
-  } else {
+  } else if (returning_) {
+    const std::size_t all = cluster_.buckets.size();
+    while (link_.gathering() < all && link_.gathering() - link_.gathered() < kMostInFlight) {
+      link_.start_gather(all - 1 - link_.gathering(), memory_.weights().data());
+    }
     memory_.progress(memory_.place()).landed.store(landed_before_ + link_.gathered(), std::memory_order_release);
   }
 }
@@ -163,14 +164,14 @@ bool HostsExchange::all_have_come() const noexcept {
 }
 
 void HostsExchange::await_landed(std::size_t buckets) {
-  if (rounds_ || link_.gathering() == 0) return;
+  if (!returning_) return;
   const auto landed = [&] {
     for (std::size_t place = 0; place < memory_.ranks(); ++place) {
       if (memory_.progress(place).landed.load(std::memory_order_acquire) < landed_before_ + buckets) return false;
     }
     return true;
   };
-  if (!landed()) await(landed);
+  if (!landed()) await(landed, host_seconds_);
 }
 
 void HostsExchange::start_share(std::span<const double> values, const Packing& packing) {
@@ -184,10 +185,10 @@ void HostsExchange::end_share(std::span<double> values, const Packing& packing) 
   for (std::size_t i = 0; i < packing.items.size(); ++i) values[packing.items[i]] = shared_[i];
 }
 
-void HostsExchange::await(FunctionRef<bool()> done) {
+void HostsExchange::await(FunctionRef<bool()> done, double& seconds) {
   const auto start = Clock::now();
   for (advance(); !done(); advance()) sched_yield();
-  host_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+  seconds += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 // Puts this host's partial sums of a bucket where they are sent from.
@@ -272,7 +273,7 @@ void HostsExchange::round_and_return(std::size_t bucket) {
       to_bfloat16(room, memory_.halves().subspan(range.begin, range.size()));
     }
   }
-  link_.start_gather(bucket, memory_.halves().data(), MPI_UINT16_T);
+  link_.start_gather(bucket, memory_.halves().data());
 }
 
 }  // namespace lockstep

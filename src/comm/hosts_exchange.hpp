@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "comm/cluster.hpp"
@@ -48,6 +49,7 @@ class HostsExchange final : public Exchange {
   }
   void spread_weights() override;
   void spread_slots(std::span<const std::span<const float>> slots) override;
+  [[nodiscard]] SlotRoom slot_room() const override;
   [[nodiscard]] std::vector<std::span<const float>> gather_slots(SlotRoom& room) override;
 
   [[nodiscard]] bool owns(std::size_t block) const noexcept override { return owned_[block]; }
@@ -73,7 +75,7 @@ class HostsExchange final : public Exchange {
   [[nodiscard]] bool holds_copy() const noexcept override { return link_.leads(); }
   [[nodiscard]] bool copies_have_slots() const noexcept override { return rounds_; }
   [[nodiscard]] StepWaits take_waits() noexcept override {
-    return {memory_.take_wait_seconds(), std::exchange(host_seconds_, 0.0)};
+    return {memory_.take_wait_seconds() + std::exchange(rank_seconds_, 0.0), std::exchange(host_seconds_, 0.0)};
   }
   [[nodiscard]] double traffic() const noexcept override;
   [[nodiscard]] std::size_t bytes() const noexcept override {
@@ -115,7 +117,11 @@ class HostsExchange final : public Exchange {
 
   void poll();
 
-  void await(FunctionRef<bool()> done);
+  // Moves on until `done`; adds the time to `seconds`.
+  void await(FunctionRef<bool()> done, double& seconds);
+  // Waits for the other ranks of the host, in the caller's Waiting: whose scopes must be as many on all ranks, and none
+  // may end while another rank of the host still waits for a host.
+  std::uint32_t meet(std::uint32_t notes = 0);
 
   [[nodiscard]] bool all_reduced() const noexcept {
     return link_.reduced() == cluster_.buckets.size() && (!rounds_ || link_.gathered() == cluster_.buckets.size());
@@ -132,11 +138,7 @@ class HostsExchange final : public Exchange {
   void visit_rounded(BlockVisitor visitor);
   void round_and_return(std::size_t bucket);
 
-  struct SlotParts {
-    std::vector<Buffer<float>> memory;  // [hosts]
-    std::vector<std::span<float>> views;
-  };
-  [[nodiscard]] SlotParts slot_parts() const;
+  [[nodiscard]] std::vector<std::span<float>> slot_parts(std::span<float> packed) const;
   void each_slot_run(FunctionRef<void(std::size_t host, std::size_t at, Range elements)> run) const;
 
   // For leaders: gives the host's values to the other hosts, and takes theirs.
@@ -171,7 +173,9 @@ class HostsExchange final : public Exchange {
   std::size_t announced_ = 0;              // buckets of this step that this rank has told of
   std::size_t returned_ = 0;               // buckets of this step whose rounded sums have been sent
   bool visited_ = false;                   // since the last collect
-  double host_seconds_ = 0;
+  bool returning_ = false;                 // weights come back to other hosts, or have come
+  double rank_seconds_ = 0;                // waited for ranks of this host
+  double host_seconds_ = 0;                // and for other hosts
 };
 
 }  // namespace lockstep

@@ -88,62 +88,71 @@ std::size_t HostsExchange::depth() const noexcept {
 }
 
 void HostsExchange::spread_weights() {
-  {
-    const Waiting waiting(pulse_);
-    if (link_.leads()) link_.broadcast(memory_.weights());
-  }
-  memory_.wait();
+  const Waiting waiting(pulse_);
+  if (link_.leads()) link_.broadcast(memory_.weights());
+  meet();
 }
 
 // Between hosts a slot array is in the form in which each host holds its part.
 void HostsExchange::spread_slots(std::span<const std::span<const float>> slots) {
-  {
-    const Waiting waiting(pulse_);
-    for (std::size_t slot = 0; slot < layout_.slots && link_.leads(); ++slot) {
-      if (rounds_) {
-        if (host_ == 0) std::ranges::copy(slots[slot], memory_.slot(slot).begin());
-        link_.broadcast(memory_.slot(slot));
-        continue;
-      }
-      SlotParts parts = slot_parts();
-      if (host_ == 0)
-        each_slot_run([&](std::size_t host, std::size_t at, Range elements) {
-          std::ranges::copy(slots[slot].subspan(elements.begin, elements.size()),
-                            parts.views[host].subspan(at).begin());
-        });
-      link_.scatter_from_first(memory_.slot(slot), parts.views);
+  const Waiting waiting(pulse_);
+  Buffer<float> packed(host_ == 0 ? layout_.elements : 0);
+  for (std::size_t slot = 0; slot < layout_.slots && link_.leads(); ++slot) {
+    if (rounds_) {
+      if (host_ == 0) std::ranges::copy(slots[slot], memory_.slot(slot).begin());
+      link_.broadcast(memory_.slot(slot));
+      continue;
     }
+    const std::vector<std::span<float>> parts = slot_parts(packed.view());
+    if (host_ == 0) {
+      each_slot_run([&](std::size_t host, std::size_t at, Range elements) {
+        std::ranges::copy(slots[slot].subspan(elements.begin, elements.size()), parts[host].subspan(at).begin());
+      });
+    }
+    link_.scatter_from_first(memory_.slot(slot), parts);
   }
-  memory_.wait();
+  meet();
+}
+
+SlotRoom HostsExchange::slot_room() const {
+  SlotRoom room;
+  if (rounds_ || host_ != 0 || !link_.leads()) return room;
+  for (std::size_t array = 0; array < layout_.slots + (layout_.slots > 0 ? 1 : 0); ++array) {
+    room.emplace_back(layout_.elements);  // the last one for what has come and is still packed
+  }
+  return room;
 }
 
 std::vector<std::span<const float>> HostsExchange::gather_slots(SlotRoom& room) {
-  std::vector<std::span<const float>> whole;
   const Waiting waiting(pulse_);
+  std::vector<std::span<const float>> whole;
   for (std::size_t slot = 0; slot < layout_.slots && link_.leads(); ++slot) {
     if (rounds_) {
       whole.emplace_back(memory_.slot(slot));
       continue;
     }
-    SlotParts parts = slot_parts();
-    link_.gather_at_first(memory_.slot(slot), parts.views);
+    const std::vector<std::span<float>> parts = slot_parts(host_ == 0 ? room.back().view() : std::span<float>());
+    link_.gather_at_first(memory_.slot(slot), parts);
     if (host_ != 0) continue;
-    const std::span<float> all = room.emplace_back(layout_.elements).view();
     each_slot_run([&](std::size_t host, std::size_t at, Range elements) {
-      std::ranges::copy(parts.views[host].subspan(at, elements.size()), all.subspan(elements.begin).begin());
+      std::ranges::copy(parts[host].subspan(at, elements.size()), room[slot].view().subspan(elements.begin).begin());
     });
-    whole.emplace_back(all);
+    whole.emplace_back(room[slot].view());
   }
+  meet();
   return whole;
 }
 
-// On rank 0: room for what each host has of a slot array.
-HostsExchange::SlotParts HostsExchange::slot_parts() const {
-  SlotParts parts;
+// On rank 0: where in `packed` [elements] the part of each host is. The parts leave out padding between blocks of two
+// hosts alone, so they fit.
+std::vector<std::span<float>> HostsExchange::slot_parts(std::span<float> packed) const {
+  std::vector<std::span<float>> parts;
   if (host_ != 0) return parts;
   std::vector<std::size_t> sizes(cluster_.placement.hosts(), 0);
   each_slot_run([&](std::size_t host, std::size_t at, Range elements) { sizes[host] = at + elements.size(); });
-  for (const std::size_t size : sizes) parts.views.push_back(parts.memory.emplace_back(size).view());
+  for (std::size_t host = 0, begin = 0; host < sizes.size(); begin += sizes[host++]) {
+    parts.push_back(packed.subspan(begin, sizes[host]));
+  }
   return parts;
 }
 

@@ -28,7 +28,7 @@ NodeBarrier::NodeBarrier(std::span<std::byte> memory, std::size_t rank, std::siz
   arrivals_[rank_].count.store(round_, std::memory_order_release);
 }
 
-std::uint32_t NodeBarrier::wait(std::uint32_t bits) noexcept {
+std::uint32_t NodeBarrier::wait(std::uint32_t bits, const FunctionRef<void()>* idle) {
   ++round_;
   arrivals_[rank_].bits[round_ % 2].store(bits, std::memory_order_relaxed);
   arrivals_[rank_].count.store(round_, std::memory_order_release);
@@ -40,6 +40,7 @@ std::uint32_t NodeBarrier::wait(std::uint32_t bits) noexcept {
         --spins;
         pause_briefly();
       } else {
+        if (idle != nullptr) (*idle)();
         sched_yield();
       }
     }

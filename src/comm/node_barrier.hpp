@@ -8,6 +8,7 @@
 #include <span>
 
 #include "core/buffer.hpp"
+#include "core/function_ref.hpp"
 
 namespace lockstep {
 
@@ -23,7 +24,8 @@ class NodeBarrier {
 
   /// Waits until all ranks have come as often as this one, and returns the bits that they brought, or-ed. What they
   /// wrote before is visible after. Spins for a while, then lets others run: more ranks than cores still move.
-  std::uint32_t wait(std::uint32_t bits = 0) noexcept;
+  /// `idle` is called while it waits.
+  std::uint32_t wait(std::uint32_t bits = 0, const FunctionRef<void()>* idle = nullptr);
 
  private:
   struct alignas(kCacheLine) Arrivals {

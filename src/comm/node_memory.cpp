@@ -71,10 +71,14 @@ NodeMemory::NodeMemory(const Communicator& comm, const ExchangeLayout& layout, N
   }
 }
 
-std::uint32_t NodeMemory::wait(std::uint32_t notes) noexcept {
+std::uint32_t NodeMemory::wait(std::uint32_t notes) {
   const Waiting waiting(pulse_);
+  return meet(notes);
+}
+
+std::uint32_t NodeMemory::meet(std::uint32_t notes, const FunctionRef<void()>* idle) {
   const auto start = std::chrono::steady_clock::now();
-  notes = barrier_.wait(notes);
+  notes = barrier_.wait(notes, idle);
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return notes;
 }

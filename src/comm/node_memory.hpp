@@ -70,7 +70,9 @@ class NodeMemory {
   [[nodiscard]] std::span<const float> part(std::size_t node) const noexcept { return parts_[node]; }
 
   /// Waits for the other ranks of the host; see NodeBarrier. Collective over the host.
-  std::uint32_t wait(std::uint32_t notes = 0) noexcept;
+  std::uint32_t wait(std::uint32_t notes = 0);
+  /// The same within the scope of a Waiting that is the caller's: all ranks begin as many.
+  std::uint32_t meet(std::uint32_t notes = 0, const FunctionRef<void()>* idle = nullptr);
   /// Seconds waited since the last call.
   [[nodiscard]] double take_wait_seconds() noexcept;
 

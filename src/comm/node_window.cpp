@@ -144,7 +144,11 @@ NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, 
 
 NodeWindow::~NodeWindow() {
   int finalized = 0;
-  if (window_ == MPI_WIN_NULL || std::uncaught_exceptions() > exceptions_at_start_) return;
+  if (std::uncaught_exceptions() > exceptions_at_start_) {
+    static_cast<void>(new Buffer<std::byte>(std::move(own_)));  // MPI may still write to it
+    return;
+  }
+  if (window_ == MPI_WIN_NULL) return;
   if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
   const Waiting waiting(pulse_);
   MPI_Win_free(&window_);

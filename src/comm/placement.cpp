@@ -65,9 +65,10 @@ std::vector<std::size_t> deal_blocks(std::span<const Block> all, Range blocks, s
   return starts;
 }
 
-std::vector<Bucket> make_buckets(std::span<const Block> all, std::size_t slices) {
+std::vector<Bucket> make_buckets(std::span<const Block> all, std::size_t slices, std::size_t sums) {
   constexpr std::size_t kWanted = 32;  // buckets, at least
-  const std::size_t blocks = slices * std::clamp<std::size_t>(all.size() / (kWanted * slices), 1, kSliceBlocks);
+  const std::size_t most = std::max<std::size_t>(kMessageBlocks / sums, 1);
+  const std::size_t blocks = slices * std::clamp<std::size_t>(all.size() / (kWanted * slices), 1, most);
   std::vector<Bucket> buckets;
   for (std::size_t end = all.size(); end > 0;) {
     const std::size_t begin = end > blocks ? end - blocks : 0;

@@ -53,12 +53,12 @@ struct Bucket {
 /// [parts + 1].
 [[nodiscard]] std::vector<std::size_t> deal_blocks(std::span<const Block> all, Range blocks, std::size_t parts);
 
-/// All blocks in buckets of `slices` slices, the last blocks first. A slice has at most kSliceBlocks blocks, and fewer
-/// where there would be too few buckets to overlap with anything.
-[[nodiscard]] std::vector<Bucket> make_buckets(std::span<const Block> all, std::size_t slices);
+/// All blocks in buckets of `slices` slices, the last blocks first. `sums` partial sums of a slice have about
+/// kMessageBlocks blocks, and fewer where there would be too few buckets to overlap with anything.
+[[nodiscard]] std::vector<Bucket> make_buckets(std::span<const Block> all, std::size_t slices, std::size_t sums);
 
 /// 32 KiB of floats: MPI sends what is below its eager limit (64 KiB on TCP) at once. For more it first asks the other
 /// side, which answers only when it calls MPI, and computes meanwhile.
-inline constexpr std::size_t kSliceBlocks = 4;
+inline constexpr std::size_t kMessageBlocks = 4;
 
 }  // namespace lockstep

@@ -38,7 +38,7 @@ std::string describe_memory(const Engine& engine, const RunData& data) {
       "memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it data, held "
       "once); {:.1f} MB more on rank 0 while a checkpoint is written",
       mb(rank), mb(engine.activation_bytes()), mb(rank * ranks + held), count_text(ranks, "rank"), mb(held),
-      mb(engine.checkpoint_bytes()));
+      mb(engine.checkpoint_bytes() + engine.gathered_bytes()));
 }
 
 std::vector<std::string> exchange_notices(const Engine& engine) {

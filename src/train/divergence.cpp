@@ -37,6 +37,7 @@ std::vector<std::uint32_t> bad_samples(std::span<const float> values, std::span<
 }  // namespace
 
 void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
+  settle();
   const std::string found = updated ? find_in_update(batch) : find_in_forward_and_backward(batch);
   if (!updated && run_.train.on_nonfinite == "skip" && ++skipped_ < kMostSkipped) {
     result.skipped = found;
@@ -90,8 +91,9 @@ std::string Engine::find_in_shard(Batch& batch, std::size_t shard) {
   model_.backward(pass, exchange_->weights(), rows, workspace_, gradient, [&](Range range) {
     if (!found.empty() || all_finite(gradient.subspan(range.begin, range.size()))) return;
     for (const Parameter& parameter : model_.parameters().entries()) {
-      const auto part = gradient.subspan(parameter.range.begin, parameter.range.size());
-      if (parameter.range.begin < range.begin || parameter.range.end > range.end || all_finite(part)) continue;
+      const std::size_t begin = std::max(parameter.range.begin, range.begin);
+      const std::size_t end = std::min(parameter.range.end, range.end);
+      if (begin >= end || all_finite(gradient.subspan(begin, end - begin))) continue;
       found = told(fmt::format("the gradient of {}/{} is not finite", parameter.layer, parameter.name));
       return;
     }

@@ -99,14 +99,18 @@ class Engine {
     SlotRoom room;
     std::vector<std::span<const float>> slots;
   };
+  /// Room for it: none but on rank 0. Local. Errors: std::bad_alloc.
+  [[nodiscard]] State make_state() const { return {exchange_->slot_room(), {}}; }
   /// Settles, and brings to rank 0 what lies elsewhere. Collective.
-  [[nodiscard]] State gather_state();
+  void gather_state(State& state);
   /// Digest of the state. Collective (a rank may hold a part of it).
   [[nodiscard]] std::string digest();
   /// The checkpoint of this state, in memory: to be built on rank 0 between two steps. Local. Errors: io.
   [[nodiscard]] h5::FileImage build_checkpoint(const std::string& path, const State& state) const;
   /// Bytes of the arrays in it.
   [[nodiscard]] std::size_t checkpoint_bytes() const noexcept;
+  /// Bytes of what rank 0 gathers from other hosts for it.
+  [[nodiscard]] std::size_t gathered_bytes() const noexcept;
   /// Writes a checkpoint from rank 0. Collective. Errors: io, on every rank.
   void save(const std::string& path);
   /// Takes over a checkpoint that rank 0 has read (`read` is null elsewhere). Checked before anything is changed.

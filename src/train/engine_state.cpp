@@ -39,15 +39,14 @@ CheckpointArrays Engine::arrays(const State& state) const {
   return {model_.parameters(), exchange_->weights(), optimizer_->slots(), state.slots};
 }
 
-Engine::State Engine::gather_state() {
+void Engine::gather_state(State& state) {
   settle();
-  State state;
   state.slots = exchange_->gather_slots(state.room);
-  return state;
 }
 
 std::string Engine::digest() {
-  const State state = gather_state();
+  State state = make_state();
+  gather_state(state);
   std::string digest;
   if (comm_.is_root()) digest = digest_of(arrays(state), info.position, run_.seed);
   return comm_.broadcast_text(digest);
@@ -55,6 +54,12 @@ std::string Engine::digest() {
 
 std::size_t Engine::checkpoint_bytes() const noexcept {
   return (1 + optimizer_->slots().size()) * model_.parameters().count() * sizeof(float);
+}
+
+std::size_t Engine::gathered_bytes() const noexcept {
+  const std::size_t slots = optimizer_->slots().size();
+  if (slots == 0 || exchange_->copies_have_slots()) return 0;
+  return (slots + 1) * model_.parameters().arena_size() * sizeof(float);
 }
 
 h5::FileImage Engine::build_checkpoint(const std::string& path, const State& state) const {
@@ -81,7 +86,9 @@ h5::FileImage Engine::build_checkpoint(const std::string& path, const State& sta
 }
 
 void Engine::save(const std::string& path) {
-  const State state = gather_state();
+  State state;
+  comm_.together([&] { state = make_state(); });
+  gather_state(state);
   comm_.together([&] {
     if (comm_.is_root()) write_checkpoint(path, build_checkpoint(path, state));
   });

@@ -24,13 +24,23 @@ Saver::Saver(const Communicator& comm, std::string folder, LogSink log)
 
 void Saver::save(Engine& engine, const CheckpointConfig& config) {
   const std::uint64_t step = engine.info.position.step;
-  if (comm_.combine(comm_.is_root() && begun_step_ != step ? 1U : 0U) == 0) return;
   const auto start = std::chrono::steady_clock::now();
   comm_.pulse().enter(Phase::saving);
-  finish();
-  const Engine::State state = engine.gather_state();
-  if (!comm_.is_root()) return;
+  Engine::State state;
+  bool wanted = comm_.is_root() && begun_step_ != step;
+  if (wanted) {
+    finish();
+    try {
+      state = engine.make_state();
+    } catch (const std::bad_alloc&) {
+      failed(checkpoint_path(folder_, step), "out of memory");
+      wanted = false;
+    }
+  }
+  if (comm_.combine(wanted ? 1U : 0U) == 0) return;
   const auto begun = std::chrono::steady_clock::now();
+  engine.gather_state(state);
+  if (!comm_.is_root()) return;
   CheckpointJob job{folder_, step, config.keep, best_to_spare(engine.info)};
   const std::string path = checkpoint_path(folder_, step);
   try {

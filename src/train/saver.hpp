@@ -13,7 +13,7 @@
 
 namespace lockstep {
 
-/// Every rank may have one and call it; only that of rank 0 does anything. Nothing here communicates.
+/// Every rank has one; that of rank 0 writes. Only save() communicates.
 class Saver {
  public:
   Saver(const Communicator& comm, std::string folder, LogSink log);

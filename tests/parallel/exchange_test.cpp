@@ -212,7 +212,7 @@ TEST_P(ExchangeTest, SlotsGoToTheRootAndBack) {
         EXPECT_EQ(exchange->slot(1, b).back(), value(1, blocks[b].range.end - 1));
       }
     }
-    SlotRoom room;
+    SlotRoom room = exchange->slot_room();
     const std::vector<std::span<const float>> slots = exchange->gather_slots(room);
     if (comm.is_root()) {
       ASSERT_EQ(slots.size(), 2U);

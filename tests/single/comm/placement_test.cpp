@@ -63,20 +63,26 @@ TEST(Placement, BucketsHoldEveryBlockOnceFromTheEndOn) {
   const std::vector<Block> blocks = some_blocks();
   for (const std::size_t slices : {2U, 3U, 8U, 100U}) {
     std::size_t end = blocks.size();
-    for (const Bucket& bucket : make_buckets(blocks, slices)) {
+    for (const Bucket& bucket : make_buckets(blocks, slices, 1)) {
       ASSERT_EQ(bucket.starts.size(), slices + 1);
       EXPECT_EQ(bucket.blocks().end, end);
       EXPECT_LT(bucket.blocks().begin, end);
       std::size_t next = bucket.blocks().begin;
       for (std::size_t slice = 0; slice < slices; ++slice) {
         EXPECT_EQ(bucket.blocks(slice).begin, next);
-        EXPECT_LE(bucket.blocks(slice).size(), kSliceBlocks + 1);
+        EXPECT_LE(bucket.blocks(slice).size(), kMessageBlocks + 1);
         next = bucket.blocks(slice).end;
       }
       end = bucket.blocks().begin;
     }
     EXPECT_EQ(end, 0U);
   }
+}
+
+TEST(Placement, SlicesOfManyPartialSumsAreSmaller) {
+  const std::vector<Block> blocks = some_blocks();
+  for (const Bucket& bucket : make_buckets(blocks, 1, 2)) EXPECT_LE(bucket.blocks().size(), kMessageBlocks / 2);
+  for (const Bucket& bucket : make_buckets(blocks, 1, 9)) EXPECT_EQ(bucket.blocks().size(), 1U);
 }
 
 // What a host sends is within one block a bucket of its fair part.
@@ -86,7 +92,7 @@ TEST(Placement, SlicesAreEven) {
   table.add("b", "weight", {256, 512}, ParameterKind::weight);
   const std::vector<Block> blocks = blocks_of(table);
   std::vector<std::size_t> sums(4, 0);
-  for (const Bucket& bucket : make_buckets(blocks, 4)) {
+  for (const Bucket& bucket : make_buckets(blocks, 4, 1)) {
     for (std::size_t slice = 0; slice < 4; ++slice) sums[slice] += elements_of(blocks, bucket.blocks(slice)).size();
   }
   for (const std::size_t sum : sums) EXPECT_NEAR(static_cast<double>(sum), 532480 / 4.0, 532480 / 4.0 * 0.02);
