@@ -1,7 +1,7 @@
 """A job on several hosts: the bits of one rank on any placement, and what befalls a host.
 
 Usage: hosts_test.py PROGRAM
-The hosts are namespaces of this machine with a link of 1 Gbit/s each (tests/support/cluster.py), for which it must be root;
+The hosts are namespaces of this machine with a link of 1 Gbit/s each (launch/cluster.py), for which it must be root;
 where it cannot make them it says so loudly and is counted as not run.
 """
 
