@@ -5,7 +5,9 @@ The hosts are namespaces of this machine with a link of 1 Gbit/s each (launch/cl
 where it cannot make them it says so loudly and is counted as not run.
 """
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,9 +50,10 @@ every_steps = 1
 """
 LAMB = ("--set", "optimizer.type=lamb", "--set", "optimizer.lr=0.01", "--set", "train.shards=7")
 LONG = ("--set", "train.epochs=40000", "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0")
-PLACEMENTS = {"2 hosts, 1 each": ([1, 1, 0], False), "2 hosts, 2 each": ([2, 2, 0], False),
-              "2 hosts, 3 and 1": ([3, 1, 0], False), "3 hosts, 1 each": ([1, 1, 1], False),
-              "2 hosts, dealt round": ([2, 2, 0], True)}
+ROUNDED = ("--set", "train.wire=bfloat16")
+# ranks of each host, and whether they are dealt round; each case of the tree's parts is in one of the two lists
+WITH_8_SHARDS = [([1, 1, 0], False), ([2, 2, 0], True), ([1, 1, 1], False)]
+WITH_7_SHARDS = [([1, 1, 0], False), ([2, 2, 0], False), ([3, 1, 0], False), ([1, 1, 1], False)]
 
 
 class HostsJob(job.Job):
@@ -105,12 +108,13 @@ class Hosts(unittest.TestCase):
 
 
 class SameBits(Hosts):
-    def place(self, *more):
+    def place(self, placements, *more):
         one = self.folder / "one"
         program.run("train", self.run_file, "--output", one, "--quiet", *more)
         self.assertEqual(program.summary(one)["steps"], 3 * 8)
         self.assertEqual(len(program.steps(one)), 3 * 8)
-        for name, (ranks, by_node) in PLACEMENTS.items():
+        for ranks, by_node in placements:
+            name = "-".join(map(str, ranks)) + ("-dealt" if by_node else "")
             with self.subTest(name):
                 other = self.train_on(ranks, name, *more, by_node=by_node)
                 self.assert_same(other, one)
@@ -120,16 +124,99 @@ class SameBits(Hosts):
         return one
 
     def test_adamw_with_clipping_and_dropout(self):
-        one = self.place()
-        with self.subTest("tree"):
-            self.assert_same(self.train_on([2, 1, 0], "tree", "--set", "train.exchange=tree"), one)
+        one = self.place(WITH_8_SHARDS)
+        for setting in ("train.exchange=tree", "train.overlap=false"):
+            with self.subTest(setting):
+                self.assert_same(self.train_on([2, 1, 0], setting, "--set", setting), one)
         with self.subTest("evaluate"):
-            scores = [self.run_on(ranks, "evaluate", one, "--json").stdout for ranks in ([1, 0, 0], [2, 1, 1])]
-            self.assertEqual(scores[1], scores[0])
-            self.assertIn("accuracy", scores[0])
+            scores = [json.loads(text) for text in (self.run_on([2, 1, 1], "evaluate", one, "--json").stdout,
+                                                    program.run("evaluate", one, "--json").stdout)]
+            self.assertEqual(scores[0], scores[1])
+            self.assertIn("accuracy", str(scores[0]))
 
     def test_lamb_with_clipping_and_dropout_on_an_odd_number_of_shards(self):
-        self.place(*LAMB)
+        self.place(WITH_7_SHARDS, *LAMB)
+
+
+class Bfloat16(Hosts):
+    def test_the_weights_agree_and_the_run_goes_on_elsewhere(self):
+        constant = ("--set", "optimizer.schedule=constant", "--set", "optimizer.lr=0.01")
+        whole = self.folder / "whole"
+        program.run("train", self.run_file, "--output", whole, "--quiet", *constant, "--set", "train.epochs=5")
+        exact = program.metrics(whole)
+
+        folder = self.folder / "rounded"
+        words = ("train", self.run_file, "--output", folder, "--quiet", *constant, *ROUNDED)
+        done = self.run_on([2, 2, 0], *words, "--set", "train.audit_every=1")
+        self.assertIn('train.wire = "bfloat16": the bits of this run depend on which host has which shards', done.stderr)
+        self.assertFalse(program.summary(folder)["same_bits_at_any_rank_count"])
+        self.assertIn("(bits depend on which host has which shards)", program.run("inspect", folder, mpi=False).stdout)
+        rows = program.metrics(folder)
+        self.assertEqual(len(rows), 3)
+        self.assertNotEqual(rows[-1]["train_loss"], exact[2]["train_loss"])  # it does round
+        self.assert_close(rows[-1], exact[2])
+
+        program.run(*words, "--resume", "--set", "train.epochs=5")
+        self.assertEqual(program.summary(folder)["steps"], 5 * 8)
+        rows = program.metrics(folder)
+        self.assertEqual(len(rows), 5)
+        self.assert_close(rows[-1], exact[-1])
+
+    def assert_close(self, row, exact):
+        self.assertAlmostEqual(float(row["test_accuracy"]), float(exact["test_accuracy"]), delta=0.02)
+        self.assertAlmostEqual(float(row["train_loss"]), float(exact["train_loss"]), delta=0.01)
+
+    def test_one_host_has_no_wire(self):
+        folders = [self.folder / name for name in ("float32", "bfloat16")]
+        for folder in folders:
+            done = program.run("train", self.run_file, "--output", folder, "--quiet", "--set", f"train.wire={folder.name}", ranks=2)
+            self.assertNotIn("the bits of this run depend", done.stderr)
+        self.assert_same(*folders)
+
+
+class BytesOnTheWire(Hosts):
+    """Sent by each host's card, headers and all, beside 2 (H-1)/H of the gradient, which is the least there can be."""
+
+    def setUp(self):
+        super().setUp()
+        # 166,666 parameters; four batches an epoch, and nothing else that goes between hosts.
+        self.settings = ["--set", "train.batch=360", "--set", "model.layers.0.units=512", "--set", "model.layers.3.units=256",
+                         "--set", "optimizer.type=sgd", "--set", "optimizer.schedule=constant", "--set", "optimizer.clip_norm=0",
+                         "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0"]
+
+    def measure(self, ranks, *more):
+        """What each host sends a step, times the least; and what the run says."""
+        hosts = sum(count > 0 for count in ranks)
+        sent, steps = [], []
+        for epochs in (2, 8):
+            folder = self.folder / f"epochs-{epochs}"
+            before = [NET.traffic(host).sent for host in range(hosts)]
+            done = self.run_on(ranks, "train", self.run_file, "--output", folder, "--overwrite", "--quiet", *self.settings, *more,
+                               "--set", f"train.epochs={epochs}")
+            self.assertEqual(NET.wait_for_processes(), [])
+            sent.append([NET.traffic(host).sent - start for host, start in enumerate(before)])
+            steps.append(program.summary(folder)["steps"])
+        self.assertEqual(steps, [2 * 4, 8 * 4])
+        least = 2 * (hosts - 1) / hosts * 4 * program.summary(folder)["parameters"] * (steps[1] - steps[0])
+        return [(long - short) / least for short, long in zip(*sent)], done.stderr
+
+    def assert_near(self, factors, expected):
+        for host, factor in enumerate(factors):
+            self.assertAlmostEqual(factor / expected, 1, delta=0.05, msg=f"host {host + 1}: {factor}, expected {expected}")
+
+    def test_whole_subtrees_need_the_least(self):
+        for ranks, more, expected in (([1, 1, 0], (), 1), ([1, 1, 1], (), 1), ([1, 1, 0], ROUNDED, 0.5)):
+            with self.subTest(ranks=ranks, more=more):
+                factors, told = self.measure(ranks, "--set", "train.shards=4", *more)
+                self.assert_near(factors, expected)
+                self.assertNotIn("times the bytes", told)
+
+    def test_other_shards_need_what_the_run_says(self):
+        factors, told = self.measure([1, 1, 0], "--set", "train.shards=7")
+        said = re.search(r"the hosts exchange (\S+) times the bytes that they need to: their shards are not whole subtrees", told)
+        self.assertIsNotNone(said, told)
+        self.assertGreater(float(said.group(1)), 1.1)
+        self.assert_near([sum(factors) / len(factors)], float(said.group(1)))
 
 
 class Resume(Hosts):
