@@ -50,6 +50,7 @@ every_steps = 1
 """
 LAMB = ("--set", "optimizer.type=lamb", "--set", "optimizer.lr=0.01", "--set", "train.shards=7")
 LONG = ("--set", "train.epochs=40000", "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0")
+IMPATIENT = {"odls_base_sigkill_timeout": 0}  # mpirun waits for no rank before it kills: seconds less where all are known to end
 ROUNDED = ("--set", "train.wire=bfloat16")
 # ranks of each host, and whether they are dealt round; each case of the tree's parts is in one of the two lists
 WITH_8_SHARDS = [([1, 1, 0], False), ([2, 2, 0], True), ([1, 1, 1], False)]
@@ -59,10 +60,10 @@ WITH_7_SHARDS = [([1, 1, 0], False), ([2, 2, 0], False), ([3, 1, 0], False), ([1
 class HostsJob(job.Job):
     """A training on several hosts that runs while a test does something to it."""
 
-    def __init__(self, net, ranks, run_file, folder, *more):
+    def __init__(self, net, ranks, run_file, folder, *more, mca=None):
         self.folder = Path(folder)
         self.process = net.start(ranks, program.PROGRAM, "train", run_file, "--output", folder, "--quiet", *more,
-                                 cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                 mca=mca, cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def signal_launcher(self, number):
         cluster.signal_launcher(self.process, number)
@@ -80,8 +81,8 @@ class Hosts(unittest.TestCase):
         self.run_file = self.folder / "run.toml"
         self.run_file.write_text(RUN, encoding="utf-8")
 
-    def run_on(self, ranks, *words, by_node=False, expect=0):
-        done = NET.run(ranks, program.PROGRAM, *words, by_node=by_node, cwd=program.ROOT, timeout=SECONDS)
+    def run_on(self, ranks, *words, by_node=False, mca=None, expect=0):
+        done = NET.run(ranks, program.PROGRAM, *words, by_node=by_node, mca=mca, cwd=program.ROOT, timeout=SECONDS)
         self.assertEqual(done.returncode, expect, f"{words} on {ranks}:\n{done.stdout}\n{done.stderr}")
         return done
 
@@ -90,8 +91,8 @@ class Hosts(unittest.TestCase):
         self.run_on(ranks, "train", self.run_file, "--output", folder, "--quiet", *more, **options)
         return folder
 
-    def start(self, ranks, name, *more, net=None):
-        running = HostsJob(net or NET, ranks, self.run_file, self.folder / name, *more)
+    def start(self, ranks, name, *more, net=None, mca=None):
+        running = HostsJob(net or NET, ranks, self.run_file, self.folder / name, *more, mca=mca)
         self.addCleanup(running.end)
         return running
 
@@ -266,7 +267,7 @@ class Faults(Hosts):
                 NET.on(host, "cp", program.ROOT / "data/digits.h5", place)
                 self.addCleanup(NET.on, host, "rm", "-f", place)
                 done = self.run_on([1, 2, 0], "train", self.run_file, "--output", self.folder / "none", "--set",
-                                   f"data.train={place}:/train", expect=2)
+                                   f"data.train={place}:/train", mca=IMPATIENT, expect=2)
                 self.assertEqual(done.stderr.count(ERROR), 1, done.stderr)
                 message = next(line for line in done.stderr.splitlines() if ERROR in line)
                 self.assertIn(str(place), message)
@@ -285,7 +286,7 @@ class Faults(Hosts):
         self.assert_nothing_left()
 
     def stop_the_last_rank(self, ranks, name, stall):
-        running = self.start(ranks, name, *LONG, "--set", f"train.stall_timeout={stall}")
+        running = self.start(ranks, name, *LONG, "--set", f"train.stall_timeout={stall}", mca=IMPATIENT)
         running.wait_for_steps(5, SECONDS)
         os.kill(running.ranks()[-1], signal.SIGSTOP)
         code, told = running.wait(SECONDS)
