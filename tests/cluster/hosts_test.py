@@ -52,6 +52,7 @@ LAMB = ("--set", "optimizer.type=lamb", "--set", "optimizer.lr=0.01", "--set", "
 LONG = ("--set", "train.epochs=40000", "--set", "checkpoint.every_steps=0", "--set", "checkpoint.every_epochs=0")
 IMPATIENT = {"odls_base_sigkill_timeout": 0}  # mpirun waits for no rank before it kills: seconds less where all are known to end
 ROUNDED = ("--set", "train.wire=bfloat16")
+NO_ANSWER = r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2"
 # ranks of each host, and whether they are dealt round; each case of the tree's parts is in one of the two lists
 WITH_8_SHARDS = [([1, 1, 0], False), ([2, 2, 0], True), ([1, 1, 1], False)]
 WITH_7_SHARDS = [([1, 1, 0], False), ([2, 2, 0], False), ([3, 1, 0], False), ([1, 1, 1], False)]
@@ -285,24 +286,16 @@ class Faults(Hosts):
         self.assertRegex(told, r"process rank 1 .*on node host2 exited on signal 9")  # mpirun's words
         self.assert_nothing_left()
 
-    def stop_the_last_rank(self, ranks, name, stall):
-        running = self.start(ranks, name, *LONG, "--set", f"train.stall_timeout={stall}", mca=IMPATIENT)
+    def test_a_stopped_rank_is_named_by_its_host(self):
+        running = self.start([1, 2, 0], "seen", *LONG, "--set", "train.stall_timeout=2", mca=IMPATIENT)
         running.wait_for_steps(5, SECONDS)
         os.kill(running.ranks()[-1], signal.SIGSTOP)
         code, told = running.wait(SECONDS)
         self.assertEqual(code, 4, told)
         self.assertEqual(told.count(ERROR), 1, told)
-        self.assert_nothing_left()
-        return told
-
-    def test_a_stopped_rank_is_named_by_its_host(self):
-        told = self.stop_the_last_rank([1, 2, 0], "seen", 2)
         self.assertRegex(told, r"rank 2 on host2 has given no sign of life for \d+ s: last seen in step \d+, in ")
         self.assertRegex(told, r"its process \d+ is stopped \(train.stall_timeout = 2\)")
-
-    def test_a_host_that_does_not_answer_is_named_by_the_others(self):
-        told = self.stop_the_last_rank([1, 1, 0], "unseen", 1)
-        self.assertRegex(told, r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2; here last seen in step \d+")
+        self.assert_nothing_left()
 
 
 class LostHost(Hosts):
@@ -320,17 +313,28 @@ class LostHost(Hosts):
         self.assertRegex(told, "(?s)lost communication with a remote daemon.* host2")  # mpirun's words
         self.assertEqual(self.net.wait_for_processes(), [])
 
-    def test_the_ranks_on_both_sides_of_a_cut_end(self):  # though mpirun goes on waiting for its daemon
-        running = self.start([1, 1], "cut", *LONG, "--set", "train.stall_timeout=1", net=self.net)
-        running.wait_for_steps(5, SECONDS)
+    def test_a_host_that_does_not_answer_is_named_by_the_others(self):
+        # Both jobs at once, for each waits ten times the timeout. Behind a cut mpirun goes on waiting for its daemon.
+        stopped = self.start([1, 1, 0], "stopped", *LONG, "--set", "train.stall_timeout=1", mca=IMPATIENT)
+        stopped.wait_for_steps(5, SECONDS)
+        os.kill(stopped.ranks()[-1], signal.SIGSTOP)
+        cut = self.start([1, 1], "cut", *LONG, "--set", "train.stall_timeout=1", net=self.net)
+        cut.wait_for_steps(5, SECONDS)
         self.net.on(1, "ip", "link", "set", cluster.INTERFACE, "down")
+
+        code, told = stopped.wait(SECONDS)
+        self.assertEqual(code, 4, told)
+        self.assertEqual(told.count(ERROR), 1, told)
+        self.assertRegex(told, NO_ANSWER + r"; here last seen in step \d+")
+        self.assert_nothing_left()
+
         deadline = time.monotonic() + SECONDS
-        while running.ranks() and time.monotonic() < deadline:
+        while cut.ranks() and time.monotonic() < deadline:
             time.sleep(0.1)
-        self.assertEqual(running.ranks(), [])
+        self.assertEqual(cut.ranks(), [])  # on both sides
         self.net.close()
-        _, told = running.wait(SECONDS)
-        self.assertRegex(told, r"the ranks on host1 have waited \d+ s for an answer of rank 1 on host2")
+        _, told = cut.wait(SECONDS)
+        self.assertRegex(told, NO_ANSWER)
 
 
 if __name__ == "__main__":
