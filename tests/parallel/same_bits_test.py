@@ -76,6 +76,17 @@ class SameBits(unittest.TestCase):
             self.assertEqual(program.steps(other), program.steps(one), f"{ranks} ranks")
             self.assertEqual(program.summary(other)["test"], program.summary(one)["test"], f"{ranks} ranks")
 
+    def test_32_ranks_on_fewer_cores(self):
+        # Five batches, the last of 40 samples for 32 shards.
+        few = ("--set", "train.epochs=1", "--set", "train.shards=32", "--set", "train.batch=3990")
+        one, _ = self.train("shards-32", 1, *few)
+        many, _ = self.train("ranks-32", 32, *few)
+        self.assertEqual(program.summary(many)["ranks"], 32)
+        self.assertEqual(program.summary(many)["steps"], 5)
+        self.assertEqual(program.digest(many), program.digest(one))
+        self.assertEqual(program.metrics(many), program.metrics(one))
+        self.assertEqual(program.summary(many)["test"], program.summary(one)["test"])
+
     def test_exchanges_node_and_tree(self):
         node, _ = self.train("node", 3, "--set", "train.epochs=1")
         tree, _ = self.train("tree", 2, "--set", "train.epochs=1", "--set", "train.exchange=tree")
