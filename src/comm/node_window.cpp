@@ -115,19 +115,9 @@ NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, 
         if (!alone && comm.node_rank() == 0) check_space(bytes, use);
       },
       Blame::host);
-  if (!alone) {
-    const Waiting waiting(comm.pulse());
-    void* base = nullptr;
-    // Open MPI puts a header of its own before the memory: a cache line more, to begin on one. The offset within a
-    // page, and so the place of that line, is the same for every rank.
-    const MPI_Aint local = comm.node_rank() == 0 ? static_cast<MPI_Aint>(bytes + kCacheLine) : 0;
-    check_mpi(MPI_Win_allocate_shared(local, 1, MPI_INFO_NULL, comm.node(), static_cast<void*>(&base), &window_),
-              "MPI_Win_allocate_shared");
-    MPI_Aint size = 0;
-    int unit = 0;
-    check_mpi(MPI_Win_shared_query(window_, 0, &size, &unit, static_cast<void*>(&base)), "MPI_Win_shared_query");
-    const auto address = reinterpret_cast<std::uintptr_t>(base);
-    memory_ = {static_cast<std::byte*>(base) + (round_up(address, kCacheLine) - address), bytes};
+  {
+    const Waiting waiting(comm.pulse());  // alone or not: all ranks begin as many
+    if (!alone) allocate(comm, bytes);
   }
   comm.together(
       [&] {
@@ -142,16 +132,29 @@ NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, 
       Blame::host);
 }
 
+void NodeWindow::allocate(const Communicator& comm, std::size_t bytes) {
+  void* base = nullptr;
+  // Open MPI puts a header of its own before the memory: a cache line more, to begin on one. The offset within a page,
+  // and so the place of that line, is the same for every rank.
+  const MPI_Aint local = comm.node_rank() == 0 ? static_cast<MPI_Aint>(bytes + kCacheLine) : 0;
+  check_mpi(MPI_Win_allocate_shared(local, 1, MPI_INFO_NULL, comm.node(), static_cast<void*>(&base), &window_),
+            "MPI_Win_allocate_shared");
+  MPI_Aint size = 0;
+  int unit = 0;
+  check_mpi(MPI_Win_shared_query(window_, 0, &size, &unit, static_cast<void*>(&base)), "MPI_Win_shared_query");
+  const auto address = reinterpret_cast<std::uintptr_t>(base);
+  memory_ = {static_cast<std::byte*>(base) + (round_up(address, kCacheLine) - address), bytes};
+}
+
 NodeWindow::~NodeWindow() {
   int finalized = 0;
   if (std::uncaught_exceptions() > exceptions_at_start_) {
     static_cast<void>(new Buffer<std::byte>(std::move(own_)));  // MPI may still write to it
     return;
   }
-  if (window_ == MPI_WIN_NULL) return;
   if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
   const Waiting waiting(pulse_);
-  MPI_Win_free(&window_);
+  if (window_ != MPI_WIN_NULL) MPI_Win_free(&window_);
 }
 
 }  // namespace lockstep

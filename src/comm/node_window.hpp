@@ -40,6 +40,8 @@ class NodeWindow {
   [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }
 
  private:
+  void allocate(const Communicator& comm, std::size_t bytes);
+
   Pulse& pulse_;
   MPI_Win window_ = MPI_WIN_NULL;
   Buffer<std::byte> own_;  // in the place of a window, where the rank is alone
