@@ -42,9 +42,7 @@ struct StepTimes {
   double wait = 0;           ///< for other ranks of the host, where the exchange can tell (node)
   double communication = 0;  ///< for data of other hosts: what is not hidden behind the rest (node)
   double exchange = 0;       ///< gradients combined, weights updated and published
-  [[nodiscard]] double total() const noexcept {
-    return gather + forward + backward + wait + communication + exchange;
-  }
+  [[nodiscard]] double total() const noexcept { return gather + forward + backward + wait + communication + exchange; }
 };
 
 /// What one step did; the same on every rank but for the times.
