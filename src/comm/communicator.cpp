@@ -66,6 +66,14 @@ void check_mpi(int code, const char* call) {
               fmt::format("{} failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
 }
 
+std::string mpi_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+  const std::string version(text.data(), static_cast<std::size_t>(length));
+  return version.substr(0, version.find_first_of(",\n"));
+}
+
 Communicator::Communicator(MPI_Comm parent, Order order, std::optional<int> host) {
   require_mpi();
   int launch_rank = 0;

@@ -24,6 +24,9 @@ namespace lockstep {
 /// Throws comm with MPI's text unless `code` is MPI_SUCCESS.
 void check_mpi(int code, const char* call);
 
+/// Name and version of the MPI library. Errors: comm.
+[[nodiscard]] std::string mpi_version();
+
 /// Whose an error is, where not all have it: a rank's, or, where the ranks of a host do one thing in parts, the host's.
 enum class Blame { rank, host };
 

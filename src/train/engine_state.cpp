@@ -25,14 +25,6 @@ std::string utc_now() {
   return {text.data(), length};
 }
 
-std::string mpi_version() {
-  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
-  int length = 0;
-  check_mpi(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
-  const std::string version(text.data(), static_cast<std::size_t>(length));
-  return version.substr(0, version.find_first_of(",\n"));
-}
-
 }  // namespace
 
 CheckpointArrays Engine::arrays(const State& state) const {
