@@ -77,6 +77,13 @@ class Communicator {
   /// Collective. `local` must not communicate.
   void together(FunctionRef<void()> local, Blame blame = Blame::rank) const;
 
+  /// What rank 0 does alone: if it throws, every rank throws. Collective, as together().
+  void at_root(FunctionRef<void()> work) const {
+    together([&] {
+      if (is_root()) work();
+    });
+  }
+
   /// Copies `data` of rank 0 to all. Collective.
   void broadcast(std::span<std::byte> data) const;
   void broadcast(std::span<float> values) const { broadcast(std::as_writable_bytes(values)); }

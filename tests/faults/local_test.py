@@ -79,7 +79,7 @@ class Local(unittest.TestCase):
         return self.start("train", self.run_file, "--output", self.out, "--quiet", *options, script=script, **popen)
 
     def wait_for(self, what, condition, job=None):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200  # only so that a job that hangs fails: other tests may run beside it
         while not (found := condition()):
             if job:
                 self.assertIsNone(job.poll(), f"local.sh ended before {what}")

@@ -1,0 +1,144 @@
+#include "train/prepare.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/retention.hpp"
+#include "config/run_file.hpp"
+#include "train/describe.hpp"
+#include "train/resume.hpp"
+
+namespace lockstep {
+namespace {
+
+class Preparation {
+ public:
+  Preparation(const Communicator& comm, const RunConfig& run, const FitOptions& options, const std::string& checkpoints)
+      : comm_(comm), options_(options), checkpoints_(checkpoints) {
+    r_.run = run;
+  }
+
+  PreparedRun make() {
+    look_for_checkpoints();
+    check();
+    restore();
+    describe();
+    r_.resumed = kept_.has_value();
+    r_.resumed_in = found_.path;
+    return std::move(r_);
+  }
+
+ private:
+  // 1. What the folder holds decides whether this is a fresh start.
+  void look_for_checkpoints() {
+    comm_.at_root([&] {
+      const bool any = !list_checkpoints(checkpoints_).empty();
+      if (options_.resume) {
+        comm_.pulse().enter(Phase::reading);
+        found_ = find_newest_good(checkpoints_, r_.run, [this] { comm_.pulse().beat(); });
+      } else if (any && !options_.overwrite) {
+        throw Error(ErrorKind::config,
+                    fmt::format("{} already holds checkpoints: go on with --resume, start afresh with "
+                                "--overwrite, or choose another folder with --output",
+                                options_.output));
+      }
+    });
+    for (const std::string& text : found_.skipped) log(LogLevel::warning, text);
+    kept_ = share_info(comm_, found_.checkpoint ? &*found_.checkpoint : nullptr, options_.output);
+    if (options_.resume && !kept_) {
+      log(LogLevel::notice, fmt::format("no checkpoint to resume from in {}: starting afresh", checkpoints_));
+    }
+  }
+
+  // 2. Everything that can be wrong with run, data and net, before anything is changed.
+  void check() {
+    std::vector<std::string> notices;
+    std::unique_ptr<Loss> loss;
+    comm_.together([&] {
+      if (kept_) check_resumable(*kept_, r_.run, options_.output, notices);
+      r_.run = resolve_run(r_.run, comm_.size());
+      loss = make_loss(r_.run.model.loss);
+    });
+    r_.data = read_run_data(comm_, r_.run.data, *loss);
+    std::optional<EngineParts> parts;
+    comm_.together([&] {
+      r_.deadline.emplace(r_.run.train.time_limit, options_.started);
+      r_.epoch = {r_.data.train.samples(), static_cast<std::size_t>(r_.run.train.batch)};
+      r_.total_steps = count_steps(r_.epoch, static_cast<std::uint64_t>(r_.run.train.epochs));
+      parts.emplace(r_.run, r_.data.train.inputs(), r_.total_steps);
+      check_targets(r_.data.train, r_.data.test ? &*r_.data.test : nullptr, *loss, parts->model.outputs(),
+                    r_.run.data.classes);
+      r_.monitor.emplace(r_.run.checkpoint.monitor, loss->task(), parts->model.outputs(), r_.data.test.has_value());
+      if (kept_) check_same_fingerprints(*kept_, r_.data.train, r_.data.test ? &*r_.data.test : nullptr);
+      if (kept_ && parts->schedule->spans_run() && parse_run(kept_->run, "").train.epochs != r_.run.train.epochs) {
+        notices.emplace_back("the learning-rate schedule spans the whole run: another train.epochs stretches it");
+      }
+    });
+    for (const std::string& text : notices) log(LogLevel::notice, text);
+    r_.engine = std::make_unique<Engine>(comm_, r_.run, std::move(*parts));
+    r_.engine->reserve_rows(r_.engine->shards().max_rows(std::min(r_.epoch.batch, r_.epoch.samples)));
+    for (const std::string& text : machine_warnings(comm_, static_cast<std::size_t>(r_.run.train.threads))) {
+      log(LogLevel::warning, text);
+    }
+  }
+
+  // 3. The state to start from: the checkpoint's, or a fresh one.
+  void restore() {
+    if (kept_) {
+      r_.engine->load(found_.checkpoint ? &*found_.checkpoint : nullptr, found_.path);
+      found_.checkpoint.reset();
+      for (const std::string& text : machine_differences(r_.engine->info)) log(LogLevel::warning, text);
+      if (r_.info().best && r_.info().best->monitor != r_.monitor->name()) {  // scores of two kinds do not compare
+        log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",
+                                          r_.info().best->monitor, r_.monitor->name()));
+        r_.info().best.reset();
+      }
+      comm_.together([&] {
+        const std::uint64_t at = r_.info().position.position;
+        if (at % r_.epoch.batch != 0 && at != r_.epoch.samples) {
+          throw Error(ErrorKind::data, "the checkpoint's position is not at a batch of this run");
+        }
+      });
+      return;
+    }
+    begin_info(r_.data, score_names(r_.engine->loss().task(), r_.engine->model().outputs()), r_.info());
+  }
+
+  void describe() {
+    for (const std::string& text : describe_run(*r_.engine, r_.data, r_.epoch, r_.total_steps))
+      log(LogLevel::info, text);
+    if (const std::string text = r_.deadline->describe(); !text.empty()) log(LogLevel::info, text);
+    for (const std::string& text : exchange_notices(*r_.engine)) log(LogLevel::notice, text);
+    if (kept_) {
+      log(LogLevel::info,
+          fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path, r_.info().position.step,
+                      r_.info().position.epoch + 1, r_.info().position.position));
+    }
+    if (kept_ && r_.finished()) log(LogLevel::notice, "the run is finished: there is nothing left to do");
+    if (options_.dry_run) log(LogLevel::info, describe_memory(*r_.engine, r_.data));
+  }
+
+  void log(LogLevel level, const std::string& text) const {
+    if (comm_.is_root() && options_.log) options_.log(level, text);
+  }
+
+  const Communicator& comm_;
+  const FitOptions& options_;
+  const std::string& checkpoints_;
+  PreparedRun r_;
+  FoundCheckpoint found_;               // rank 0
+  std::optional<CheckpointInfo> kept_;  // of the checkpoint to go on from, on every rank
+};
+
+}  // namespace
+
+PreparedRun prepare_run(const Communicator& comm, const RunConfig& run, const FitOptions& options,
+                        const std::string& checkpoints) {
+  return Preparation(comm, run, options, checkpoints).make();
+}
+
+}  // namespace lockstep

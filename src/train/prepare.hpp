@@ -1,0 +1,45 @@
+// What happens before a run's first step: folder, data and net checked, and the state to start from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "checkpoint/checkpoint.hpp"
+#include "comm/communicator.hpp"
+#include "data/shard_plan.hpp"
+#include "lockstep/run_config.hpp"
+#include "train/deadline.hpp"
+#include "train/engine.hpp"
+#include "train/fit.hpp"
+#include "train/monitor.hpp"
+#include "train/run_data.hpp"
+
+namespace lockstep {
+
+/// A run that is ready for its next step. Everything is set once prepare_run has returned.
+struct PreparedRun {
+  RunConfig run;           ///< resolved
+  bool resumed = false;    ///< from a checkpoint
+  std::string resumed_in;  ///< its path; rank 0
+  RunData data;            ///< let go of by all ranks at once
+  EpochPlan epoch;
+  std::uint64_t total_steps = 0;
+  std::optional<Monitor> monitor;
+  std::unique_ptr<Engine> engine;  ///< holds the state to start from
+  std::optional<Deadline> deadline;
+
+  [[nodiscard]] CheckpointInfo& info() { return engine->info; }
+  [[nodiscard]] bool finished() const {
+    return engine->info.position.epoch >= static_cast<std::uint64_t>(run.train.epochs);
+  }
+};
+
+/// Checks all that can be wrong with run, data, net and the checkpoint to go on from, and tells of the run to
+/// `options.log`; writes nothing. `checkpoints` is the folder of the run's checkpoints.
+/// Collective. Errors, agreed: config, data, io; comm.
+[[nodiscard]] PreparedRun prepare_run(const Communicator& comm, const RunConfig& run, const FitOptions& options,
+                                      const std::string& checkpoints);
+
+}  // namespace lockstep
