@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "export/layer_rules.hpp"
 #include "export/onnx_graph.hpp"
@@ -129,7 +130,7 @@ std::string build_onnx(const TrainedNet& net) {
   add_metadata(model, "digest", net.info.digest);
   add_metadata(model, "output", output_kind(net.task));
   if (!net.info.class_names.empty()) add_metadata(model, "classes", nlohmann::json(net.info.class_names).dump());
-  return std::string(model.bytes());
+  return std::move(model).take();
 }
 
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace lockstep {
 
@@ -19,6 +20,7 @@ class ProtobufMessage {
   void message(int field, const ProtobufMessage& value) { text(field, value.bytes()); }
 
   [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::string take() && { return std::move(bytes_); }
 
  private:
   std::string bytes_;
