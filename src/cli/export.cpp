@@ -84,7 +84,12 @@ void check_place(const Output& output, const std::string& checkpoint, bool overw
   const char* option = output.format.option;
   if (output.file.empty()) throw Error(ErrorKind::usage, fmt::format("--{}: expected a file, found nothing", option));
   std::error_code ignored;
-  if (!fs::exists(output.file, ignored)) return;
+  const fs::path path(output.file);
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (!fs::is_directory(folder, ignored)) {
+    throw Error(ErrorKind::usage, fmt::format("--{} {}: there is no folder {}", option, output.file, folder.string()));
+  }
+  if (!fs::exists(path, ignored)) return;
   if (fs::equivalent(output.file, checkpoint, ignored)) {
     throw Error(ErrorKind::usage,
                 fmt::format("--{}: {} is the checkpoint itself; name another file", option, output.file));

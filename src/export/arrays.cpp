@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "export/layer_rules.hpp"
+#include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
@@ -72,6 +73,12 @@ std::string describe_net(const TrainedNet& net) {
 }
 
 ZipArchive build_npz(const TrainedNet& net) {
+  constexpr std::size_t kMostBytes = (std::size_t{1} << 32U) - (std::size_t{1} << 24U);  // the rest is small
+  if (net.weights.size_bytes() > kMostBytes) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} weights are too many for an .npz, which takes less than 4 GiB; export with --hdf5",
+                            net.model.parameters().count()));
+  }
   ZipArchive archive;
   for (const NamedArray& array : arrays_of(net)) {
     std::visit(

@@ -272,8 +272,10 @@ class ExportTest(unittest.TestCase):
     def test_places_that_cannot_be_written(self):
         self.assertIn("--npz and --hdf5 both name", export(PLACE / "plain", "--npz", "a", "--hdf5", "./a", expect=2).stderr)
         self.assertIn("no regular file", export(PLACE / "plain", "--onnx", PLACE, "--overwrite", expect=2).stderr)
-        done = export(PLACE / "plain", "--onnx", PLACE / "nowhere/net.onnx", expect=1)
-        self.assertIn("nowhere/net.onnx: its folder cannot be opened", done.stderr)
+        done = export(PLACE / "plain", "--onnx", PLACE / "nowhere/net.onnx", expect=2)
+        self.assertIn(f"nowhere/net.onnx: there is no folder {PLACE}/nowhere", done.stderr)
+        done = export(PLACE / "plain", "--onnx", "/proc/net.onnx", expect=1)
+        self.assertIn("/proc/net.onnx: a temporary file beside it cannot be made", done.stderr)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 // in tests/parallel/export_test.py.
 #include "export/onnx.hpp"
 
-#include <algorithm>
-
 #include "core/buffer.hpp"
+#include "export/arrays.hpp"
 #include "export/layer_rules.hpp"
 #include "layers/layer_table.hpp"
 #include "support/expect_error.hpp"
@@ -71,6 +70,15 @@ TEST(BuildOnnx, RefusesANormalizationBeyondFloat) {
   expect_error(ErrorKind::data, {"column 0 of x", "-1e+300"}, [&] { (void)build_onnx(sample.net()); });
   sample.normalization = {{}, {{0, 0}, {1e-44, 1}}};
   expect_error(ErrorKind::data, {"column 0 of y", "1e-44"}, [&] { (void)build_onnx(sample.net()); });
+}
+
+TEST(BuildOnnx, RefusesMoreWeightsThanAFileTakes) {
+  const SampleNet sample({kDense});
+  TrainedNet net = sample.net();
+  net.weights = {net.weights.data(), std::size_t{1} << 29U};  // refused before they are read
+  expect_error(ErrorKind::data, {"6 weights", "2 GiB", "--hdf5"}, [&] { (void)build_onnx(net); });
+  net.weights = {net.weights.data(), std::size_t{1} << 30U};
+  expect_error(ErrorKind::data, {"6 weights", "4 GiB", "--hdf5"}, [&] { (void)build_npz(net); });
 }
 
 TEST(BuildOnnx, AddsTheRestOfAShiftOnlyWhereThereIsOne) {
