@@ -124,7 +124,7 @@ Command export_command() {
   return {"export",
           "CHECKPOINT",
           "Writes the net of a checkpoint (or of the newest one of a run folder) for other programs.",
-          "lockstep export runs/digits --onnx digits.onnx",
+          "lockstep export runs/digits --onnx runs/digits/net.onnx",
           false,
           false,
           {{"onnx", OptionKind::text, "FILE", "", "the whole net as an ONNX model, normalisation included"},

@@ -224,7 +224,7 @@ class ExportTest(unittest.TestCase):
         code = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "load_state_dict" in block)
         for name in ("regression", "classes", "dropout"):
             scope = {}
-            exec(code.replace("digits.npz", str(file_of(name, "npz"))), scope)
+            exec(code.replace("runs/digits/net.npz", str(file_of(name, "npz"))), scope)
             x = samples(name)[0]
             with torch.no_grad():
                 found = scope["predict"](x).numpy()
