@@ -33,8 +33,8 @@ std::shared_ptr<cxxopts::Value> value_of(const OptionSpec& option) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::vector<Command> all{train_command(), evaluate_command(), inspect_command(), bench_command(),
-                                        doctor_command()};
+  static const std::vector<Command> all{train_command(),  evaluate_command(), inspect_command(),
+                                        export_command(), bench_command(),    doctor_command()};
   return all;
 }
 

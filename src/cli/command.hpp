@@ -52,6 +52,7 @@ struct Command {
 [[nodiscard]] Command train_command();
 [[nodiscard]] Command evaluate_command();
 [[nodiscard]] Command inspect_command();
+[[nodiscard]] Command export_command();
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command doctor_command();
 

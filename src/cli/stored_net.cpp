@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
@@ -12,6 +13,26 @@
 #include "train/resume.hpp"
 
 namespace lockstep::cli {
+namespace {
+
+void expect_argument(const CommandInput& input) {
+  if (input.arguments.empty()) throw Error(ErrorKind::usage, "a checkpoint or run folder is needed; see --help");
+}
+
+// All but the weights, from path and info.
+void build_net(StoredNet& net) {
+  net.run = parse_run(net.info.run, net.path + ":/run");
+  net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs));
+  net.loss = make_loss(net.run.model.loss);
+  const auto part = [&](const char* name) {
+    const auto found = net.info.normalization.find(name);
+    return found == net.info.normalization.end() ? std::vector<double>{} : found->second;
+  };
+  net.normalization.x = {part("x_shift"), part("x_scale")};
+  net.normalization.y = {part("y_shift"), part("y_scale")};
+}
+
+}  // namespace
 
 std::string checkpoint_file(const std::string& name) {
   std::error_code ignored;
@@ -27,7 +48,7 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   std::optional<Checkpoint> read;
   StoredNet net;
   comm.together([&] {
-    if (input.arguments.empty()) throw Error(ErrorKind::usage, "a checkpoint or run folder is needed; see --help");
+    expect_argument(input);
     if (!comm.is_root()) return;
     net.path = checkpoint_file(input.arguments[0]);
     comm.pulse().enter(Phase::reading);
@@ -36,21 +57,26 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   net.path = comm.broadcast_text(net.path);
   net.info = share_info(comm, read ? &*read : nullptr, net.path).value();
   comm.together([&] {
-    net.run = parse_run(net.info.run, net.path + ":/run");
-    net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs));
-    net.loss = make_loss(net.run.model.loss);
+    build_net(net);
     if (read) check_same_parameters(net.model->parameters(), read->table, net.path);
-    const auto part = [&](const char* name) {
-      const auto found = net.info.normalization.find(name);
-      return found == net.info.normalization.end() ? std::vector<double>{} : found->second;
-    };
-    net.normalization.x = {part("x_shift"), part("x_scale")};
-    net.normalization.y = {part("y_shift"), part("y_scale")};
   });
   set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
   net.weights = Buffer<float>(net.model->parameters().arena_size());
   if (read) std::ranges::copy(read->weights, net.weights.view().begin());
   comm.broadcast(net.weights.view());
+  return net;
+}
+
+StoredNet read_net(const CommandInput& input) {
+  expect_argument(input);
+  StoredNet net;
+  net.path = checkpoint_file(input.arguments[0]);
+  Checkpoint read = read_checkpoint(net.path);
+  net.info = std::move(read.info);
+  build_net(net);
+  check_same_parameters(net.model->parameters(), read.table, net.path);
+  net.weights = Buffer<float>(net.model->parameters().arena_size());
+  std::ranges::copy(read.weights, net.weights.view().begin());
   return net;
 }
 

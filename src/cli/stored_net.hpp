@@ -29,6 +29,10 @@ struct StoredNet {
 /// Collective. Errors: usage, data; on every rank.
 [[nodiscard]] StoredNet load_net(const Communicator& comm, const CommandInput& input);
 
+/// The same by one process, without MPI: for what does not compute with the net.
+/// Errors: usage, data.
+[[nodiscard]] StoredNet read_net(const CommandInput& input);
+
 /// The file that `name` means: itself, or the newest checkpoint of a folder or run folder.
 /// Errors: data (nothing there), naming the folder.
 [[nodiscard]] std::string checkpoint_file(const std::string& name);

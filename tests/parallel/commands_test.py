@@ -151,7 +151,7 @@ class Commands(unittest.TestCase):
     def test_help_and_version_need_no_mpi(self):
         self.assertIn("train", program.run("--help", mpi=False).stdout)
         self.assertRegex(program.run("--version", mpi=False).stdout, r"^lockstep \d+\.\d+\.\d+\n$")
-        for command in ("train", "evaluate", "inspect", "bench", "doctor"):
+        for command in ("train", "evaluate", "inspect", "export", "bench", "doctor"):
             text = program.run(command, "--help", mpi=False).stdout
             self.assertIn("Example:", text)
             self.assertLess(len(text.splitlines()), 24)

@@ -25,10 +25,11 @@ MAY_INCLUDE = {
     "data": {"core", "config", "io"},
     "comm": {"core"},
     "checkpoint": {"core", "config", "io"},
+    "export": {"core", "config", "io", "model", "data", "checkpoint"},
     "train": {"core", "config", "io", "layers", "model", "optim", "data", "comm", "checkpoint"},
 }
-MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train"}
-IN_TESTS = MAY_INCLUDE["train"] | {"train"}  # all but cli, which is in no library
+MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "export"}
+IN_TESTS = MAY_INCLUDE["cli"]  # all but cli, which is in no library
 
 # What is used in a few places only: pattern, those places, and what to do elsewhere.
 CONFINED = [
@@ -39,6 +40,7 @@ CONFINED = [
      "<cblas.h> belongs to src/core/blas.cpp; call core/blas.hpp"),
     (r"#\s*include\s*[<\"](hdf5|H5[A-Z]\w*)\.h[>\"]", ("src/io/", "tests/"),
      "<hdf5.h> belongs to src/io; call io/hdf5.hpp"),
+    (r"#\s*include\s*[<\"]google/protobuf/", ("src/io/",), "protobuf belongs to src/io; call io/protobuf.hpp"),
     (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
 ]
 # Spelled with brackets so that this file does not hold the words.

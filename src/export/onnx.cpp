@@ -1,0 +1,136 @@
+#include "export/onnx.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "export/layer_rules.hpp"
+#include "export/onnx_graph.hpp"
+#include "lockstep/error.hpp"
+#include "lockstep/version.hpp"
+
+namespace lockstep {
+namespace {
+
+// onnx.proto, as in onnx_graph.cpp.
+namespace model_of {
+enum Field {
+  ir_version = 1,
+  producer_name = 2,
+  producer_version = 3,
+  model_version = 5,
+  graph = 7,
+  opset_import = 8,
+  metadata_props = 14
+};
+}
+namespace opset {
+enum Field { domain = 1, version = 2 };
+}
+namespace entry {
+enum Field { key = 1, value = 2 };
+}
+constexpr std::int64_t kIrVersion = 7;
+
+/// `value` rounded, checked to be a number that float32 holds with all its digits.
+float narrow(double value, const char* what, std::size_t column) {
+  const auto narrowed = static_cast<float>(value);
+  if (value != 0 && !std::isnormal(narrowed)) {
+    throw Error(ErrorKind::data,
+                fmt::format("the normalisation of column {} of {} needs {:g}, which float32 does not hold, "
+                            "and ONNX models compute in it; export with --npz or --hdf5, or train on data "
+                            "in other units",
+                            column, what, value));
+  }
+  return narrowed;
+}
+
+/// (x - shift) / scale, close to what double gives: x - near is exact where it matters, the rest of the shift comes in
+/// when the numbers are small. Folded into the first layer, a large shift would cost digits.
+std::string add_normalization(OnnxGraph& graph, const ColumnScaling& scaling, const std::string& x) {
+  if (scaling.empty()) return x;
+  const std::size_t columns = scaling.shift.size();
+  std::vector<float> near(columns);
+  std::vector<float> factor(columns);
+  std::vector<float> rest(columns);
+  for (std::size_t c = 0; c < columns; ++c) {
+    near[c] = narrow(scaling.shift[c], "x", c);
+    factor[c] = narrow(1.0 / scaling.scale[c], "x", c);
+    rest[c] = static_cast<float>((static_cast<double>(near[c]) - scaling.shift[c]) / scaling.scale[c]);
+  }
+  const std::size_t shape[] = {columns};
+  std::string at = graph.node("x/shifted", "Sub", {x, graph.constant("x/shift", shape, near)});
+  at = graph.node("x/scaled", "Mul", {at, graph.constant("x/factor", shape, factor)});
+  if (std::ranges::all_of(rest, [](float value) { return value == 0; })) return at;
+  return graph.node("x/normalized", "Add", {at, graph.constant("x/rest_of_shift", shape, rest)});
+}
+
+std::string add_own_units(OnnxGraph& graph, const ColumnScaling& scaling, const std::string& at) {
+  if (scaling.empty()) return at;
+  std::vector<float> scale;
+  std::vector<float> shift;
+  for (std::size_t c = 0; c < scaling.shift.size(); ++c) {
+    scale.push_back(narrow(scaling.scale[c], "y", c));
+    shift.push_back(narrow(scaling.shift[c], "y", c));
+  }
+  const std::size_t shape[] = {scale.size()};
+  const std::string scaled = graph.node("y/scaled", "Mul", {at, graph.constant("y/scale", shape, scale)});
+  return graph.node("y/shifted", "Add", {scaled, graph.constant("y/shift", shape, shift)});
+}
+
+std::string add_answer(OnnxGraph& graph, const TrainedNet& net, const std::string& at) {
+  switch (net.task) {
+    case Task::classification:
+      return graph.node("y/softmax", "Softmax", {at}, {{"axis", std::int64_t{1}}});
+    case Task::binary:
+      return graph.node("y/sigmoid", "Sigmoid", {at});
+    case Task::regression:
+      break;
+  }
+  return add_own_units(graph, net.normalization.y, at);
+}
+
+void add_metadata(ProtobufMessage& model, std::string_view key, std::string_view value) {
+  ProtobufMessage pair;
+  pair.text(entry::key, key);
+  pair.text(entry::value, value);
+  model.message(model_of::metadata_props, pair);
+}
+
+}  // namespace
+
+std::string build_onnx(const TrainedNet& net) {
+  constexpr std::size_t kMostBytes = (std::size_t{1} << 31U) - (std::size_t{1} << 20U);  // the rest is small
+  if (net.weights.size_bytes() > kMostBytes) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} weights are too many for an ONNX file, which takes less than 2 GiB; export "
+                            "with --hdf5",
+                            net.model.parameters().count()));
+  }
+  OnnxGraph graph;
+  std::string at = add_normalization(graph, net.normalization.x, std::string(kOnnxInput));
+  for (const TrainedLayer& layer : layers_of(net)) at = rule_of(layer.type).add_nodes(graph, layer, at);
+  at = add_answer(graph, net, at);
+
+  ProtobufMessage version;
+  version.text(opset::domain, "");  // the standard operators
+  version.integer(opset::version, kOnnxOpset);
+  ProtobufMessage model;
+  model.integer(model_of::ir_version, kIrVersion);
+  model.text(model_of::producer_name, "lockstep");
+  model.text(model_of::producer_version, kVersion);
+  model.integer(model_of::model_version, static_cast<std::int64_t>(net.info.position.step));
+  model.message(model_of::opset_import, version);
+  model.message(model_of::graph, graph.finish(net.run.name, at, net.model.inputs(), net.model.outputs()));
+  add_metadata(model, "run", net.run.name);
+  add_metadata(model, "step", std::to_string(net.info.position.step));
+  add_metadata(model, "digest", net.info.digest);
+  add_metadata(model, "output", output_kind(net.task));
+  if (!net.info.class_names.empty()) add_metadata(model, "classes", nlohmann::json(net.info.class_names).dump());
+  return std::move(model).take();
+}
+
+}  // namespace lockstep

@@ -1,0 +1,17 @@
+// A trained net as an ONNX model.
+#pragma once
+
+#include <string>
+
+#include "export/trained_net.hpp"
+
+namespace lockstep {
+
+inline constexpr int kOnnxOpset = 13;
+
+/// The bytes of a ModelProto: samples in their own units in, values in their own units or probabilities out.
+/// Shapes: x float32 [N, inputs], y float32 [N, outputs], N free.
+/// Errors: data (2 GiB and more; a normalisation beyond float32, naming the column).
+[[nodiscard]] std::string build_onnx(const TrainedNet& net);
+
+}  // namespace lockstep

@@ -1,0 +1,49 @@
+// An ONNX graph: a chain of nodes from "x" [N, inputs] to "y" [N, outputs], and constants.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "io/protobuf.hpp"
+
+namespace lockstep {
+
+inline constexpr std::string_view kOnnxInput = "x";
+inline constexpr std::string_view kOnnxOutput = "y";
+
+/// Values are named by the node or constant that gives them; the caller keeps the names apart.
+class OnnxGraph {
+ public:
+  using Attribute = std::pair<std::string_view, std::variant<std::int64_t, float>>;
+
+  /// Adds a constant of float32; returns its name. Shapes: values [product of shape]; no shape: a scalar.
+  std::string constant(std::string name, std::span<const std::size_t> shape, std::span<const float> values);
+  std::string scalar(std::string name, float value) { return constant(std::move(name), {}, {&value, 1}); }
+
+  /// Adds a node with one output; returns its name.
+  std::string node(std::string name, std::string_view type, std::vector<std::string> inputs,
+                   std::vector<Attribute> attributes = {});
+
+  /// The GraphProto. `last`, what the chain ends in, becomes the output; rows are free, dimension "N".
+  [[nodiscard]] ProtobufMessage finish(const std::string& name, const std::string& last, std::size_t inputs,
+                                       std::size_t outputs);
+
+ private:
+  struct Node {
+    std::string name;
+    std::string_view type;
+    std::vector<std::string> inputs;
+    std::string output;
+    std::vector<Attribute> attributes;
+  };
+  std::vector<Node> nodes_;
+  std::vector<ProtobufMessage> constants_;
+};
+
+}  // namespace lockstep

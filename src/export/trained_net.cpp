@@ -1,0 +1,24 @@
+#include "export/trained_net.hpp"
+
+namespace lockstep {
+
+std::vector<TrainedLayer> layers_of(const TrainedNet& net) {
+  std::vector<TrainedLayer> layers;
+  const auto names = net.model.layer_names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const LayerConfig& config = net.run.model.layers[i];
+    TrainedLayer layer{names[i], config.type, config.options, {}};
+    for (const Parameter& parameter : net.model.parameters().entries()) {
+      if (parameter.layer != layer.name) continue;
+      layer.tensors.push_back({parameter, net.weights.subspan(parameter.range.begin, parameter.range.size())});
+    }
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+std::string_view output_kind(Task task) {
+  return task == Task::regression ? "values" : "probabilities";
+}
+
+}  // namespace lockstep
