@@ -25,7 +25,7 @@ using Pieces = std::vector<std::span<const std::byte>>;
 // What is to be written, held until it is.
 struct Built {
   std::string onnx;
-  std::optional<ZipArchive> npz;
+  std::vector<std::byte> npz;
   std::optional<h5::FileImage> hdf5;
 };
 
@@ -44,7 +44,7 @@ constexpr Format kFormats[] = {
     {"npz", "NumPy arrays",
      [](const TrainedNet& net, const std::string& /*file*/, Built& built) {
        built.npz = build_npz(net);
-       return built.npz->finish();
+       return Pieces{built.npz};
      }},
     {"hdf5", "HDF5 arrays",
      [](const TrainedNet& net, const std::string& file, Built& built) {

@@ -10,8 +10,9 @@ pkg_check_modules(openblas REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(highway REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(zip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(protobuf REQUIRED IMPORTED_TARGET protobuf-lite)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # headers alone, in the default path
 
 set(LOCKSTEP_PRIVATE_LIBRARIES PkgConfig::openblas PkgConfig::hdf5 PkgConfig::xxhash PkgConfig::highway
-    PkgConfig::protobuf tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json ZLIB::ZLIB fmt::fmt Threads::Threads)
+    PkgConfig::protobuf PkgConfig::zip tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json ZLIB::ZLIB fmt::fmt Threads::Threads)

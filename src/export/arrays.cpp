@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "export/layer_rules.hpp"
+#include "io/zip.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -72,25 +74,24 @@ std::string describe_net(const TrainedNet& net) {
   return json.dump();
 }
 
-ZipArchive build_npz(const TrainedNet& net) {
-  constexpr std::size_t kMostBytes = (std::size_t{1} << 32U) - (std::size_t{1} << 24U);  // the rest is small
-  if (net.weights.size_bytes() > kMostBytes) {
-    throw Error(ErrorKind::data,
-                fmt::format("{} weights are too many for an .npz, which takes less than 4 GiB; export with --hdf5",
-                            net.model.parameters().count()));
-  }
+std::vector<std::byte> build_npz(const TrainedNet& net) {
+  std::deque<std::string> heads;  // live until the archive is finished
   ZipArchive archive;
+  const auto add = [&](const std::string& name, std::string head, std::span<const std::byte> data) {
+    heads.push_back(std::move(head));
+    archive.add(name + ".npy", std::as_bytes(std::span(heads.back())), data);
+  };
   for (const NamedArray& array : arrays_of(net)) {
     std::visit(
         [&](auto values) {
           const char* type = sizeof(values[0]) == sizeof(float) ? "<f4" : "<f8";
-          archive.add(array.name + ".npy", npy_header(type, array.shape), std::as_bytes(values));
+          add(array.name, npy_header(type, array.shape), std::as_bytes(values));
         },
         array.values);
   }
   const std::string about = describe_net(net);
-  archive.add(std::string(kAbout) + ".npy", npy_header(fmt::format("|S{}", about.size()), {}) + about, {});
-  return archive;
+  add(kAbout, npy_header(fmt::format("|S{}", about.size()), {}), std::as_bytes(std::span(about)));
+  return archive.finish();
 }
 
 h5::FileImage build_hdf5(const TrainedNet& net, const std::string& name) {

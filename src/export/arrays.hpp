@@ -9,7 +9,6 @@
 
 #include "export/trained_net.hpp"
 #include "io/hdf5.hpp"
-#include "io/zip.hpp"
 
 namespace lockstep {
 
@@ -27,9 +26,8 @@ struct NamedArray {
 /// [class of torch.nn, its arguments].
 [[nodiscard]] std::string describe_net(const TrainedNet& net);
 
-/// An .npz: arrays_of(), and describe_net() as the bytes of "about". The net lives until it is written.
-/// Errors: data (4 GiB and more).
-[[nodiscard]] ZipArchive build_npz(const TrainedNet& net);
+/// An .npz: arrays_of(), and describe_net() as the bytes of "about".
+[[nodiscard]] std::vector<std::byte> build_npz(const TrainedNet& net);
 
 /// The same as an HDF5 file; `name` is for messages. Errors: io.
 [[nodiscard]] h5::FileImage build_hdf5(const TrainedNet& net, const std::string& name);

@@ -1,33 +1,36 @@
-// A zip archive of files that are stored as they are, not compressed (PKWARE's APPNOTE 6.3, without its 64-bit part).
+// A zip archive of files that are stored as they are, made in memory by libzip.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+struct zip;
+struct zip_source;
 
 namespace lockstep {
 
 class ZipArchive {
  public:
-  /// Adds a file: `head` and `data` behind it, which stays with the caller until the archive is written.
-  /// Errors: data (an archive of 4 GiB and more, or of 65535 files), naming the file.
-  void add(const std::string& name, std::string head, std::span<const std::byte> data);
+  /// Errors: internal (libzip).
+  ZipArchive();
 
-  /// The archive, piece by piece; equal contents are equal bytes. The pieces live as long as the archive. To be called
-  /// once, at the end.
-  [[nodiscard]] std::vector<std::span<const std::byte>> finish();
+  /// Adds a file: `head` and `data` behind it. Both stay with the caller until finish().
+  /// Errors: data (a name that an archive does not take, or that stands twice), naming the file.
+  void add(const std::string& name, std::span<const std::byte> head, std::span<const std::byte> data);
+
+  /// The archive; equal contents are equal bytes. To be called once, at the end. Errors: data.
+  [[nodiscard]] std::vector<std::byte> finish();
 
  private:
-  std::deque<std::string> texts_;  // headers; a deque leaves them where they are
-  std::vector<std::span<const std::byte>> pieces_;
-  std::string directory_;
-  std::uint64_t size_ = 0;
-  std::uint16_t files_ = 0;
-
-  void append(std::string text);
+  struct Free {
+    void operator()(zip* archive) const noexcept;
+    void operator()(zip_source* source) const noexcept;
+  };
+  std::unique_ptr<zip_source, Free> bytes_;  // what the archive is written to
+  std::unique_ptr<zip, Free> archive_;       // goes before it
 };
 
 }  // namespace lockstep
