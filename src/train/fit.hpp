@@ -13,6 +13,7 @@
 #include "lockstep/run_config.hpp"
 #include "lockstep/scores.hpp"
 #include "lockstep/trainer.hpp"
+#include "train/monitor.hpp"
 
 namespace lockstep {
 
@@ -31,8 +32,7 @@ class FitObserver {
  public:
   virtual ~FitObserver() = default;
   virtual void on_step(const StepResult& /*step*/, const FitProgress& /*progress*/) {}
-  virtual void on_epoch(const FitProgress& /*progress*/, double /*train_loss*/, const std::optional<Scores>& /*test*/) {
-  }
+  virtual void on_epoch(const FitProgress& /*progress*/, const EpochScores& /*scores*/) {}
 };
 
 struct FitOptions {
@@ -64,9 +64,10 @@ struct FitSummary {
   std::string wire;
   bool same_bits_at_any_rank_count = true;
   std::string digest;
-  double train_loss = 0;  ///< of the last epoch
-  std::optional<Scores> test;
+  EpochScores scores;  ///< of the last epoch, or of the best where the run ends with its state
   std::optional<Best> best;
+  bool stopped_early = false;           ///< by train.early_stop
+  std::optional<Restored> restored;     ///< the best checkpoint, where the run ends with its state
   std::string checkpoint;               ///< the last one written; rank 0
   double checkpoint_seconds = 0;        ///< of this start: all saves, from the first byte copied to the file in place
   double checkpoint_stall_seconds = 0;  ///< of this start: for which training stood still for them

@@ -17,7 +17,7 @@
 #include "lockstep/error.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
 #include "train/engine.hpp"
-#include "train/monitor.hpp"
+#include "train/steering.hpp"
 
 namespace lockstep::fuzz {
 namespace {
@@ -114,8 +114,7 @@ class RunFiles final : public Kind {
     const EngineParts parts(resolved, 8, 1000);
     (void)parts.schedule->factor(1000);
     (void)parse_normalize(resolved.data.normalize);
-    const Monitor monitor(resolved.checkpoint.monitor, parts.loss->task(), parts.model.outputs(),
-                          !resolved.data.test.empty());
+    const Steering steering(resolved, parts.loss->task(), parts.model.outputs());
     check_way_back(resolved);
   }
 
