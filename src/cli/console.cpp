@@ -70,8 +70,7 @@ void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progres
 void ConsoleProgress::on_epoch(const FitProgress& progress, const EpochScores& scores) {
   if (mode_ == Mode::none) return;
   const auto now = std::chrono::steady_clock::now();
-  const bool last = progress.epoch == progress.epochs;
-  if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !last) return;
+  if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !progress.last_epoch) return;
   last_ = now;
   std::string text;
   for (const auto& [split, of_split] : {std::pair{"validation", &scores.validation}, {"test", &scores.test}}) {

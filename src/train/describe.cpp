@@ -31,7 +31,8 @@ std::vector<std::string> describe_run(const Engine& engine, const RunData& data,
 std::string describe_memory(const Engine& engine, const RunData& data) {
   const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   const Communicator& comm = engine.comm();
-  const std::size_t order = data.train_samples() * sizeof(std::uint32_t);  // of an epoch
+  const std::size_t order = (data.train_samples() + data.split.train.size() + data.split.validation.size()) *
+                            sizeof(std::uint32_t);  // of an epoch, and what it is made of
   const std::size_t held = data.train.bytes() + (data.test ? data.test->bytes() : 0);
   const std::size_t rank = engine.bytes() + order;
   const auto ranks = static_cast<std::size_t>(comm.max(comm.node_size()));  // of the fullest host

@@ -148,7 +148,7 @@ class Fit {
     const auto start = std::chrono::steady_clock::now();
     score_splits(*r_.engine, r_.data, scores_);
     r_.deadline->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    const FitProgress at_end = progress();
+    FitProgress at_end = progress();
     ++info().position.epoch;
     info().position.position = 0;
     add_history(info(), r_.engine->learning_rate(info().position.step - 1), scores_);
@@ -159,6 +159,7 @@ class Fit {
     const double value = monitor.value(info().history, info().history.num_rows() - 1);
     const bool improved = monitor.better(value, info().best ? std::optional(info().best->value) : std::nullopt);
     if (improved) info().best = Best{monitor.name(), value, info().position.step, info().position.epoch};
+    at_end.last_epoch = r_.finished();
     if (comm_.is_root()) warn(folder_.add_epoch(info().history));
     if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, scores_);
     if (r_.finished()) return;  // the last state is saved by end(), which may take that of the best

@@ -25,6 +25,7 @@ struct FitProgress {
   double epoch_loss = 0;          ///< mean over the epoch so far
   double samples_per_second = 0;  ///< of this start
   double seconds_left = 0;        ///< at that speed, of steps alone
+  bool last_epoch = false;        ///< the run ends with this one; known at its end
 };
 
 /// Told what happens; on rank 0 only.
