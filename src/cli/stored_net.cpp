@@ -76,7 +76,7 @@ StoredNet read_net(const CommandInput& input) {
   build_net(net);
   check_same_parameters(net.model->parameters(), read.table, net.path);
   net.weights = Buffer<float>(net.model->parameters().arena_size());
-  std::ranges::copy(read.weights, net.weights.view().begin());
+  std::ranges::copy(read.net(), net.weights.view().begin());
   return net;
 }
 

@@ -110,7 +110,11 @@ class Commands(unittest.TestCase):
                 self.assertEqual(scores[name], value, f"{split} {name}")  # of the average
         self.assertEqual(float(rows[-1]["validation_loss"]), summary["validation"]["loss"])
         with h5py.File(summary["checkpoint"]) as file:
-            self.assertEqual(file["ema/dense1/weight"].shape, (128, 64))
+            average = file["ema/dense1/weight"][:]
+            self.assertFalse((average == file["parameters/dense1/weight"][:]).all())
+        program.run("export", folder, "--hdf5", self.folder / "early.h5", mpi=False)
+        with h5py.File(self.folder / "early.h5") as file:
+            self.assertTrue((file["0.weight"][:] == average).all())
         again = program.run("train", RUN, *options, "--resume")
         self.assertIn("the run is finished, validation.loss has not improved for 1 epoch", again.stderr)
         refused = program.run("evaluate", self.trained, "--split", "validation", expect=2)
