@@ -39,11 +39,21 @@ struct DataConfig {
   DataSource test = {};
   std::string normalize = "none";       ///< none | standard | minmax, fitted on train
   std::optional<std::int64_t> classes;  ///< unset: the file's class list, or the largest label + 1
+  double validation = 0;                ///< share of the training samples that is held out and scored; 0: none
 };
 
 struct ModelConfig {
   Component loss = {"mse"};
   std::vector<LayerConfig> layers = {};
+};
+
+/// When a run ends before its epochs are over, and with what.
+struct EarlyStop {
+  std::string monitor = "auto";  ///< the score that has to improve; auto: that of checkpoint.monitor
+  std::int64_t patience = 10;    ///< epochs without an improvement that end the run
+  double min_delta = 0;          ///< an improvement is more than that
+  bool restore_best = true;      ///< whether the run ends with the state of its best checkpoint
+  bool operator==(const EarlyStop&) const = default;
 };
 
 struct TrainConfig {
@@ -58,6 +68,8 @@ struct TrainConfig {
   std::string time_limit = "auto";    ///< auto (the end of the batch job) | none | a time: "1h55m"
   double stall_timeout = 300;         ///< [s] without a sign of life before the program ends the job; 0: never
   std::int64_t audit_every = 0;       ///< steps between comparisons of all copies of the weights; 0: none
+  std::optional<EarlyStop> early_stop = {};  ///< unset: all epochs
+  double ema = 0;                            ///< decay of the average of the weights; 0: none is kept
 };
 
 struct OptimizerConfig {
@@ -74,7 +86,8 @@ struct CheckpointConfig {
   std::int64_t every_steps = 0;   ///< 0: not by steps
   double every_seconds = 0;       ///< 0: not by time
   std::int64_t keep = 3;          ///< newest ones kept; the best is kept beside them
-  std::string monitor = "auto";  ///< test.loss, test.accuracy, train.loss, ...; auto: accuracy or loss of the test data
+  /// validation.loss, test.accuracy, train.loss, ...; auto: accuracy or loss of validation or test data
+  std::string monitor = "auto";
 };
 
 struct LogConfig {

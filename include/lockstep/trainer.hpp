@@ -58,10 +58,12 @@ struct StepResult {
 
 class Trainer {
  public:
-  /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data` and the intervals
-  /// of `run.checkpoint` are not used here. An unset run.train.shards becomes the number of ranks. Collective over
-  /// `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more. Errors: config (the run;
-  /// more ranks than shards), usage, comm. Config errors are thrown on every rank.
+  /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data`,
+  /// run.train.early_stop and the intervals of `run.checkpoint` are not used here. With run.train.ema, save() keeps the
+  /// average; evaluate() and predict() go by the weights of the last step all the same. An unset run.train.shards
+  /// becomes the number of ranks. Collective over `comm`, which is duplicated. MPI must be initialised with
+  /// MPI_THREAD_FUNNELED or more. Errors: config (the run; more ranks than shards), usage, comm. Config errors are
+  /// thrown on every rank.
   Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options = {});
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;

@@ -43,6 +43,12 @@ struct History {
   [[nodiscard]] std::size_t num_rows() const noexcept { return columns.empty() ? 0 : rows.size() / columns.size(); }
 };
 
+/// Whose state a checkpoint holds where a run has ended with that of its best checkpoint.
+struct Restored {
+  std::uint64_t step = 0;
+  std::uint64_t epoch = 0;
+};
+
 /// The best checkpoint so far by the monitored score.
 struct Best {
   std::string monitor;
@@ -76,6 +82,7 @@ struct CheckpointInfo {
   EpochSums sums;
   History history;
   std::optional<Best> best;
+  std::optional<Restored> restored;  ///< where the arrays are not those of `position`
   std::map<std::string, std::vector<double>>
       normalization;  ///< x_shift, x_scale, y_shift, y_scale; absent when not used
 };
@@ -86,6 +93,7 @@ struct CheckpointArrays {
   std::span<const float> weights;  ///< [arena]
   std::span<const std::string_view> slot_names;
   std::vector<std::span<const float>> slots;  ///< [slots][arena]
+  std::span<const float> ema = {};            ///< [arena] moving average of the weights; empty: none is kept
 };
 
 /// A checkpoint read back.
@@ -95,9 +103,14 @@ struct Checkpoint {
   std::vector<float> weights;  ///< [arena]
   std::vector<std::string> slot_names;
   std::vector<std::vector<float>> slots;  ///< [slots][arena]
+  std::vector<float> ema;                 ///< [arena] moving average of the weights; empty: none is kept
+
+  /// The weights of the net that the run is scored with: their average where one is kept. [arena]
+  [[nodiscard]] std::span<const float> net() const noexcept { return ema.empty() ? weights : ema; }
 };
 
-/// XXH3-128 over names, shapes and bytes of parameters and optimizer state and over step, epoch, position and seed.
+/// XXH3-128 over names, shapes and bytes of parameters, optimizer state and average, and over step, epoch, position and
+/// seed.
 [[nodiscard]] std::string digest_of(const CheckpointArrays& arrays, const Position& position, std::int64_t seed);
 
 /// Builds the file in memory: the one step that needs the arrays to stand still, at the cost of a copy. `name` is for

@@ -23,6 +23,10 @@ std::string digest_of(const CheckpointArrays& arrays, const Position& position, 
     hash.text(arrays.slot_names[slot]);
     add_arrays(hash, arrays.table, arrays.slots[slot]);
   }
+  if (!arrays.ema.empty()) {
+    hash.text("ema");
+    add_arrays(hash, arrays.table, arrays.ema);
+  }
   hash.integer(position.step);
   hash.integer(position.epoch);
   hash.integer(position.position);

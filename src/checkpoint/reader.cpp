@@ -81,6 +81,9 @@ void read_history(const h5::File& file, CheckpointInfo& info) {
     info.best = Best{file.text_attribute("/best", "monitor"), file.number_attribute("/best", "value"),
                      count_attribute(file, "/best", "step"), count_attribute(file, "/best", "epoch")};
   }
+  if (file.exists("/restored")) {
+    info.restored = Restored{count_attribute(file, "/restored", "step"), count_attribute(file, "/restored", "epoch")};
+  }
 }
 
 ParameterTable read_table(const h5::File& file) {
@@ -148,9 +151,10 @@ Checkpoint read_checkpoint(const std::string& path, const std::function<void()>&
   for (const std::string& slot : checkpoint.slot_names) {
     checkpoint.slots.push_back(read_arrays(file, "/optimizer/" + slot, checkpoint.table));
   }
+  if (file.exists("/ema")) checkpoint.ema = read_arrays(file, "/ema", checkpoint.table);
   const std::vector<std::string_view> names(checkpoint.slot_names.begin(), checkpoint.slot_names.end());
   const CheckpointArrays arrays{
-      checkpoint.table, checkpoint.weights, names, {checkpoint.slots.begin(), checkpoint.slots.end()}};
+      checkpoint.table, checkpoint.weights, names, {checkpoint.slots.begin(), checkpoint.slots.end()}, checkpoint.ema};
   const std::string digest = digest_of(arrays, checkpoint.info.position, checkpoint.info.seed);
   if (digest != checkpoint.info.digest) {
     throw Error(ErrorKind::data,

@@ -84,6 +84,11 @@ void write_history(h5::File& file, const CheckpointInfo& info) {
     file.set_attribute("/best", "step", static_cast<std::int64_t>(info.best->step));
     file.set_attribute("/best", "epoch", static_cast<std::int64_t>(info.best->epoch));
   }
+  if (info.restored) {
+    file.make_group("/restored");
+    file.set_attribute("/restored", "step", static_cast<std::int64_t>(info.restored->step));
+    file.set_attribute("/restored", "epoch", static_cast<std::int64_t>(info.restored->epoch));
+  }
 }
 
 void write_info(h5::File& file, const CheckpointInfo& info) {
@@ -103,7 +108,7 @@ std::vector<std::byte> encode_info(const CheckpointInfo& info) {
 
 h5::FileImage build_checkpoint(const std::string& name, CheckpointInfo info, const CheckpointArrays& arrays) {
   // Beside the arrays: headers of data sets and groups, of some hundred bytes each, and the history.
-  const std::size_t arenas = 1 + arrays.slots.size();
+  const std::size_t arenas = 1 + arrays.slots.size() + (arrays.ema.empty() ? 0 : 1);
   const std::size_t expected = arenas * (arrays.table.count() * sizeof(float) + arrays.table.entries().size() * 2048) +
                                info.history.rows.size() * sizeof(double) + (std::size_t{1} << 18U);
   info.digest = digest_of(arrays, info.position, info.seed);
@@ -119,6 +124,7 @@ h5::FileImage build_checkpoint(const std::string& name, CheckpointInfo info, con
     slots += name + "\n";
   }
   file.set_attribute("/optimizer", "slots", std::string_view(slots));
+  if (!arrays.ema.empty()) write_arrays(file, "/ema", arrays.table, arrays.ema);
   return std::move(file).take_image();
 }
 

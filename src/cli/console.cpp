@@ -67,19 +67,19 @@ void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progres
                               progress.samples_per_second, format_seconds(progress.seconds_left)));
 }
 
-void ConsoleProgress::on_epoch(const FitProgress& progress, double train_loss, const std::optional<Scores>& test) {
+void ConsoleProgress::on_epoch(const FitProgress& progress, const EpochScores& scores) {
   if (mode_ == Mode::none) return;
   const auto now = std::chrono::steady_clock::now();
-  const bool last = progress.epoch == progress.epochs;
-  if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !last) return;
+  if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !progress.last_epoch) return;
   last_ = now;
-  std::string scores;
-  if (test) {
-    for (const auto& [name, value] : test->named()) scores += fmt::format("  test {} {:.5g}", name, value);
+  std::string text;
+  for (const auto& [split, of_split] : {std::pair{"validation", &scores.validation}, {"test", &scores.test}}) {
+    if (!*of_split) continue;
+    for (const auto& [name, value] : (*of_split)->named()) text += fmt::format("  {} {} {:.5g}", split, name, value);
   }
   print_to_stderr(fmt::format("{}epoch {}/{}  loss {:.5g}{}  {:.0f} samples/s  {} left\n",
-                              mode_ == Mode::live ? "\r\033[K" : "", progress.epoch, progress.epochs, train_loss,
-                              scores, progress.samples_per_second, format_seconds(progress.seconds_left)));
+                              mode_ == Mode::live ? "\r\033[K" : "", progress.epoch, progress.epochs, scores.train_loss,
+                              text, progress.samples_per_second, format_seconds(progress.seconds_left)));
 }
 
 }  // namespace lockstep::cli

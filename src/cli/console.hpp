@@ -18,7 +18,7 @@ class ConsoleProgress final : public FitObserver {
  public:
   explicit ConsoleProgress(bool quiet);
   void on_step(const StepResult& step, const FitProgress& progress) override;
-  void on_epoch(const FitProgress& progress, double train_loss, const std::optional<Scores>& test) override;
+  void on_epoch(const FitProgress& progress, const EpochScores& scores) override;
 
  private:
   enum class Mode { none, lines, live };

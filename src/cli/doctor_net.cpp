@@ -16,7 +16,7 @@ void describe_net(TestNet& net) {
   const EngineParts parts(still_run(net, static_cast<std::size_t>(*net.run.train.shards)), net.inputs, 1);
   const ParameterTable& table = parts.model.parameters();
   net.parameters = table.count();
-  net.slots = parts.optimizer->slots().size();
+  net.slots = parts.optimizer->slots().size() + (net.run.train.ema > 0 ? 1 : 0);
   net.layers = layer_shares(table);
   net.gradient_bytes = static_cast<double>(table.arena_size() * sizeof(float));
   net.shape = std::to_string(net.inputs);

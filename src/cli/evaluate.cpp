@@ -23,14 +23,22 @@ DataSource source_of(const CommandInput& input, const RunConfig& run) {
     const auto file = input.options["data"].as<std::string>();
     return {file.find(":/") == std::string::npos ? file + ":/" + split : file, ""};
   }
-  if (split != "test" && split != "train") {
-    throw Error(ErrorKind::usage, fmt::format("--split: expected train or test, found \"{}\"", split));
+  if (split != "test" && split != "train" && split != "validation") {
+    throw Error(ErrorKind::usage, fmt::format("--split: expected train, validation or test, found \"{}\"", split));
   }
-  const DataSource& source = split == "train" ? run.data.train : run.data.test;
-  if (source.empty()) {
+  const DataSource& source = split == "test" ? run.data.test : run.data.train;
+  if (source.empty() || (split == "validation" && run.data.validation == 0)) {
     throw Error(ErrorKind::usage, fmt::format("the run has no {} data; name some with --data", split));
   }
   return source;
+}
+
+// Which rows of the run's own data make up a split; empty: all.
+std::vector<std::uint32_t> rows_of(const CommandInput& input, const StoredNet& stored, const Dataset& data) {
+  const auto split = input.options["split"].as<std::string>();
+  if (input.options.count("data") != 0 || split == "test") return {};
+  Split both = split_of_run(stored.run, stored.info, data);
+  return std::move(split == "train" ? both.train : both.validation);
 }
 
 void print_confusion(const Scores& scores, const std::vector<std::string>& names) {
@@ -67,6 +75,7 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
   DataSource source;
   comm.together([&] { source = source_of(input, stored.run); });
   const Dataset data = load_dataset(comm, source, {});
+  std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {
       throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", data.source,
@@ -74,8 +83,9 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     }
     check_targets(data, nullptr, *stored.loss, stored.model->outputs(),
                   static_cast<std::int64_t>(stored.model->outputs()));
+    rows = rows_of(input, stored, data);
   });
-  return {evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization),
+  return {evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization, rows),
           data.source};
 }
 
@@ -104,7 +114,7 @@ Command evaluate_command() {
           true,
           false,
           {{"data", OptionKind::text, "FILE.h5", "", "other data than the run's; FILE.h5:/group names the group"},
-           {"split", OptionKind::text, "NAME", "test", "train or test"},
+           {"split", OptionKind::text, "NAME", "test", "train, validation or test"},
            {"json", OptionKind::flag, "", "", "scores and confusion matrix as JSON"}},
           run_evaluate};
 }

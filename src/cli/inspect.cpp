@@ -53,6 +53,8 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
   }
   json["weights"] = checkpoint.table.count();
   json["optimizer_slots"] = checkpoint.slot_names;
+  json["ema"] = !checkpoint.ema.empty();
+  if (info.restored) json["restored"] = {{"step", info.restored->step}, {"epoch", info.restored->epoch}};
   if (info.best) {
     json["best"] = {{"monitor", info.best->monitor},
                     {"value", info.best->value},
@@ -83,9 +85,14 @@ void print_text(const Checkpoint& checkpoint, const std::string& path) {
   if (info.best)
     fmt::print("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value,
                info.best->step, info.best->epoch);
-  fmt::print(
-      "  parameters    {} weights{}\n", checkpoint.table.count(),
-      checkpoint.slot_names.empty() ? "" : fmt::format(", each with {}", fmt::join(checkpoint.slot_names, " and ")));
+  if (info.restored) {
+    fmt::print("  restored      the run has ended with the state of step {} (epoch {})\n", info.restored->step,
+               info.restored->epoch);
+  }
+  std::vector<std::string> arrays = checkpoint.slot_names;
+  if (!checkpoint.ema.empty()) arrays.emplace_back("moving average");
+  fmt::print("  parameters    {} weights{}\n", checkpoint.table.count(),
+             arrays.empty() ? "" : fmt::format(", each with {}", fmt::join(arrays, " and ")));
   for (const Parameter& parameter : checkpoint.table.entries()) {
     fmt::print("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
   }

@@ -62,7 +62,7 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   });
   set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
   net.weights = Buffer<float>(net.model->parameters().arena_size());
-  if (read) std::ranges::copy(read->weights, net.weights.view().begin());
+  if (read) std::ranges::copy(read->net(), net.weights.view().begin());
   comm.broadcast(net.weights.view());
   return net;
 }
@@ -76,7 +76,7 @@ StoredNet read_net(const CommandInput& input) {
   build_net(net);
   check_same_parameters(net.model->parameters(), read.table, net.path);
   net.weights = Buffer<float>(net.model->parameters().arena_size());
-  std::ranges::copy(read.weights, net.weights.view().begin());
+  std::ranges::copy(read.net(), net.weights.view().begin());
   return net;
 }
 

@@ -27,13 +27,20 @@ void print_result(const FitSummary& summary) {
                format_seconds(summary.communication_seconds),
                100 * summary.communication_seconds / summary.step_seconds);
   }
-  fmt::print("train loss         {:.6g}\n", summary.train_loss);
-  if (summary.test) {
-    for (const auto& [name, value] : summary.test->named()) fmt::print("test {:<14}{:.6g}\n", name, value);
+  fmt::print("train loss         {:.6g}\n", summary.scores.train_loss);
+  for (const auto& [split, scores] :
+       {std::pair{"validation", &summary.scores.validation}, {"test", &summary.scores.test}}) {
+    if (!*scores) continue;
+    for (const auto& [name, value] : (*scores)->named()) {
+      fmt::print("{:<18} {:.6g}\n", fmt::format("{} {}", split, name), value);
+    }
   }
   if (summary.best) {
     fmt::print("best               {} {:.6g} (epoch {}, step {})\n", summary.best->monitor, summary.best->value,
                summary.best->epoch, summary.best->step);
+  }
+  if (summary.restored) {
+    fmt::print("ends with          the state of epoch {}, step {}\n", summary.restored->epoch, summary.restored->step);
   }
   fmt::print("checkpoint         {}\ndigest             {}\n", summary.checkpoint, summary.digest);
 }

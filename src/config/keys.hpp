@@ -13,8 +13,8 @@ enum class Bound { any, positive, not_negative };
 
 /// What is known of a key besides its value.
 struct KeyInfo {
-  std::string_view name;  ///< "train.batch"
-  std::string_view what;  ///< what it does, for the documentation
+  std::string_view name;       ///< "train.batch"
+  std::string_view what = {};  ///< what it does, for the documentation
   Bound bound = Bound::any;
   std::span<const std::string_view> choices = {};  ///< the texts it may be; empty: any
   bool may_change = false;                         ///< on resume
@@ -46,6 +46,11 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.data.normalize);
   visit(KeyInfo{"data.classes", "number of classes; unset: the file's class list, or the largest label + 1", positive},
         run.data.classes);
+  visit(KeyInfo{"data.validation",
+                "share of the training samples, from 0 to below 1, that is held out and scored after every epoch; "
+                "0: none",
+                not_negative},
+        run.data.validation);
 
   visit(KeyInfo{"model.loss",
                 "mse, mae, huber (delta), binary_cross_entropy (on logits) or softmax_cross_entropy (label_smoothing)"},
@@ -98,6 +103,16 @@ void visit_keys(Run& run, Visitor&& visit) {
                 {},
                 true},
         run.train.audit_every);
+  visit(KeyInfo{.name = "train.early_stop",
+                .what = "{monitor, patience, min_delta, restore_best}, or the patience alone: end the run when a score "
+                        "has not improved for so many epochs; unset: never",
+                .may_change = true},
+        run.train.early_stop);
+  visit(KeyInfo{"train.ema",
+                "decay, from 0 to below 1, of an exponential moving average of the weights, which is then the net that "
+                "is scored and used; 0: none",
+                not_negative},
+        run.train.ema);
 
   visit(KeyInfo{"optimizer.type",
                 "sgd (momentum, dampening, nesterov, weight_decay), adam or adamw (betas, eps, weight_decay), rmsprop "
@@ -110,7 +125,8 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.optimizer.lr);
   visit(KeyInfo{"optimizer.schedule",
                 "constant, step (step_size, gamma), linear (start_factor, end_factor, total_iters), polynomial "
-                "(total_iters, power) or cosine (T_max, eta_min), each with warmup_steps; counted in steps"},
+                "(total_iters, power), cosine (T_max, eta_min), each counted in steps, or plateau (monitor, factor, "
+                "patience, threshold, cooldown, min_lr, eps), in epochs; each with warmup_steps"},
         run.optimizer.schedule);
   visit(KeyInfo{"optimizer.clip_norm", "largest norm of the gradient; 0: no clipping", not_negative},
         run.optimizer.clip_norm);
@@ -132,8 +148,9 @@ void visit_keys(Run& run, Visitor&& visit) {
           "checkpoint.keep", "newest checkpoints kept; the best by monitor is kept beside them", positive, {}, true},
       run.checkpoint.keep);
   visit(KeyInfo{.name = "checkpoint.monitor",
-                .what = "the score that says which is best, e.g. test.loss, test.accuracy, test.r2, train.loss; auto: "
-                        "test accuracy, test loss, or train loss, the first there is",
+                .what = "the score that says which is best, e.g. validation.loss, test.accuracy, test.r2, train.loss; "
+                        "auto: that of train.early_stop, else accuracy or loss of the validation data, the test data, "
+                        "or train loss, the first there is",
                 .may_change = true},
         run.checkpoint.monitor);
 

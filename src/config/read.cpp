@@ -180,6 +180,31 @@ class Reader {
     }
     out.options.set_where(fmt::format("{} ({})", info.name, out.type));
   }
+  void read(const KeyInfo& info, const toml::node& node, EarlyStop& out) const {
+    out = {};
+    const toml::table* table = node.as_table();
+    if (table == nullptr && !node.is_integer()) {
+      fail(node, info.name, "expected {patience = 10, ...} or the patience alone, found " + describe(node));
+    }
+    if (table == nullptr) {
+      read(KeyInfo{.name = info.name, .bound = Bound::positive}, node, out.patience);
+      return;
+    }
+    for (const auto& [key, value] : *table) {
+      const std::string name = fmt::format("{}.{}", info.name, key.str());
+      if (key == "monitor") {
+        read(KeyInfo{.name = name}, value, out.monitor);
+      } else if (key == "patience") {
+        read(KeyInfo{.name = name, .bound = Bound::positive}, value, out.patience);
+      } else if (key == "min_delta") {
+        read(KeyInfo{.name = name, .bound = Bound::not_negative}, value, out.min_delta);
+      } else if (key == "restore_best") {
+        read(KeyInfo{.name = name}, value, out.restore_best);
+      } else {
+        fail(value, name, "unknown key; known keys: monitor, patience, min_delta, restore_best");
+      }
+    }
+  }
   void read(const KeyInfo& info, const toml::node& node, std::vector<LayerConfig>& out) const {
     if (!node.is_array()) fail(node, info.name, "expected a list of {type = \"...\"}, found " + describe(node));
     out.clear();

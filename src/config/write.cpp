@@ -69,6 +69,10 @@ std::string typed(const std::string& type, const std::string& name, const Option
 std::string to_toml(const Component& component) {
   return typed(component.type, "", component.options);
 }
+std::string to_toml(const EarlyStop& stop) {
+  return fmt::format("{{monitor = {}, patience = {}, min_delta = {}, restore_best = {}}}", quote(stop.monitor),
+                     stop.patience, to_toml(stop.min_delta), to_toml(stop.restore_best));
+}
 std::string to_toml(const LayerConfig& layer) {
   return typed(layer.type, layer.name, layer.options);
 }
@@ -100,6 +104,9 @@ std::string type_name(const DataSource&) {
 }
 std::string type_name(const Component&) {
   return "text or table";
+}
+std::string type_name(const EarlyStop&) {
+  return "integer or table";
 }
 std::string type_name(const std::vector<std::string>&) {
   return "list of texts";

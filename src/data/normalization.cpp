@@ -34,14 +34,23 @@ struct Statistics {
   std::vector<double> largest;
 };
 
+/// What statistics are taken over: `rows` of some columns.
+struct Sample {
+  const Table& table;
+  Range columns;
+  RowList rows;
+  [[nodiscard]] std::size_t num_rows() const noexcept { return rows.empty() ? table.rows : rows.size(); }
+};
+
 template <class T>
-Statistics of_block(const Table& table, Range chosen, Range rows) {
+Statistics of_block(const Sample& sample, Range rows) {
+  const Range chosen = sample.columns;
   const std::size_t columns = chosen.size();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Statistics block{static_cast<double>(rows.size()), std::vector<double>(columns), std::vector<double>(columns),
                    std::vector<double>(columns, infinity), std::vector<double>(columns, -infinity)};
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    const std::span<const T> row = row_of<T>(table, r).subspan(chosen.begin, columns);
+    const std::span<const T> row = row_of<T>(sample.table, row_at(sample.rows, r)).subspan(chosen.begin, columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const auto value = static_cast<double>(row[c]);
       block.mean[c] += value;
@@ -51,7 +60,7 @@ Statistics of_block(const Table& table, Range chosen, Range rows) {
   }
   for (double& mean : block.mean) mean /= block.count;
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    const std::span<const T> row = row_of<T>(table, r).subspan(chosen.begin, columns);
+    const std::span<const T> row = row_of<T>(sample.table, row_at(sample.rows, r)).subspan(chosen.begin, columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const double difference = static_cast<double>(row[c]) - block.mean[c];
       block.m2[c] += difference * difference;
@@ -75,13 +84,13 @@ void merge(Statistics& left, const Statistics& right) {
 
 /// Statistics of a node of the tree over blocks.
 template <class T>
-Statistics of_blocks(const Table& table, Range columns, Range blocks) {
+Statistics of_blocks(const Sample& sample, Range blocks) {
   if (blocks.size() == 1) {
-    return of_block<T>(table, columns, {blocks.begin * kBlockRows, std::min(blocks.end * kBlockRows, table.rows)});
+    return of_block<T>(sample, {blocks.begin * kBlockRows, std::min(blocks.end * kBlockRows, sample.num_rows())});
   }
   const std::size_t mid = tree_split(blocks);
-  Statistics node = of_blocks<T>(table, columns, {blocks.begin, mid});
-  merge(node, of_blocks<T>(table, columns, {mid, blocks.end}));
+  Statistics node = of_blocks<T>(sample, {blocks.begin, mid});
+  merge(node, of_blocks<T>(sample, {mid, blocks.end}));
   return node;
 }
 
@@ -134,22 +143,24 @@ NormalizeMethod parse_normalize(std::string_view name) {
               "data.normalize is '" + std::string(name) + "'; expected one of none, standard, minmax");
 }
 
-ColumnScaling fit_scaling(NormalizeMethod method, const Table& table) {
+ColumnScaling fit_scaling(NormalizeMethod method, const Table& table, RowList rows) {
   if (method == NormalizeMethod::none) return {};
   ColumnScaling scaling{std::vector<double>(table.columns), std::vector<double>(table.columns)};
-  fit_columns(method, table, {0, table.columns}, scaling.shift, scaling.scale);
+  fit_columns(method, table, {0, table.columns}, scaling.shift, scaling.scale, rows);
   return scaling;
 }
 
 void fit_columns(NormalizeMethod method, const Table& table, Range columns, std::span<double> shift,
-                 std::span<double> scale) {
+                 std::span<double> scale, RowList rows) {
+  check_rows(table, rows);
   if (table.rows == 0) throw Error(ErrorKind::usage, "fit_columns: a table without rows");
   if (columns.end > table.columns || shift.size() != columns.size() || scale.size() != columns.size()) {
     throw Error(ErrorKind::usage, "fit_columns: no such columns, or another number of results");
   }
-  const std::size_t blocks = (table.rows + kBlockRows - 1) / kBlockRows;
+  const Sample sample{table, columns, rows};
+  const std::size_t blocks = (sample.num_rows() + kBlockRows - 1) / kBlockRows;
   const Statistics all = visit_element_type(table.type, [&](auto zero) {
-    return of_blocks<decltype(zero)>(table, columns, {0, blocks});
+    return of_blocks<decltype(zero)>(sample, {0, blocks});
   });
   for (std::size_t c = 0; c < columns.size(); ++c) {
     const double span = all.largest[c] - all.smallest[c];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "data/split.hpp"
 
 namespace lockstep {
 
@@ -29,13 +30,13 @@ enum class NormalizeMethod { none, standard, minmax };
 
 /// standard: mean and population standard deviation; minmax: smallest value and span. A constant column gets scale 1.
 /// Means and deviations are taken in fixed blocks of rows and merged in the fixed tree (Chan et al., 1979), so they are
-/// the same bits whoever computes them.
-[[nodiscard]] ColumnScaling fit_scaling(NormalizeMethod method, const Table& table);
+/// the same bits whoever computes them. Fitted on `rows` alone.
+[[nodiscard]] ColumnScaling fit_scaling(NormalizeMethod method, const Table& table, RowList rows = {});
 
 /// The same for columns `columns` alone, which depend on no others, into `shift` and `scale` [columns.size()].
 /// `method` is not none. Errors: usage (no rows; no such columns).
 void fit_columns(NormalizeMethod method, const Table& table, Range columns, std::span<double> shift,
-                 std::span<double> scale);
+                 std::span<double> scale, RowList rows = {});
 
 /// Rows `rows` of `table` as normalised floats into `out` [rows.size(), columns].
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,

@@ -14,6 +14,7 @@
 
 #include "lockstep/error.hpp"
 #include "optim/elements.hpp"
+#include "optim/plateau.hpp"
 
 namespace lockstep {
 namespace {
@@ -119,6 +120,18 @@ class Cosine final : public Schedule {
   std::uint64_t length_ = 1;
 };
 
+/// The rate falls by the scores, which are not known here: see optim/plateau.hpp. This is the warm-up.
+class AtPlateaus final : public Schedule {
+ public:
+  explicit AtPlateaus(Source& source) {
+    (void)Plateau({"plateau", source.options}, source.lr, false);
+    (void)source.options.text("monitor", "auto");
+  }
+
+ private:
+  [[nodiscard]] double shape(std::uint64_t /*step*/) const override { return 1; }
+};
+
 struct ScheduleType {
   std::string_view name;
   std::unique_ptr<Schedule> (*make)(Source& source);
@@ -129,12 +142,13 @@ std::unique_ptr<Schedule> make(Source& source) {
   return std::make_unique<Type>(source);
 }
 
-constexpr std::array<ScheduleType, 5> kTable = {{
+constexpr std::array<ScheduleType, 6> kTable = {{
     {"constant", make<Constant>},
     {"step", make<StepDecay>},
     {"linear", make<Linear>},
     {"polynomial", make<Polynomial>},
     {"cosine", make<Cosine>},
+    {"plateau", make<AtPlateaus>},
 }};
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Learning-rate schedules: pure functions of the step.
+// Learning-rate schedules: pure functions of the step. One that goes by scores is in plateau.hpp.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,8 @@ class Schedule {
 
 /// Types and keys, each with warmup_steps (default 0: the factor rises as (step+1)/warmup_steps over the first steps):
 /// constant; step (step_size, gamma); linear (start_factor, end_factor, total_iters); polynomial (total_iters, power);
-/// cosine (T_max, eta_min). Names, formulas and defaults are PyTorch's StepLR, LinearLR, PolynomialLR and
+/// cosine (T_max, eta_min); plateau (a Plateau's, and monitor), whose factor is 1 behind the warm-up, for it is the
+/// base rate that falls. Names, formulas and defaults are PyTorch's StepLR, LinearLR, PolynomialLR and
 /// CosineAnnealingLR counted in steps, but a length that is not given spans the rest of the run behind the warm-up
 /// (step_size must be given). Beyond its length a schedule holds its last value; step goes on.
 /// `lr` is the base learning rate (eta_min is absolute); `total_steps` the length of the run.

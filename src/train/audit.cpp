@@ -34,6 +34,7 @@ void Engine::audit() {
     hash.floats(exchange_->weights());
     for (std::size_t block = 0; block < blocks_.size() && exchange_->copies_have_slots(); ++block) {
       for (const std::span<const float> slot : slots_of(block)) hash.floats(slot);
+      if (has_ema()) hash.floats(ema_of(block));
     }
     mine = hash.hex();
   }

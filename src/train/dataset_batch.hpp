@@ -11,13 +11,14 @@
 
 namespace lockstep {
 
-/// One batch at a time of a shuffled epoch. Dataset and normalisation must outlive it.
+/// One batch at a time of a shuffled epoch over `rows` of a data set, which are as many as the plan has samples.
+/// Dataset, normalisation and rows must outlive it.
 class DatasetBatch final : public Batch {
  public:
   DatasetBatch(const Dataset& data, const Normalization& normalization, EpochPlan epoch, ShardPlan shards,
-               std::uint64_t seed);
+               std::uint64_t seed, RowList rows = {});
 
-  /// The order of epoch `epoch`: a pure function of (seed, epoch, n).
+  /// The order of epoch `epoch`: a pure function of (seed, epoch, n) and the rows.
   void start_epoch(std::uint64_t epoch);
   /// Chooses batch `index` of the epoch.
   void select(std::size_t index) { positions_ = plan_.positions(index); }
@@ -32,6 +33,7 @@ class DatasetBatch final : public Batch {
   EpochPlan plan_;
   ShardPlan shards_;
   std::uint64_t seed_;
+  RowList rows_;
   std::vector<std::uint32_t> order_;  // [n] sample at each position of the epoch
   Range positions_;
 };

@@ -16,9 +16,10 @@ std::vector<std::string> describe_run(const Engine& engine, const RunData& data,
                                       std::uint64_t total_steps) {
   const Model& model = engine.model();
   const Communicator& comm = engine.comm();
-  return {fmt::format("{}: {}, {}, {}; {} training and {} test samples", engine.run().name,
+  return {fmt::format("{}: {}, {}, {}; {} training{} and {} test samples", engine.run().name,
                       count_text(model.inputs(), "input"), count_text(model.outputs(), "output"),
-                      count_text(model.parameters().count(), "parameter"), data.train.samples(),
+                      count_text(model.parameters().count(), "parameter"), data.train_samples(),
+                      data.split.validation.empty() ? "" : fmt::format(", {} validation", data.split.validation.size()),
                       data.test ? data.test->samples() : 0),
           fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
                       count_text(engine.shards().shards, "shard"), count_text(comm.size(), "rank"),
@@ -30,7 +31,8 @@ std::vector<std::string> describe_run(const Engine& engine, const RunData& data,
 std::string describe_memory(const Engine& engine, const RunData& data) {
   const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   const Communicator& comm = engine.comm();
-  const std::size_t order = data.train.samples() * sizeof(std::uint32_t);  // of an epoch
+  const std::size_t order = (data.train_samples() + data.split.train.size() + data.split.validation.size()) *
+                            sizeof(std::uint32_t);  // of an epoch, and what it is made of
   const std::size_t held = data.train.bytes() + (data.test ? data.test->bytes() : 0);
   const std::size_t rank = engine.bytes() + order;
   const auto ranks = static_cast<std::size_t>(comm.max(comm.node_size()));  // of the fullest host

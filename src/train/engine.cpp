@@ -10,6 +10,7 @@
 #include "comm/cores.hpp"
 #include "core/blas.hpp"
 #include "core/convert.hpp"
+#include "core/number_text.hpp"
 #include "core/sums.hpp"
 #include "core/tree.hpp"
 
@@ -98,6 +99,10 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
     throw Error(ErrorKind::config,
                 fmt::format("train.shards: expected at most {}, found {}", kMostShards, *resolved.train.shards));
   }
+  if (!(resolved.train.ema >= 0 && resolved.train.ema < 1)) {
+    throw Error(ErrorKind::config, fmt::format("train.ema: expected a decay from 0 to below 1, found {}",
+                                               number_text(resolved.train.ema)));
+  }
   const auto types = optimizer_table();
   // An unknown type is told by make_optimizer; any rate does until then.
   if (!resolved.optimizer.lr) resolved.optimizer.lr = 1e-2;
@@ -122,11 +127,12 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       optimizer_(std::move(parts.optimizer)),
       schedule_(std::move(parts.schedule)),
       decays_(std::move(parts.decays)),
+      base_lr_(*run.optimizer.lr),
       plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
       blocks_(blocks_of(model_.parameters())),
       measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || optimizer_->needs_norms()),
       exchange_(make_exchange(run.train.exchange, comm,
-                              {model_.parameters().arena_size(), blocks_, optimizer_->slots().size(), plan_.shards,
+                              {model_.parameters().arena_size(), blocks_, num_slots(), plan_.shards,
                                plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_,
                                run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32, run.train.overlap})),
       workspace_(model_.make_workspace(0, true)),
@@ -142,12 +148,7 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
   set_blas_threads(static_cast<int>(run_.train.threads));  // scores may be taken before the first step
   if (comm.is_root()) model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
   exchange_->spread_weights();
-  for (std::size_t block = 0; block < blocks_.size(); ++block) {
-    if (!exchange_->owns(block)) continue;
-    for (std::size_t slot = 0; slot < optimizer_->slots().size(); ++slot) {
-      std::ranges::fill(exchange_->slot(slot, block), optimizer_->slot_start(slot));
-    }
-  }
+  start_slots();
 }
 
 void Engine::reserve_rows(std::size_t rows) {
@@ -195,7 +196,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
   pulse.enter(Phase::updating);
   exchange_->collect(shard_losses_);
-  result.learning_rate = *run_.optimizer.lr * schedule_->factor(info.position.step);
+  result.learning_rate = learning_rate(info.position.step);
   result.loss = tree_sum(shard_losses_) / static_cast<double>(result.samples);
   const bool updated = std::isfinite(result.loss) && update(result);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
@@ -269,11 +270,11 @@ double Engine::take_waits(StepTimes& times) {
 }
 
 void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
-  const auto [range, parameter] = blocks_[block];
-  const std::span<float> weights = exchange_->weights().subspan(range.begin, range.size());
-  optimizer_->update(step, decays_[parameter], weights, gradient, slots_of(block));
+  const std::span<float> weights = weights_of(block);
+  optimizer_->update(step, decays_[blocks_[block].parameter], weights, gradient, slots_of(block));
   // What is not finite in the gradient is not finite in the weights either: no optimizer lets it pass.
   if (!all_finite(weights)) not_finite_block_ = std::min(not_finite_block_, block);
+  move_ema(block);
 }
 
 void Engine::apply_with_norms(const UpdateStep& step, std::size_t block, const PairSum& gradient) {

@@ -77,6 +77,17 @@ class Engine {
   /// before anything but train_step() reads them. Collective.
   void settle() { exchange_->await_weights(all_elements()); }
 
+  /// Whether a moving average of the weights is kept (train.ema).
+  [[nodiscard]] bool has_ema() const noexcept { return run_.train.ema > 0; }
+  /// Settles, and lets weights and average change places, so that weights() are the average; again: back, to the bit.
+  /// Nothing without an average. No step and no save in between. Collective.
+  void swap_ema();
+
+  /// The learning rate of `step`, counted from 0: a base rate times the schedule's factor. The base rate is the run's
+  /// until it is set; the same on every rank.
+  [[nodiscard]] double learning_rate(std::uint64_t step) const { return base_lr_ * schedule_->factor(step); }
+  void set_base_lr(double lr) noexcept { base_lr_ = lr; }
+
   [[nodiscard]] const Communicator& comm() const noexcept { return comm_; }
   [[nodiscard]] const RunConfig& run() const noexcept { return run_; }
   [[nodiscard]] const Model& model() const noexcept { return model_; }
@@ -116,8 +127,17 @@ class Engine {
   /// Takes over a checkpoint that rank 0 has read (`read` is null elsewhere). Checked before anything is changed.
   /// Collective. Errors: data, on every rank.
   void load(const Checkpoint* read, const std::string& path);
+  /// Takes over its arrays alone: `info` stays. Collective. Errors: data, on every rank.
+  void take_arrays(const Checkpoint* read, const std::string& path);
 
  private:
+  // Starts optimizer state and average of the own blocks, from the weights (ema.cpp).
+  void start_slots();
+  [[nodiscard]] std::span<float> weights_of(std::size_t block) {
+    return exchange_->weights().subspan(blocks_[block].range.begin, blocks_[block].range.size());
+  }
+  [[nodiscard]] std::span<float> ema_of(std::size_t block);
+  void move_ema(std::size_t block);
   // Updates the own blocks. False: the gradient's norm is not finite, and nothing has changed.
   bool update(StepResult& result);
   void apply(const UpdateStep& step, std::size_t block, const PairSum& gradient);
@@ -134,6 +154,8 @@ class Engine {
   [[nodiscard]] std::string find_in_shard(Batch& batch, std::size_t shard);
   [[nodiscard]] std::string find_in_update(Batch& batch);
   [[nodiscard]] std::span<std::span<float>> slots_of(std::size_t block);
+  // Arrays beside the weights: the optimizer's, and the average.
+  [[nodiscard]] std::size_t num_slots() const noexcept { return optimizer_->slots().size() + (has_ema() ? 1 : 0); }
   [[nodiscard]] CheckpointArrays arrays(const State& state) const;
   [[nodiscard]] Range all_elements() const noexcept { return {0, model_.parameters().arena_size()}; }
   // Adds up what the exchange has waited for; returns the seconds in all.
@@ -146,6 +168,7 @@ class Engine {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;
   std::vector<bool> decays_;  // [parameters]
+  double base_lr_;
   ShardPlan plan_;
   std::vector<Block> blocks_;
   bool measures_gradient_;  // its norm, before the update

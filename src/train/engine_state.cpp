@@ -28,7 +28,11 @@ std::string utc_now() {
 }  // namespace
 
 CheckpointArrays Engine::arrays(const State& state) const {
-  return {model_.parameters(), exchange_->weights(), optimizer_->slots(), state.slots};
+  CheckpointArrays arrays{model_.parameters(), exchange_->weights(), optimizer_->slots(), state.slots};
+  if (!has_ema()) return arrays;
+  arrays.ema = arrays.slots.back();
+  arrays.slots.pop_back();
+  return arrays;
 }
 
 void Engine::gather_state(State& state) {
@@ -45,11 +49,11 @@ std::string Engine::digest() {
 }
 
 std::size_t Engine::checkpoint_bytes() const noexcept {
-  return (1 + optimizer_->slots().size()) * model_.parameters().count() * sizeof(float);
+  return (1 + num_slots()) * model_.parameters().count() * sizeof(float);
 }
 
 std::size_t Engine::gathered_bytes() const noexcept {
-  const std::size_t slots = optimizer_->slots().size();
+  const std::size_t slots = num_slots();
   if (slots == 0 || exchange_->copies_have_slots()) return 0;
   return (slots + 1) * model_.parameters().arena_size() * sizeof(float);
 }
@@ -87,6 +91,12 @@ void Engine::save(const std::string& path) {
 }
 
 void Engine::load(const Checkpoint* read, const std::string& path) {
+  CheckpointInfo kept = share_info(comm_, read, path).value();
+  take_arrays(read, path);
+  info = std::move(kept);
+}
+
+void Engine::take_arrays(const Checkpoint* read, const std::string& path) {
   comm_.together([&] {  // all checks before the first change
     if (read == nullptr) return;
     check_same_parameters(model_.parameters(), read->table, path);
@@ -95,6 +105,11 @@ void Engine::load(const Checkpoint* read, const std::string& path) {
       throw Error(ErrorKind::data,
                   fmt::format("{} holds the state of another optimizer than {}", path, run_.optimizer.type));
     }
+    if (has_ema() == read->ema.empty()) {
+      throw Error(ErrorKind::data,
+                  fmt::format("{} holds {} of the weights, but train.ema is {}", path,
+                              read->ema.empty() ? "no moving average" : "a moving average", has_ema() ? "set" : "0"));
+    }
     if (read->info.position.step > 0xFFFFFFFFU) throw Error(ErrorKind::data, fmt::format("{}: too many steps", path));
   });
   settle();
@@ -102,8 +117,8 @@ void Engine::load(const Checkpoint* read, const std::string& path) {
   if (read != nullptr) {
     std::ranges::copy(read->weights, exchange_->weights().begin());
     slots.assign(read->slots.begin(), read->slots.end());
+    if (has_ema()) slots.emplace_back(read->ema);
   }
-  info = share_info(comm_, read, path).value();
   exchange_->spread_weights();
   exchange_->spread_slots(slots);
 }

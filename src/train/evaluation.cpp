@@ -47,23 +47,26 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
 
 }  // namespace
 
-Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization) {
+Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization,
+                RowList rows) {
   const auto ranks = static_cast<std::size_t>(comm.size());
-  const std::size_t blocks = blocks_for(data.samples());
+  const std::size_t samples = rows.empty() ? data.samples() : rows.size();
+  const std::size_t blocks = blocks_for(samples);
   std::vector<std::size_t> starts;
   for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(blocks, rank, ranks).begin);
   starts.push_back(blocks);
   const auto block_range = [&](std::size_t block) {
-    return Range{block * kEvaluationBlock, std::min((block + 1) * kEvaluationBlock, data.samples())};
+    return Range{block * kEvaluationBlock, std::min((block + 1) * kEvaluationBlock, samples)};
   };
   std::vector<std::uint32_t> chosen(kEvaluationBlock);
   return evaluate_blocks(
-      comm, net, {normalization.y.shift, normalization.y.scale}, data.samples(), starts,
+      comm, net, {normalization.y.shift, normalization.y.scale}, samples, starts,
       [&](std::size_t block) { return block_range(block).size(); },
-      [&](std::size_t block, const BatchRows& rows) {
+      [&](std::size_t block, const BatchRows& to) {
         const Range range = block_range(block);
-        for (std::size_t i = 0; i < range.size(); ++i) chosen[i] = static_cast<std::uint32_t>(range.begin + i);
-        gather_samples(data, normalization, std::span(chosen).first(range.size()), rows);
+        for (std::size_t i = 0; i < range.size(); ++i)
+          chosen[i] = static_cast<std::uint32_t>(row_at(rows, range.begin + i));
+        gather_samples(data, normalization, std::span(chosen).first(range.size()), to);
       });
 }
 

@@ -22,10 +22,10 @@ struct Net {
   std::span<const float> weights;  ///< [arena]
 };
 
-/// Scores over all samples of `data`, the same bits at any rank count. Every rank sees all of `data`.
+/// Scores over `rows` of `data`, the same bits at any rank count. Every rank sees all of `data`.
 /// Collective. Allocates.
 [[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
-                              const Normalization& normalization);
+                              const Normalization& normalization, RowList rows = {});
 
 /// Scores over samples that lie on the ranks: this rank has `samples` of them, and `gather(first, rows)` fills the rows
 /// from its sample `first` on.

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
-#include "train/evaluation.hpp"
 #include "train/prepare.hpp"
+#include "train/resume.hpp"
 #include "train/run_data.hpp"
 #include "train/run_folder.hpp"
 #include "train/saver.hpp"
+#include "train/scoring.hpp"
 #include "train/stragglers.hpp"
 
 namespace lockstep {
@@ -36,7 +36,12 @@ class Fit {
         saver_(comm, folder_.checkpoints(), comm.is_root() ? options.log : LogSink{}) {}
 
   FitSummary run() {
-    if (options_.dry_run || r_.finished()) return summary(false);
+    if (r_.finished() && (options_.dry_run || !take_best())) {
+      log(LogLevel::notice, fmt::format("the run is finished{}: there is nothing left to do",
+                                        r_.steering->stops() ? ", " + r_.steering->why_it_stops() : ""));
+      return summary(false);
+    }
+    if (options_.dry_run) return summary(false);
     start();
     try {
       while (!r_.finished() && (notes_ & kStop) == 0) run_epoch();
@@ -57,7 +62,7 @@ class Fit {
       folder_.open(format_run(r_.run), info());
     });
     batches_.emplace(r_.data.train, r_.data.normalization, r_.epoch, r_.engine->shards(),
-                     static_cast<std::uint64_t>(r_.run.seed));
+                     static_cast<std::uint64_t>(r_.run.seed), r_.data.split.train);
     stragglers_.emplace(comm_);
     const auto a_tenth = std::max<std::uint64_t>(1, r_.epoch.batches() / 10);
     log_every_ = r_.run.log.every_steps > 0 ? static_cast<std::uint64_t>(r_.run.log.every_steps) : a_tenth;
@@ -89,7 +94,7 @@ class Fit {
     std::uint32_t notes = 0;
     if (options_.stop_wanted && options_.stop_wanted()) notes |= kStopWanted;
     if (!comm_.is_root()) return notes;
-    const bool scores = last_of_epoch && r_.data.test.has_value();
+    const bool scores = last_of_epoch && scores_splits(r_.data);
     if (r_.deadline->is_near(saver_.expected_seconds(*r_.engine), scores)) notes |= kTimeIsUp;
     if (r_.run.checkpoint.every_seconds > 0 && saver_.age() >= r_.run.checkpoint.every_seconds) notes |= kSaveNow;
     return notes;
@@ -139,37 +144,63 @@ class Fit {
   }
 
   void finish_epoch() {
-    train_loss_ = epoch_loss();
-    test_.reset();
-    if (r_.data.test) {
-      const auto start = std::chrono::steady_clock::now();
-      comm_.pulse().enter(Phase::scoring);
-      r_.engine->settle();
-      test_ = evaluate(comm_, net(), *r_.data.test, r_.data.normalization);
-      r_.deadline->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    const FitProgress at_end = progress();
+    scores_.train_loss = epoch_loss();
+    const auto start = std::chrono::steady_clock::now();
+    score_splits(*r_.engine, r_.data, scores_);
+    r_.deadline->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    FitProgress at_end = progress();
     ++info().position.epoch;
     info().position.position = 0;
-    add_history(info(), *r_.run.optimizer.lr * r_.engine->schedule().factor(info().position.step - 1), train_loss_,
-                test_);
+    add_history(info(), r_.engine->learning_rate(info().position.step - 1), scores_);
     info().sums = EpochSums{.total_seconds = info().sums.total_seconds};
-    const double value = r_.monitor->value(train_loss_, test_);
-    const bool improved = r_.monitor->better(value, info().best ? std::optional(info().best->value) : std::nullopt);
-    if (improved) info().best = Best{r_.monitor->name(), value, info().position.step, info().position.epoch};
+    r_.steering->follow(info().history);
+    r_.engine->set_base_lr(r_.steering->base_lr());
+    const Monitor& monitor = r_.steering->best();
+    const double value = monitor.value(info().history, info().history.num_rows() - 1);
+    const bool improved = monitor.better(value, info().best ? std::optional(info().best->value) : std::nullopt);
+    if (improved) info().best = Best{monitor.name(), value, info().position.step, info().position.epoch};
+    at_end.last_epoch = r_.finished();
     if (comm_.is_root()) warn(folder_.add_epoch(info().history));
-    if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, train_loss_, test_);
-    if (improved || r_.finished() || due(r_.run.checkpoint.every_epochs, info().position.epoch) ||
+    if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, scores_);
+    if (r_.finished()) return;  // the last state is saved by end(), which may take that of the best
+    if (improved || due(r_.run.checkpoint.every_epochs, info().position.epoch) ||
         due(r_.run.checkpoint.every_steps, info().position.step) || (notes_ & kSaveNow) != 0) {
       save();
     }
-    if (!r_.finished()) notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
+    notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
+  }
+
+  // Takes the state of the best checkpoint, where a run that has ended is to. Whether it has.
+  bool take_best() {
+    const auto& best = info().best;
+    if (!r_.steering->restores_best() || !best || info().restored || best->step == info().position.step) return false;
+    saver_.finish();
+    try {
+      restore_best(*r_.engine, folder_.checkpoints());
+    } catch (const Error& error) {
+      if (!error.agreed() || error.kind() == ErrorKind::comm) throw;
+      log(LogLevel::warning, fmt::format("the run ends with its last state: that of its best checkpoint, of step {}, "
+                                         "cannot be taken: {}",
+                                         best->step, error.what()));
+      return false;
+    }
+    scores_.train_loss = history_value(info().history, best->epoch - 1, "train_loss");
+    score_splits(*r_.engine, r_.data, scores_);
+    log(LogLevel::notice,
+        fmt::format("the run ends with the state of its best checkpoint, of epoch {} (step {}): {} {:.6g}", best->epoch,
+                    best->step, best->monitor, best->value));
+    return true;
   }
 
   void save() { saver_.save(*r_.engine, r_.run.checkpoint); }
 
   // The run is done: its last state is on the disk, or that is told.
   FitSummary end() {
+    if (r_.steering->stops()) {
+      log(LogLevel::notice, fmt::format("{}: early stopping ends the run after epoch {} of {}",
+                                        r_.steering->why_it_stops(), info().position.epoch, r_.run.train.epochs));
+    }
+    (void)take_best();
     save_at_last();
     FitSummary result = summary(true);
     if (comm_.is_root()) {
@@ -235,9 +266,10 @@ class Fit {
     s.wire = r_.run.train.wire;
     s.same_bits_at_any_rank_count = r_.engine->exchange().same_bits_at_any_rank_count();
     s.digest = r_.engine->digest();
-    s.train_loss = train_loss_;
-    s.test = test_;
+    s.scores = scores_;
     s.best = info().best;
+    s.stopped_early = r_.finished() && r_.steering->stops();
+    s.restored = info().restored;
     s.checkpoint = saver_.newest();
     s.checkpoint_seconds = saver_.seconds();
     s.checkpoint_stall_seconds = saver_.stall_seconds();
@@ -259,7 +291,6 @@ class Fit {
   [[nodiscard]] double epoch_loss() { return info().sums.loss_sum / static_cast<double>(info().sums.samples); }
   [[nodiscard]] double rate() const { return seconds_here_ > 0 ? samples_here_ / seconds_here_ : 0; }
   [[nodiscard]] CheckpointInfo& info() { return r_.info(); }
-  [[nodiscard]] Net net() const { return {r_.engine->model(), r_.engine->loss(), r_.engine->weights()}; }
 
   void log(LogLevel level, const std::string& text) const {
     if (comm_.is_root() && options_.log) options_.log(level, text);
@@ -271,8 +302,7 @@ class Fit {
   PreparedRun r_;  // its data go after the batches that look at them
   std::uint64_t log_every_ = 1;
   std::optional<DatasetBatch> batches_;
-  double train_loss_ = std::numeric_limits<double>::quiet_NaN();
-  std::optional<Scores> test_;
+  EpochScores scores_;  // of the last epoch
   std::optional<Stragglers> stragglers_;
   std::string slow_host_;  // that was told of
   Saver saver_;

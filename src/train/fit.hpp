@@ -13,6 +13,7 @@
 #include "lockstep/run_config.hpp"
 #include "lockstep/scores.hpp"
 #include "lockstep/trainer.hpp"
+#include "train/monitor.hpp"
 
 namespace lockstep {
 
@@ -24,6 +25,7 @@ struct FitProgress {
   double epoch_loss = 0;          ///< mean over the epoch so far
   double samples_per_second = 0;  ///< of this start
   double seconds_left = 0;        ///< at that speed, of steps alone
+  bool last_epoch = false;        ///< the run ends with this one; known at its end
 };
 
 /// Told what happens; on rank 0 only.
@@ -31,8 +33,7 @@ class FitObserver {
  public:
   virtual ~FitObserver() = default;
   virtual void on_step(const StepResult& /*step*/, const FitProgress& /*progress*/) {}
-  virtual void on_epoch(const FitProgress& /*progress*/, double /*train_loss*/, const std::optional<Scores>& /*test*/) {
-  }
+  virtual void on_epoch(const FitProgress& /*progress*/, const EpochScores& /*scores*/) {}
 };
 
 struct FitOptions {
@@ -64,9 +65,10 @@ struct FitSummary {
   std::string wire;
   bool same_bits_at_any_rank_count = true;
   std::string digest;
-  double train_loss = 0;  ///< of the last epoch
-  std::optional<Scores> test;
+  EpochScores scores;  ///< of the last epoch, or of the best where the run ends with its state
   std::optional<Best> best;
+  bool stopped_early = false;           ///< by train.early_stop
+  std::optional<Restored> restored;     ///< the best checkpoint, where the run ends with its state
   std::string checkpoint;               ///< the last one written; rank 0
   double checkpoint_seconds = 0;        ///< of this start: all saves, from the first byte copied to the file in place
   double checkpoint_stall_seconds = 0;  ///< of this start: for which training stood still for them

@@ -140,7 +140,7 @@ void check_same_data(const Communicator& comm, const Dataset& data) {
   }
 }
 
-ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, const Table& table) {
+ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, const Table& table, RowList rows) {
   if (method == NormalizeMethod::none) return {};
   const auto ranks = static_cast<std::size_t>(comm.size());
   const Range mine = part_of(table.columns, static_cast<std::size_t>(comm.rank()), ranks);
@@ -150,7 +150,7 @@ ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, cons
   ColumnScaling scaling{std::vector<double>(table.columns), std::vector<double>(table.columns)};
   comm.together([&] {
     fit_columns(method, table, mine, std::span(scaling.shift).subspan(mine.begin, mine.size()),
-                std::span(scaling.scale).subspan(mine.begin, mine.size()));
+                std::span(scaling.scale).subspan(mine.begin, mine.size()), rows);
   });
   comm.gather_parts(scaling.shift, starts);
   comm.gather_parts(scaling.scale, starts);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "lockstep/error.hpp"
 
@@ -23,38 +22,43 @@ std::vector<std::string> score_names(Task task, std::size_t outputs) {
   return {"loss", "accuracy", "macro_recall"};
 }
 
-Monitor::Monitor(const std::string& name, Task task, std::size_t outputs, bool has_test) : name_(name) {
+double history_value(const History& history, std::size_t row, std::string_view column) {
+  const auto found = std::ranges::find(history.columns, column);
+  if (found == history.columns.end() || row >= history.num_rows()) return std::numeric_limits<double>::quiet_NaN();
+  return history.rows[row * history.columns.size() + static_cast<std::size_t>(found - history.columns.begin())];
+}
+
+Monitor::Monitor(const std::string& name, Task task, std::size_t outputs, ScoredSplits splits, std::string_view key)
+    : name_(name) {
   std::vector<std::string> known{"train.loss"};
-  if (has_test) {
-    for (const std::string& score : score_names(task, outputs)) known.push_back("test." + score);
+  std::string best_split;
+  for (const auto& [split, scored] : {std::pair{"test", splits.test}, {"validation", splits.validation}}) {
+    if (!scored) continue;
+    best_split = split;
+    for (const std::string& score : score_names(task, outputs)) known.push_back(fmt::format("{}.{}", split, score));
   }
   if (name == "auto") {
-    const bool scored = has_test && task != Task::regression;
-    name_ = scored ? "test.accuracy" : has_test ? "test.loss" : "train.loss";
+    const char* score = task == Task::regression ? "loss" : "accuracy";
+    name_ = best_split.empty() ? "train.loss" : fmt::format("{}.{}", best_split, score);
   }
   if (std::find(known.begin(), known.end(), name_) == known.end()) {
-    throw Error(ErrorKind::config, fmt::format("checkpoint.monitor: expected auto or one of {}, found \"{}\"",
-                                               fmt::join(known, ", "), name));
+    throw Error(ErrorKind::config,
+                fmt::format("{}: expected auto or one of {}, found \"{}\"", key, fmt::join(known, ", "), name));
   }
   const bool smaller_is_better = name_.ends_with("loss") || name_.ends_with("rmse") || name_.ends_with("mae");
   larger_is_better_ = !smaller_is_better;
 }
 
-double Monitor::value(double train_loss, const std::optional<Scores>& test) const {
-  if (name_ == "train.loss") return train_loss;
-  const std::string score = name_.substr(name_.find('.') + 1);
-  if (test) {
-    for (const auto& [key, value] : test->named()) {
-      if (key == score) return value;
-    }
-  }
-  return std::numeric_limits<double>::quiet_NaN();  // r2 of a constant target
+double Monitor::value(const History& history, std::size_t row) const {
+  std::string column = name_;
+  std::ranges::replace(column, '.', '_');
+  return history_value(history, row, column);
 }
 
-bool Monitor::better(double value, std::optional<double> best) const {
+bool Monitor::better(double value, std::optional<double> best, double min_delta) const {
   if (std::isnan(value)) return false;
   if (!best) return true;
-  return larger_is_better_ ? value > *best : value < *best;
+  return larger_is_better_ ? value > *best + min_delta : value < *best - min_delta;
 }
 
 }  // namespace lockstep

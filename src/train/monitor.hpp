@@ -1,28 +1,51 @@
-// The score that says which checkpoint is best.
+// A score that says how well a run does: which checkpoint is best, when it ends, when the learning rate falls.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "checkpoint/checkpoint.hpp"
 #include "lockstep/scores.hpp"
 #include "model/loss.hpp"
 
 namespace lockstep {
 
+/// What an epoch has come to. A split that the run does not have has no scores.
+struct EpochScores {
+  double train_loss = std::numeric_limits<double>::quiet_NaN();  ///< mean over the epoch, while training
+  std::optional<Scores> validation = {};
+  std::optional<Scores> test = {};
+};
+
+/// Which splits a run scores after each epoch.
+struct ScoredSplits {
+  bool validation = false;
+  bool test = false;
+};
+
 /// Names of the scores that an evaluation of this task gives, in the order of Scores::named().
 [[nodiscard]] std::vector<std::string> score_names(Task task, std::size_t outputs);
 
+/// The value of a column in row `row` of a history; NaN where there is none.
+[[nodiscard]] double history_value(const History& history, std::size_t row, std::string_view column);
+
 class Monitor {
  public:
-  /// `name`: auto, train.loss, or test. and a score of the task.
-  /// Errors: config (unknown, or of another task; test without test data), listing the known ones.
-  Monitor(const std::string& name, Task task, std::size_t outputs, bool has_test);
+  /// `name`: auto, train.loss, or validation. or test. and a score of the task. auto is accuracy, or the loss of a
+  /// regression, of the validation data, else of the test data, else train.loss. `key` is for messages.
+  /// Errors: config (unknown, of another task, of a split that is not scored), listing the known ones.
+  Monitor(const std::string& name, Task task, std::size_t outputs, ScoredSplits splits,
+          std::string_view key = "checkpoint.monitor");
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  [[nodiscard]] double value(double train_loss, const std::optional<Scores>& test) const;
-  /// Whether `value` is better than the best so far; ties are not, a NaN never is.
-  [[nodiscard]] bool better(double value, std::optional<double> best) const;
+  [[nodiscard]] bool larger_is_better() const noexcept { return larger_is_better_; }
+  /// What epoch `row` of `history` has come to; NaN where it has no such score.
+  [[nodiscard]] double value(const History& history, std::size_t row) const;
+  /// Whether `value` is better by more than `min_delta` than the best so far; ties are not, a NaN never is.
+  [[nodiscard]] bool better(double value, std::optional<double> best, double min_delta = 0) const;
 
  private:
   std::string name_;

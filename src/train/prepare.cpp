@@ -63,16 +63,16 @@ class Preparation {
       r_.run = resolve_run(r_.run, comm_.size());
       loss = make_loss(r_.run.model.loss);
     });
-    r_.data = read_run_data(comm_, r_.run.data, *loss);
+    r_.data = read_run_data(comm_, r_.run.data, static_cast<std::uint64_t>(r_.run.seed), *loss);
     std::optional<EngineParts> parts;
     comm_.together([&] {
       r_.deadline.emplace(r_.run.train.time_limit, options_.started);
-      r_.epoch = {r_.data.train.samples(), static_cast<std::size_t>(r_.run.train.batch)};
+      r_.epoch = {r_.data.train_samples(), static_cast<std::size_t>(r_.run.train.batch)};
       r_.total_steps = count_steps(r_.epoch, static_cast<std::uint64_t>(r_.run.train.epochs));
       parts.emplace(r_.run, r_.data.train.inputs(), r_.total_steps);
       check_targets(r_.data.train, r_.data.test ? &*r_.data.test : nullptr, *loss, parts->model.outputs(),
                     r_.run.data.classes);
-      r_.monitor.emplace(r_.run.checkpoint.monitor, loss->task(), parts->model.outputs(), r_.data.test.has_value());
+      r_.steering.emplace(r_.run, loss->task(), parts->model.outputs());
       if (kept_) check_same_fingerprints(*kept_, r_.data.train, r_.data.test ? &*r_.data.test : nullptr);
       if (kept_ && parts->schedule->spans_run() && parse_run(kept_->run, "").train.epochs != r_.run.train.epochs) {
         notices.emplace_back("the learning-rate schedule spans the whole run: another train.epochs stretches it");
@@ -92,11 +92,14 @@ class Preparation {
       r_.engine->load(found_.checkpoint ? &*found_.checkpoint : nullptr, found_.path);
       found_.checkpoint.reset();
       for (const std::string& text : machine_differences(r_.engine->info)) log(LogLevel::warning, text);
-      if (r_.info().best && r_.info().best->monitor != r_.monitor->name()) {  // scores of two kinds do not compare
+      const std::string& monitor = r_.steering->best().name();
+      if (r_.info().best && r_.info().best->monitor != monitor) {  // scores of two kinds do not compare
         log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",
-                                          r_.info().best->monitor, r_.monitor->name()));
+                                          r_.info().best->monitor, monitor));
         r_.info().best.reset();
       }
+      r_.steering->follow(r_.info().history);
+      r_.engine->set_base_lr(r_.steering->base_lr());
       comm_.together([&] {
         const std::uint64_t at = r_.info().position.position;
         if (at % r_.epoch.batch != 0 && at != r_.epoch.samples) {
@@ -118,7 +121,6 @@ class Preparation {
           fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path, r_.info().position.step,
                       r_.info().position.epoch + 1, r_.info().position.position));
     }
-    if (kept_ && r_.finished()) log(LogLevel::notice, "the run is finished: there is nothing left to do");
     if (options_.dry_run) log(LogLevel::info, describe_memory(*r_.engine, r_.data));
   }
 

@@ -13,8 +13,8 @@
 #include "train/deadline.hpp"
 #include "train/engine.hpp"
 #include "train/fit.hpp"
-#include "train/monitor.hpp"
 #include "train/run_data.hpp"
+#include "train/steering.hpp"
 
 namespace lockstep {
 
@@ -26,14 +26,12 @@ struct PreparedRun {
   RunData data;            ///< let go of by all ranks at once
   EpochPlan epoch;
   std::uint64_t total_steps = 0;
-  std::optional<Monitor> monitor;
+  std::optional<Steering> steering;
   std::unique_ptr<Engine> engine;  ///< holds the state to start from
   std::optional<Deadline> deadline;
 
   [[nodiscard]] CheckpointInfo& info() { return engine->info; }
-  [[nodiscard]] bool finished() const {
-    return engine->info.position.epoch >= static_cast<std::uint64_t>(run.train.epochs);
-  }
+  [[nodiscard]] bool finished() const { return steering->finished(engine->info.position); }
 };
 
 /// Checks all that can be wrong with run, data, net and the checkpoint to go on from, and tells of the run to

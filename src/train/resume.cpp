@@ -9,12 +9,26 @@
 #include "core/vector_math.hpp"
 #include "lockstep/error.hpp"
 #include "model/model.hpp"
+#include "train/steering.hpp"
 
 namespace lockstep {
 
 namespace {
 
-// Errors: data, config. Of `file` that verifies: whether it is a checkpoint of `run`.
+// Errors: config, where `info` holds the state of its best checkpoint and `run` is to go on: it goes on from what was
+// before, as if it had never ended.
+void check_not_restored(const CheckpointInfo& info, const RunConfig& run, const std::string& path) {
+  if (!info.restored) return;
+  Steering steering(run, make_loss(run.model.loss)->task(), static_cast<std::size_t>(info.outputs));
+  steering.follow(info.history);
+  if (steering.finished(info.position)) return;
+  throw Error(ErrorKind::config,
+              fmt::format("{} holds the weights of step {}, with which the run has ended as the best; the run is now "
+                          "longer, and goes on from a checkpoint before that",
+                          path, info.restored->step));
+}
+
+// Errors: data, config. Of `file` that verifies: whether it is a checkpoint of `run` to go on from.
 void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, RunConfig run) {
   const CheckpointInfo& info = checkpoint.info;
   if (info.position.step != file.step) {
@@ -23,6 +37,7 @@ void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, Run
   }
   std::vector<std::string> ignored;
   check_resumable(info, run, file.path, ignored);
+  check_not_restored(info, run, file.path);
   const RunConfig own = parse_run(info.run, file.path + ":/run");
   check_same_parameters(Model(own.model, static_cast<std::size_t>(info.inputs)).parameters(), checkpoint.table,
                         file.path);
@@ -48,6 +63,20 @@ FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run
   }
   if (of_another_run) throw *of_another_run;
   return found;
+}
+
+void restore_best(Engine& engine, const std::string& folder) {
+  const Best best = engine.info.best.value();
+  const std::string path = checkpoint_path(folder, best.step);
+  const Communicator& comm = engine.comm();
+  std::optional<Checkpoint> read;
+  comm.at_root([&] {
+    comm.pulse().enter(Phase::reading);
+    read = read_checkpoint(path, [&] { comm.pulse().beat(); });
+    check_belongs(*read, {best.step, path}, engine.run());
+  });
+  engine.take_arrays(read ? &*read : nullptr, path);
+  engine.info.restored = Restored{best.step, best.epoch};
 }
 
 std::optional<CheckpointInfo> share_info(const Communicator& comm, const Checkpoint* read, const std::string& name) {

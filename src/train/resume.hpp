@@ -11,6 +11,7 @@
 #include "data/dataset.hpp"
 #include "lockstep/log.hpp"
 #include "lockstep/run_config.hpp"
+#include "train/engine.hpp"
 
 namespace lockstep {
 
@@ -26,6 +27,11 @@ struct FoundCheckpoint {
 /// is of another run: what the newest of these says of `run`, see check_resumable).
 [[nodiscard]] FoundCheckpoint find_newest_good(const std::string& folder, const RunConfig& run,
                                                const std::function<void()>& alive = {});
+
+/// Takes weights, optimizer state and average of the best checkpoint, which is in `folder`; everything else stays as it
+/// is, and info.restored says so. Nothing is changed unless all of it is right.
+/// Collective; rank 0 reads. Errors, agreed: data, io, config (it is damaged, gone, or of another run).
+void restore_best(Engine& engine, const std::string& folder);
 
 /// What rank 0 has read, without the arrays, on every rank; unset when `read` is null there. `name` is for messages.
 /// Collective.

@@ -27,7 +27,7 @@ void check_unit_interval(const Dataset& data) {
 
 }  // namespace
 
-RunData read_run_data(const Communicator& comm, const DataConfig& config, const Loss& loss) {
+RunData read_run_data(const Communicator& comm, const DataConfig& config, std::uint64_t seed, const Loss& loss) {
   NormalizeMethod method = NormalizeMethod::none;
   comm.together([&] {
     if (config.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
@@ -37,14 +37,28 @@ RunData read_run_data(const Communicator& comm, const DataConfig& config, const 
   data.train = load_dataset(comm, config.train, {});
   if (!config.test.empty()) data.test = load_dataset(comm, config.test, {});
   comm.together([&] {
+    data.split = split_rows(config.validation, seed, data.train.samples());
     if (data.test && data.test->inputs() != data.train.inputs()) {
       throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, {} has {}", data.test->source,
                                                data.test->inputs(), data.train.source, data.train.inputs()));
     }
   });
-  data.normalization.x = fit_scaling(comm, method, data.train.x);
-  if (loss.task() == Task::regression) data.normalization.y = fit_scaling(comm, method, data.train.y);
+  data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train);
+  if (loss.task() == Task::regression) {
+    data.normalization.y = fit_scaling(comm, method, data.train.y, data.split.train);
+  }
   return data;
+}
+
+Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Dataset& data) {
+  if (run.data.validation > 0 && data.fingerprint != kept.train_fingerprint) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{} is not the data that the run was trained on (fingerprint {}, now {}): which rows it held "
+                    "out cannot be told; score all of it with --data",
+                    data.source, kept.train_fingerprint, data.fingerprint));
+  }
+  return split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), data.samples());
 }
 
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
@@ -82,21 +96,25 @@ void begin_info(const RunData& data, std::span<const std::string> scores, Checkp
   keep("y_scale", data.normalization.y.scale);
   std::vector<std::string>& columns = info.history.columns;
   columns = {"epoch", "step", "learning_rate", "train_loss"};
-  if (data.test) {
-    for (const std::string& score : scores) columns.push_back("test_" + score);
+  for (const auto& [split, scored] :
+       {std::pair{"validation_", !data.split.validation.empty()}, {"test_", data.test.has_value()}}) {
+    for (const std::string& score : scores) {
+      if (scored) columns.push_back(split + score);
+    }
   }
   columns.insert(columns.end(), {"seconds", "samples_per_second"});
 }
 
-void add_history(CheckpointInfo& info, double learning_rate, double train_loss, const std::optional<Scores>& test) {
+void add_history(CheckpointInfo& info, double learning_rate, const EpochScores& scores) {
   std::map<std::string, double> row{{"epoch", static_cast<double>(info.position.epoch)},
                                     {"step", static_cast<double>(info.position.step)},
                                     {"learning_rate", learning_rate},
-                                    {"train_loss", train_loss},
+                                    {"train_loss", scores.train_loss},
                                     {"seconds", info.sums.total_seconds},
                                     {"samples_per_second", static_cast<double>(info.sums.samples) / info.sums.seconds}};
-  if (test) {
-    for (const auto& [name, value] : test->named()) row["test_" + name] = value;
+  for (const auto& [split, of_split] : {std::pair{"validation_", &scores.validation}, {"test_", &scores.test}}) {
+    if (!*of_split) continue;
+    for (const auto& [name, value] : (*of_split)->named()) row[split + name] = value;
   }
   for (const std::string& column : info.history.columns) {
     const auto found = row.find(column);

@@ -137,14 +137,17 @@ std::string format_summary(const FitSummary& summary) {
   json["wire"] = summary.wire;
   json["same_bits_at_any_rank_count"] = summary.same_bits_at_any_rank_count;
   json["digest"] = summary.digest;
-  json["train"]["loss"] = summary.train_loss;
-  if (summary.test) json["test"] = to_json(*summary.test);
+  json["train"]["loss"] = summary.scores.train_loss;
+  if (summary.scores.validation) json["validation"] = to_json(*summary.scores.validation);
+  if (summary.scores.test) json["test"] = to_json(*summary.scores.test);
   if (summary.best) {
     json["best"] = {{"monitor", summary.best->monitor},
                     {"value", summary.best->value},
                     {"epoch", summary.best->epoch},
                     {"step", summary.best->step}};
   }
+  json["stopped_early"] = summary.stopped_early;
+  if (summary.restored) json["restored"] = {{"epoch", summary.restored->epoch}, {"step", summary.restored->step}};
   json["checkpoint"] = summary.checkpoint;
   json["checkpoint_seconds"] = summary.checkpoint_seconds;
   json["checkpoint_stall_seconds"] = summary.checkpoint_stall_seconds;

@@ -74,6 +74,11 @@ struct Trainer::Impl {
                     "optimizer.schedule: it spans the whole run, whose length is unknown; give it a "
                     "length of its own, or TrainerOptions::total_steps");
       }
+      if (resolved.optimizer.schedule.type == "plateau") {
+        throw Error(ErrorKind::config,
+                    "optimizer.schedule: plateau goes by the scores of epochs, which a Trainer does not know; take "
+                    "another");
+      }
     });
     engine.emplace(comm, resolved, std::move(*parts));
     for (const std::string& text : exchange_notices(*engine)) {
@@ -187,6 +192,7 @@ void Trainer::load(const std::string& path) {
     if (impl_->comm.is_root()) read = read_checkpoint(path);
   });
   impl_->engine->load(read ? &*read : nullptr, path);
+  impl_->engine->info.restored.reset();  // it goes on from what it has
 }
 
 std::string Trainer::digest() const {

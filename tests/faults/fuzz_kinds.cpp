@@ -17,7 +17,7 @@
 #include "lockstep/error.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
 #include "train/engine.hpp"
-#include "train/monitor.hpp"
+#include "train/steering.hpp"
 
 namespace lockstep::fuzz {
 namespace {
@@ -50,6 +50,7 @@ train = {x = "images.idx.gz", y = "labels.idx"}
 test = "data/digits.h5:/test"
 normalize = "standard"
 classes = 10
+validation = 0.1
 [model]
 loss = {type = "softmax_cross_entropy", label_smoothing = 0.1}
 layers = [
@@ -63,6 +64,8 @@ shards = 8
 epochs = 30
 exchange = "tree"
 threads = 2
+early_stop = {monitor = "test.accuracy", patience = 3, min_delta = 0.01, restore_best = true}
+ema = 0.99
 [optimizer]
 type = "adamw"
 lr = 1e-3
@@ -114,8 +117,7 @@ class RunFiles final : public Kind {
     const EngineParts parts(resolved, 8, 1000);
     (void)parts.schedule->factor(1000);
     (void)parse_normalize(resolved.data.normalize);
-    const Monitor monitor(resolved.checkpoint.monitor, parts.loss->task(), parts.model.outputs(),
-                          !resolved.data.test.empty());
+    const Steering steering(resolved, parts.loss->task(), parts.model.outputs());
     check_way_back(resolved);
   }
 
@@ -187,6 +189,7 @@ class Checkpoints final : public Kind {
   static std::string sample_image() {
     const SampleState state;
     CheckpointInfo info = sample_info();
+    info.restored = Restored{64, 2};
     info.run =
         "model.layers = [{type = \"dense\", units = 3}, {type = \"dense\", units = 2, bias = false, name = "
         "\"head-2\"}]\n";

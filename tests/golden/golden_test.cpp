@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -14,7 +15,9 @@
 #include "layers/layer_table.hpp"
 #include "model/loss.hpp"
 #include "model/model.hpp"
+#include "optim/ema.hpp"
 #include "optim/optimizer.hpp"
+#include "optim/plateau.hpp"
 #include "optim/schedule.hpp"
 
 namespace lockstep {
@@ -255,6 +258,30 @@ TEST(Golden, SchedulesGiveTheRatesOfPyTorch) {
       // PyTorch multiplies step by step, ours are closed forms: both in double.
       EXPECT_NEAR(lr * schedule->factor(step), rates[step], 1e-9 * rates[step] + 1e-15) << "step " << step;
     }
+  }
+}
+
+TEST(Golden, PlateausReduceTheRateWherePyTorchDoes) {
+  const Json golden = load("plateaus.json");
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& one : golden["cases"]) {
+    SCOPED_TRACE(one["mode"].get<std::string>() + " " + one["options"].dump());
+    Plateau plateau({"plateau", options_of(one["options"])}, golden["lr"].get<double>(), one["mode"] == "max");
+    for (std::size_t epoch = 0; epoch < golden["scores"].size(); ++epoch) {
+      const Json& score = golden["scores"][epoch];
+      plateau.add(score.is_null() ? std::numeric_limits<double>::quiet_NaN() : score.get<double>());
+      EXPECT_EQ(plateau.lr(), one["lr"][epoch].get<double>()) << "epoch " << epoch;  // the same operations in double
+    }
+  }
+}
+
+TEST(Golden, AveragesFollowTheWeightsAsPyTorchs) {
+  const Json golden = load("averages.json");
+  std::vector<float> average = floats(golden["start"]);
+  ASSERT_FALSE(golden["steps"].empty());
+  for (const Json& step : golden["steps"]) {
+    move_average(floats(step["weights"]), static_cast<float>(1 - golden["decay"].get<double>()), average);
+    expect_near(average, floats(step["average"]), 1e-6, "average");  // a rounding or two a step, of numbers below 1
   }
 }
 

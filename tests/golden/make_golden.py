@@ -237,7 +237,58 @@ def schedules():
     write("schedules.json", {"lr": lr, "cases": result})
 
 
+PLATEAUS = [
+    {},
+    {"patience": 2},
+    {"patience": 0, "factor": 0.5, "threshold": 0.05},
+    {"patience": 1, "factor": 0.3, "cooldown": 3},
+    {"patience": 1, "factor": 0.1, "min_lr": 0.004},
+    {"patience": 0, "factor": 0.1, "eps": 1e-3},
+]
+
+
+def plateaus():
+    """Rates behind each epoch, for scores that fall, rise, stand still and are no numbers."""
+    lr, count = 0.3, 40
+    generator = torch.Generator().manual_seed(7)
+    noise = torch.rand(count, generator=generator).tolist()
+    scores = [1 / (1 + min(i, 12)) + 0.2 * noise[i] * (i % 3) for i in range(count)]
+    scores[5], scores[20] = float("nan"), -0.5
+    result = []
+    for options in PLATEAUS:
+        for mode in ("min", "max"):
+            optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+            scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, mode, **{"factor": 0.1, "patience": 10, **options})
+            rates = []
+            for score in scores:
+                scheduler.step(score)
+                rates.append(optimizer.param_groups[0]["lr"])
+            result.append({"mode": mode, "options": options, "lr": rates})
+    write("plateaus.json", {"lr": lr, "scores": [None if s != s else s for s in scores], "cases": result})
+
+
+def averages():
+    """torch.optim.swa_utils with the formula of get_ema_multi_avg_fn, begun with a copy of the starting weights."""
+    decay = 0.9
+    model = nn.Linear(5, 4)
+    start = flat(model.weight)
+    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda e, w, n: torch.lerp(e, w, 1 - decay))
+    average.update_parameters(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    steps = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        F.mse_loss(model(torch.randn(16, 5)), torch.randn(16, 4)).backward()
+        optimizer.step()
+        average.update_parameters(model)
+        steps.append({"weights": flat(model.weight), "average": flat(average.module.weight)})
+    write("averages.json", {"decay": decay, "start": start, "steps": steps})
+
+
 losses()
 layers()
 training()
 schedules()
+plateaus()
+averages()

@@ -92,6 +92,34 @@ class Commands(unittest.TestCase):
         text = program.run("evaluate", self.trained).stdout
         self.assertIn("confusion matrix", text)
 
+    def test_a_run_that_ends_early_is_scored_as_it_was_trained(self):
+        folder = self.folder / "early"
+        options = ["--output", folder, "--set", "data.validation=0.1", "--set", "train.ema=0.5",
+                   "--set", "train.early_stop={patience=1, min_delta=9, monitor=\"validation.loss\"}"]
+        done = program.run("train", RUN, *options, ranks=3)
+        self.assertIn("validation.loss has not improved for 1 epoch: early stopping ends the run after epoch 2 of 40",
+                      done.stderr)
+        self.assertIn("validation loss  ", done.stdout)
+        summary = program.summary(folder)
+        self.assertEqual((summary["stopped_early"], summary["epochs"], summary["steps"]), (True, 2, 22))
+        rows = program.metrics(folder)
+        for split, samples in (("validation", 143), ("train", 1295), ("test", 359)):
+            scores = json.loads(program.run("evaluate", folder, "--json", "--split", split, ranks=2).stdout)
+            self.assertEqual(scores["samples"], samples)
+            for name, value in summary[split].items() if split != "train" else ():
+                self.assertEqual(scores[name], value, f"{split} {name}")  # of the average
+        self.assertEqual(float(rows[-1]["validation_loss"]), summary["validation"]["loss"])
+        with h5py.File(summary["checkpoint"]) as file:
+            average = file["ema/dense1/weight"][:]
+            self.assertFalse((average == file["parameters/dense1/weight"][:]).all())
+        program.run("export", folder, "--hdf5", self.folder / "early.h5", mpi=False)
+        with h5py.File(self.folder / "early.h5") as file:
+            self.assertTrue((file["0.weight"][:] == average).all())
+        again = program.run("train", RUN, *options, "--resume")
+        self.assertIn("the run is finished, validation.loss has not improved for 1 epoch", again.stderr)
+        refused = program.run("evaluate", self.trained, "--split", "validation", expect=2)
+        self.assertIn("the run has no validation data", refused.stderr)
+
     def test_inspect_tells_of_a_checkpoint(self):
         info = json.loads(program.run("inspect", self.trained, "--json", mpi=False).stdout)
         self.assertEqual((info["step"], info["epoch"], info["position"], info["shards"]), (72, 6, 0, 8))

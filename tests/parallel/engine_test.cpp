@@ -105,6 +105,7 @@ TEST_F(EngineTest, AStepAllocatesNothingAfterTheFirst) {
        {std::pair{"node", "adam"}, {"node", "lamb"}, {"tree", "adam"}, {"tree", "lamb"}, {"allreduce", "adam"}}) {
     RunConfig run = make_run(8, exchange);
     run.optimizer.type = optimizer;
+    run.train.ema = 0.9;
     const auto engine = make_engine(world, run);
     DatasetBatch batches(data, plain, {70, 32}, engine->shards(), 5);
     batches.start_epoch(0);

@@ -85,8 +85,8 @@ TEST_F(FitTest, StoppedAnywhereItGoesOnToTheSameBitsAndScores) {
     const FitSummary resumed = train(name, true, 0);
     EXPECT_TRUE(resumed.trained);
     EXPECT_EQ(resumed.digest, whole.digest);
-    EXPECT_EQ(resumed.train_loss, whole.train_loss);
-    EXPECT_EQ(resumed.test->named(), whole.test->named());
+    EXPECT_EQ(resumed.scores.train_loss, whole.scores.train_loss);
+    EXPECT_EQ(resumed.scores.test->named(), whole.scores.test->named());
     if (world.is_root()) {
       EXPECT_EQ(scores(newest(name)), scores(newest("whole")));
     }

@@ -235,7 +235,7 @@ class ReadRunData : public LoadDataset {
     if (!train.empty()) data.train.x = path("a.h5:/") + train;
     if (!test.empty()) data.test.x = path("a.h5:/") + test;
     data.normalize = method;
-    return read_run_data(world, data, *make_loss({loss, {}}));
+    return read_run_data(world, data, 1, *make_loss({loss, {}}));
   }
 };
 

@@ -50,6 +50,11 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
     EXPECT_EQ(a.best->step, b.best->step);
     EXPECT_EQ(a.best->epoch, b.best->epoch);
   }
+  ASSERT_EQ(a.restored.has_value(), b.restored.has_value());
+  if (a.restored) {
+    EXPECT_EQ(a.restored->step, b.restored->step);
+    EXPECT_EQ(a.restored->epoch, b.restored->epoch);
+  }
   EXPECT_EQ(a.normalization, b.normalization);
 }
 
@@ -65,7 +70,8 @@ class CheckpointFile : public testing::Test {
 };
 
 TEST_F(CheckpointFile, GivesBackEveryFieldAndEveryBit) {
-  const CheckpointInfo info = sample_info();
+  CheckpointInfo info = sample_info();
+  info.restored = Restored{64, 2};
   const Checkpoint read = written_and_read(info);
   expect_same_info(read.info, info);
   EXPECT_EQ(read.info.digest, digest_of(state_.arrays(), info.position, info.seed));
@@ -74,12 +80,20 @@ TEST_F(CheckpointFile, GivesBackEveryFieldAndEveryBit) {
   ASSERT_EQ(read.slots.size(), 2U);
   EXPECT_TRUE(same_bits(read.slots[0], state_.slots[0]));
   EXPECT_TRUE(same_bits(read.slots[1], state_.slots[1]));
+  EXPECT_TRUE(same_bits(read.ema, state_.ema));
   EXPECT_NO_THROW(check_same_parameters(state_.table, read.table, path_));
   EXPECT_EQ(read.table.entries()[1].kind, ParameterKind::bias);
   EXPECT_EQ(read.table.entries()[2].kind, ParameterKind::weight);
 }
 
-TEST_F(CheckpointFile, MayHaveNoSlotsHistoryBestOrNormalization) {
+TEST_F(CheckpointFile, TheNetIsTheAverageWhereThereIsOne) {
+  EXPECT_TRUE(same_bits(written_and_read(sample_info()).net(), state_.ema));
+  state_.ema.clear();
+  EXPECT_TRUE(same_bits(written_and_read(sample_info()).net(), state_.weights));
+}
+
+TEST_F(CheckpointFile, MayHaveNoSlotsAverageHistoryBestOrNormalization) {
+  state_.ema.clear();
   state_.slot_names.clear();
   state_.slots.clear();
   CheckpointInfo info = sample_info();
@@ -91,6 +105,7 @@ TEST_F(CheckpointFile, MayHaveNoSlotsHistoryBestOrNormalization) {
   const Checkpoint read = written_and_read(info);
   expect_same_info(read.info, info);
   EXPECT_TRUE(read.slots.empty());
+  EXPECT_TRUE(read.ema.empty());
   EXPECT_TRUE(read.slot_names.empty());
   info.history.columns = {"epoch"};  // columns, but no epoch done yet
   expect_same_info(written_and_read(info).info, info);
@@ -148,6 +163,7 @@ TEST(Digest, ChangesWithEveryPartOfTheState) {
       EXPECT_NE(changed([&](SampleState& s) { flip(s.weights[i]); }), digest) << i;
       EXPECT_NE(changed([&](SampleState& s) { flip(s.slots[0][i]); }), digest) << i;
       EXPECT_NE(changed([&](SampleState& s) { flip(s.slots[1][i]); }), digest) << i;
+      EXPECT_NE(changed([&](SampleState& s) { flip(s.ema[i]); }), digest) << i;
     }
   }
   EXPECT_NE(changed([](SampleState& s) { std::swap(s.slots[0], s.slots[1]); }), digest);
@@ -185,6 +201,7 @@ TEST_F(CheckpointFile, DigestDoesNotDependOnWhereWhenAndHow) {
   info.history.rows[1] = 99;
   info.sums.seconds = 99;
   info.best.reset();
+  info.restored = Restored{64, 2};
   info.blas_kernel = "Zen";
   info.run = "name = \"other\"\n";
   EXPECT_EQ(written_and_read(info).info.digest, digest);

@@ -17,6 +17,7 @@ struct SampleState {
   std::vector<float> weights;
   std::vector<std::string_view> slot_names = {"exp_avg", "exp_avg_sq"};
   std::vector<std::vector<float>> slots;
+  std::vector<float> ema;
 
   SampleState() {
     table.add("dense1", "weight", {3, 5}, ParameterKind::weight);
@@ -24,6 +25,7 @@ struct SampleState {
     table.add("head-2", "weight", {2, 3}, ParameterKind::weight);
     weights = values(0.37F);
     slots = {values(-1.1F), values(1e-20F)};
+    ema = values(0.36F);
     weights[0] = -0.0F;
     weights[1] = std::numeric_limits<float>::denorm_min();
   }
@@ -39,6 +41,7 @@ struct SampleState {
   [[nodiscard]] CheckpointArrays arrays() const {
     CheckpointArrays result{table, weights, slot_names, {}};
     for (const auto& slot : slots) result.slots.emplace_back(slot);
+    result.ema = ema;
     return result;
   }
 };

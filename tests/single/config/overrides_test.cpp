@@ -116,6 +116,7 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                         "train.time_limit=90m",
                                         "train.stall_timeout=9",
                                         "train.audit_every=9",
+                                        "train.early_stop=9",
                                         "checkpoint.every_seconds=9"};
   for (const std::string& text : may) {
     const RunDifference difference = compare_runs(kept, with({text}));
@@ -127,10 +128,12 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                              "seed=9",
                                              "data.normalize=standard",
                                              "data.classes=9",
+                                             "data.validation=0.5",
                                              "model.loss=mae",
                                              "model.layers.0.units=9",
                                              "train.batch=9",
                                              "train.shards=9",
+                                             "train.ema=0.5",
                                              "optimizer.type=adam",
                                              "optimizer.lr=9",
                                              "optimizer.schedule.warmup_steps=9",

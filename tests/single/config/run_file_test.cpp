@@ -20,6 +20,7 @@ train = "data/digits.h5:/train"
 test = {x = "images.idx.gz", y = "labels.idx.gz"}
 normalize = "standard"
 classes = 10
+validation = 0.25
 [model]
 loss = {type = "softmax_cross_entropy", label_smoothing = 0.1}
 layers = [{type = "dense", units = 64, bias = false, init = "kaiming_uniform"}, {type = "relu", name = "knee"},
@@ -36,6 +37,8 @@ on_nonfinite = "skip"
 time_limit = "1h55m"
 stall_timeout = 60
 audit_every = 500
+early_stop = {monitor = "test.loss", patience = 5, min_delta = 0.01, restore_best = false}
+ema = 0.99
 [optimizer]
 type = "adamw"
 lr = 1e-3
@@ -85,6 +88,7 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.data.test, (DataSource{"images.idx.gz", "labels.idx.gz"}));
   EXPECT_EQ(run.data.normalize, "standard");
   EXPECT_EQ(run.data.classes, 10);
+  EXPECT_EQ(run.data.validation, 0.25);
   EXPECT_EQ(run.model.loss, (Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}));
   ASSERT_EQ(run.model.layers.size(), 4U);
   EXPECT_EQ(run.model.layers[0],
@@ -101,6 +105,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.train.time_limit, "1h55m");
   EXPECT_EQ(run.train.stall_timeout, 60);
   EXPECT_EQ(run.train.audit_every, 500);
+  EXPECT_EQ(run.train.early_stop, (EarlyStop{"test.loss", 5, 0.01, false}));
+  EXPECT_EQ(run.train.ema, 0.99);
   EXPECT_EQ(run.optimizer.type, "adamw");
   EXPECT_EQ(run.optimizer.lr, 1e-3);
   EXPECT_EQ(run.optimizer.schedule, (Component{"cosine", {{"warmup_steps", 50}}}));
@@ -215,11 +221,11 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
   expect_refused("nmae = 1",
                  {"run.toml:1: nmae: unknown key", "name, seed, data, model, train, optimizer, checkpoint, log"});
   expect_refused("[data]\ntrian = \"x\"",
-                 {"run.toml:2: data.trian: unknown key", "[data]: train, test, normalize, classes"});
+                 {"run.toml:2: data.trian: unknown key", "[data]: train, test, normalize, classes, validation"});
   expect_refused("[model]\nx = 1", {"model.x", "loss, layers"});
   expect_refused("[train]\nbatchsize = 1", {"train.batchsize",
                                             "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "
-                                            "time_limit, stall_timeout, audit_every"});
+                                            "time_limit, stall_timeout, audit_every, early_stop, ema"});
   expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
   expect_refused("[log]\nevery = 1", {"log.every", "every_steps"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
@@ -239,6 +245,14 @@ TEST(RunFile, AnotherTypeIsAnErrorThatShowsTheValue) {
   expect_refused("[optimizer]\ndecay_exclude = [1]", {"expected a list of texts, found 1"});
   expect_refused("[optimizer]\nbetas = [0.9, \"x\"]", {"optimizer.betas", "expected a list of numbers, found \"x\""});
   expect_refused("[optimizer]\neps = {a = 1}", {"optimizer.eps", "found a table"});
+  expect_refused("[train]\nearly_stop = true", {"run.toml:2: train.early_stop", "patience alone, found true"});
+  expect_refused("[train]\nearly_stop = 0", {"train.early_stop: expected more than 0, found 0"});
+  expect_refused("[train]\nearly_stop = {patience = 0}", {"train.early_stop.patience: expected more than 0, found 0"});
+  expect_refused("[train]\nearly_stop = {min_delta = -1}", {"train.early_stop.min_delta", "0 or more"});
+  expect_refused("[train]\nearly_stop = {restore_best = 1}", {"train.early_stop.restore_best", "true or false"});
+  expect_refused("[train]\nearly_stop = {monitor = 1}", {"train.early_stop.monitor", "expected a text"});
+  expect_refused("[train]\nearly_stop = {wait = 1}",
+                 {"train.early_stop.wait: unknown key; known keys: monitor, patience, min_delta, restore_best"});
   expect_refused("train = 3", {"train: expected a table, found 3"});
   expect_refused("[[train]]\nbatch = 3", {"train: expected a table, found a list"});
   expect_refused("[data]\ntrain = 3", {"data.train", "FILE.h5:/group"});
@@ -278,8 +292,8 @@ TEST(RunFile, BoundsAreChecked) {
     expect_error(ErrorKind::config, {key.c_str(), "found -1"}, [&] { (void)parse("", {key + "=-1"}); });
     EXPECT_NO_THROW((void)parse("", {key + "=1"}));
   }
-  for (const std::string key :
-       {"seed", "optimizer.clip_norm", "checkpoint.every_epochs", "checkpoint.every_steps", "log.every_steps"}) {
+  for (const std::string key : {"seed", "data.validation", "train.ema", "optimizer.clip_norm",
+                                "checkpoint.every_epochs", "checkpoint.every_steps", "log.every_steps"}) {
     expect_error(ErrorKind::config, {key.c_str(), "expected 0 or more, found -1"},
                  [&] { (void)parse("", {key + "=-1"}); });
     EXPECT_NO_THROW((void)parse("", {key + "=0"}));
@@ -288,6 +302,13 @@ TEST(RunFile, BoundsAreChecked) {
     expect_error(ErrorKind::config, {key.c_str(), "nan"}, [&] { (void)parse("", {key + "=nan"}); });
     expect_error(ErrorKind::config, {key.c_str(), "finite", "inf"}, [&] { (void)parse("", {key + "=inf"}); });
   }
+}
+
+TEST(RunFile, EarlyStopIsAPatienceOrATableAndUnsetByDefault) {
+  EXPECT_FALSE(parse("").train.early_stop);
+  EXPECT_EQ(parse("[train]\nearly_stop = {}").train.early_stop, EarlyStop{});
+  EXPECT_EQ(parse("[train]\nearly_stop = 7").train.early_stop, (EarlyStop{.patience = 7}));
+  EXPECT_EQ(parse("", {"train.early_stop.min_delta=0.5"}).train.early_stop, (EarlyStop{.min_delta = 0.5}));
 }
 
 TEST(RunFile, ChoicesAreListed) {

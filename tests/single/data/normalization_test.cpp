@@ -99,6 +99,18 @@ TEST(FitColumns, OfPartsAreTheBitsOfTheWhole) {
   }
 }
 
+TEST(FitScaling, OfSomeRowsIsThatOfATableOfThem) {
+  const Table all = table_of(ElementType::f32, 1, std::vector<float>{1, 100, 2, 4, -50, 3});
+  const std::vector<std::uint32_t> rows = {0, 2, 3, 5};
+  const Table some = table_of(ElementType::f32, 1, std::vector<float>{1, 2, 4, 3});
+  for (const NormalizeMethod method : {NormalizeMethod::standard, NormalizeMethod::minmax}) {
+    EXPECT_EQ(fit_scaling(method, all, rows).shift, fit_scaling(method, some).shift);
+    EXPECT_EQ(fit_scaling(method, all, rows).scale, fit_scaling(method, some).scale);
+  }
+  expect_error(ErrorKind::usage, {"row 6 of a table of 6"},
+               [&] { (void)fit_scaling(NormalizeMethod::minmax, all, std::vector<std::uint32_t>{6}); });
+}
+
 TEST(FitColumns, RefusesOtherShapes) {
   const Table table = table_of(ElementType::u8, 2, std::vector<std::uint8_t>{1, 2});
   std::vector<double> one(1);

@@ -67,6 +67,20 @@ TEST(DatasetBatch, VisitsEverySampleOnceWithItsOwnRow) {
   }
 }
 
+TEST(DatasetBatch, VisitsTheGivenRowsAlone) {
+  const Dataset data = labelled();
+  const Normalization none;
+  const std::vector<std::uint32_t> rows = {3, 5, 8, 13, 21, 34, 52};
+  const EpochPlan plan{rows.size(), 3};
+  DatasetBatch batches(data, none, plan, {2, 1}, 5, rows);
+  const std::vector<std::uint32_t> first = walk_epoch(batches, data, plan, {2, 1}, 0);
+  std::vector<std::uint32_t> seen = first;
+  std::ranges::sort(seen);
+  EXPECT_EQ(seen, rows);
+  EXPECT_NE(first, rows);
+  EXPECT_NE(walk_epoch(batches, data, plan, {2, 1}, 1), first);
+}
+
 TEST(DatasetBatch, OrderIsAFunctionOfSeedAndEpochNotOfShardsOrHistory) {
   const Dataset data = labelled();
   const Normalization none;

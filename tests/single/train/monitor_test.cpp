@@ -12,8 +12,9 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-Monitor of(const std::string& name, Task task, bool has_test = true, std::size_t outputs = 10) {
-  return {name, task, outputs, has_test};
+Monitor of(const std::string& name, Task task, bool has_test = true, std::size_t outputs = 10,
+           bool has_validation = false) {
+  return {name, task, outputs, {has_validation, has_test}};
 }
 
 TEST(Monitor, AutoIsAccuracyOrLossOfTheTestDataOrTrainLoss) {
@@ -22,6 +23,10 @@ TEST(Monitor, AutoIsAccuracyOrLossOfTheTestDataOrTrainLoss) {
   EXPECT_EQ(of("auto", Task::regression).name(), "test.loss");
   for (const Task task : {Task::classification, Task::binary, Task::regression}) {
     EXPECT_EQ(of("auto", task, false).name(), "train.loss");
+  }
+  for (const bool has_test : {true, false}) {  // validation data go before
+    EXPECT_EQ(of("auto", Task::regression, has_test, 1, true).name(), "validation.loss");
+    EXPECT_EQ(of("auto", Task::classification, has_test, 10, true).name(), "validation.accuracy");
   }
 }
 
@@ -42,6 +47,9 @@ TEST(Monitor, RefusesOtherNamesAndListsTheKnownOnes) {
   expect_error(ErrorKind::config, {"\"test.top5\""}, [] { (void)of("test.top5", Task::classification, true, 5); });
   expect_error(ErrorKind::config, {"one of train.loss, found \"test.loss\""},
                [] { (void)of("test.loss", Task::classification, false); });
+  expect_error(ErrorKind::config, {"one of train.loss, validation.loss, validation.r2", "found \"test.loss\""},
+               [] { (void)of("test.loss", Task::regression, false, 1, true); });
+  expect_error(ErrorKind::config, {"a.key: expected auto"}, [] { (void)Monitor("x", Task::binary, 1, {}, "a.key"); });
 }
 
 TEST(Monitor, KnowsWhichDirectionIsBetter) {
@@ -68,15 +76,24 @@ TEST(Monitor, TheFirstValueIsBestTiesAndNansAreNot) {
   }
 }
 
-TEST(Monitor, TakesItsValueFromTheScores) {
-  Scores scores;
-  scores.loss = 0.5;
-  scores.r2 = 0.25;
-  EXPECT_EQ(of("train.loss", Task::regression).value(3, scores), 3);
-  EXPECT_EQ(of("test.loss", Task::regression).value(3, scores), 0.5);
-  EXPECT_EQ(of("test.r2", Task::regression).value(3, scores), 0.25);
-  EXPECT_TRUE(std::isnan(of("test.rmse", Task::regression).value(3, scores)));  // not set
-  EXPECT_TRUE(std::isnan(of("test.loss", Task::regression).value(3, {})));
+TEST(Monitor, ImprovesByMoreThanTheLeastDifference) {
+  EXPECT_FALSE(of("test.loss", Task::regression).better(1.5, 2, 0.5));
+  EXPECT_TRUE(of("test.loss", Task::regression).better(1.25, 2, 0.5));
+  EXPECT_FALSE(of("test.r2", Task::regression).better(2.5, 2, 0.5));
+  EXPECT_TRUE(of("test.r2", Task::regression).better(2.75, 2, 0.5));
+  EXPECT_TRUE(of("test.r2", Task::regression).better(-9, {}, 0.5));
+}
+
+TEST(Monitor, TakesItsValueFromTheHistory) {
+  const History history{{"epoch", "train_loss", "validation_loss", "test_loss", "test_r2"},
+                        {1, 3, 2, 0.5, 0.25, 2, 4, 5, 6, kNan}};
+  EXPECT_EQ(of("train.loss", Task::regression).value(history, 0), 3);
+  EXPECT_EQ(of("test.loss", Task::regression).value(history, 0), 0.5);
+  EXPECT_EQ(of("test.r2", Task::regression).value(history, 0), 0.25);
+  EXPECT_EQ(of("validation.loss", Task::regression, true, 1, true).value(history, 1), 5);
+  EXPECT_TRUE(std::isnan(of("test.r2", Task::regression).value(history, 1)));
+  EXPECT_TRUE(std::isnan(of("test.rmse", Task::regression).value(history, 0)));  // no such column
+  EXPECT_TRUE(std::isnan(of("test.loss", Task::regression).value(history, 2)));  // no such row
 }
 
 // An evaluation of one block, so that the names are those that an evaluation really gives.

@@ -1,6 +1,8 @@
 // Which checkpoint a run goes on from, and what it may change.
 #include "train/resume.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -59,6 +61,35 @@ TEST_F(FindNewestGood, SkipsOneWhoseArraysAreNotThoseOfItsRun) {
   EXPECT_EQ(found.path, checkpoint_path(folder(), 5));
   ASSERT_EQ(found.skipped.size(), 1U);
   EXPECT_NE(found.skipped[0].find("another model"), std::string::npos) << found.skipped[0];
+}
+
+// A run ends with the state of its best checkpoint; once it is to be longer it goes on from what was before.
+TEST_F(FindNewestGood, TakesAnEndWithTheBestOnlyForARunThatIsFinished) {
+  const auto stops_after = [](int patience) {
+    return kRun + fmt::format("epochs = 9\nearly_stop = {}\n[data]\ntest = \"t.h5\"\n", patience);
+  };
+  const auto put = [&](std::uint64_t step, std::optional<Restored> restored) {
+    ParameterTable table;
+    table.add("dense1", "weight", {2, 5}, ParameterKind::weight);
+    table.add("dense1", "bias", {2}, ParameterKind::bias);
+    const std::vector<float> weights(table.arena_size(), 0.5F);
+    CheckpointInfo info = sample_info();
+    info.position = {step, 2, 0};
+    info.run = stops_after(1);
+    info.history = {{"epoch", "test_loss"}, {1, 0.5, 2, 0.75}};
+    info.restored = restored;
+    write_checkpoint(checkpoint_path(folder(), step), build_checkpoint("test", info, {table, weights, {}, {}}));
+  };
+  put(20, Restored{10, 1});
+  EXPECT_EQ(find(stops_after(1)).path, checkpoint_path(folder(), 20));
+  expect_error(ErrorKind::config,
+               {"step-00000020.h5", "holds the weights of step 10", "goes on from a checkpoint before"},
+               [&] { (void)find(stops_after(2)); });
+  put(10, {});
+  const FoundCheckpoint found = find(stops_after(2));
+  EXPECT_EQ(found.path, checkpoint_path(folder(), 10));
+  ASSERT_EQ(found.skipped.size(), 1U);
+  EXPECT_EQ(find(stops_after(1)).path, checkpoint_path(folder(), 20));
 }
 
 TEST_F(FindNewestGood, SkipsOneUnderTheNameOfAnotherStep) {

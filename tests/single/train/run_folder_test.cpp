@@ -135,11 +135,11 @@ FitSummary sample_summary() {
   s.parameters = 4810;
   s.exchange = "tree";
   s.digest = "0123abcd";
-  s.train_loss = 0.125;
-  s.test = Scores{};
-  s.test->samples = 360;
-  s.test->loss = 0.25;
-  s.test->accuracy = 0.75;
+  s.scores.train_loss = 0.125;
+  s.scores.test = Scores{};
+  s.scores.test->samples = 360;
+  s.scores.test->loss = 0.25;
+  s.scores.test->accuracy = 0.75;
   s.best = Best{"test.accuracy", 0.75, 80, 2};
   s.checkpoint = "runs/digits/checkpoints/step-00000120.h5";
   return s;
@@ -170,18 +170,35 @@ TEST_F(RunFolderFiles, TheSummaryHasTheKeysOfTheContract) {
 
 TEST(Summary, OfARegressionHasItsScoresAndNoTestWithoutData) {
   FitSummary s = sample_summary();
-  s.test->accuracy.reset();
-  s.test->r2 = 0.5;
-  s.test->rmse = 2;
+  s.scores.test->accuracy.reset();
+  s.scores.test->r2 = 0.5;
+  s.scores.test->rmse = 2;
   auto json = nlohmann::json::parse(format_summary(s));
   EXPECT_EQ(json.at("test").at("r2"), 0.5);
   EXPECT_EQ(json.at("test").at("rmse"), 2);
   EXPECT_FALSE(json.at("test").contains("accuracy"));
-  s.test.reset();
+  s.scores.test.reset();
   s.best.reset();
   json = nlohmann::json::parse(format_summary(s));
   EXPECT_FALSE(json.contains("test"));
   EXPECT_FALSE(json.contains("best"));
+}
+
+TEST(Summary, TellsOfValidationAndOfAnEarlyEnd) {
+  FitSummary s = sample_summary();
+  auto json = nlohmann::json::parse(format_summary(s));
+  EXPECT_EQ(json.at("stopped_early"), false);
+  EXPECT_FALSE(json.contains("restored"));
+  EXPECT_FALSE(json.contains("validation"));
+  s.scores.validation = Scores{};
+  s.scores.validation->samples = 40;
+  s.scores.validation->loss = 0.5;
+  s.stopped_early = true;
+  s.restored = Restored{80, 2};
+  json = nlohmann::json::parse(format_summary(s));
+  EXPECT_EQ(json.at("stopped_early"), true);
+  EXPECT_EQ(json.at("restored"), (nlohmann::json{{"epoch", 2}, {"step", 80}}));
+  EXPECT_EQ(json.at("validation"), (nlohmann::json{{"samples", 40}, {"loss", 0.5}}));
 }
 
 TEST(Summary, TakesAFolderNameThatIsNotUtf8) {
