@@ -42,7 +42,8 @@ CONFINED = [
     (r"#\s*include\s*[<\"](hdf5|H5[A-Z]\w*)\.h[>\"]", ("src/io/", "tests/"),
      "<hdf5.h> belongs to src/io; call io/hdf5.hpp"),
     (r"#\s*include\s*[<\"]google/protobuf/", ("src/io/",), "protobuf belongs to src/io; call io/protobuf.hpp"),
-    (r"#\s*include\s*[<\"]csv\.h[>\"]", ("src/import/csv_reader.cpp",),
+    (r"#\s*include\s*[<\"]csv\.h[>\"]", ("src/import/csv_reader.cpp", "tests/"),
+     "<csv.h> belongs to src/import/csv_reader.cpp; call import/csv_reader.hpp"),
      "<csv.h> belongs to src/import/csv_reader.cpp; call import/csv_reader.hpp"),
     (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
 ]

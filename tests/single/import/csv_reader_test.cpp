@@ -1,9 +1,12 @@
 // Rows and fields of CSV files, and the lines that errors tell.
 #include "import/csv_reader.hpp"
 
+#include <csv.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
+#include <random>
 #include <vector>
 
 #include "support/expect_error.hpp"
@@ -106,6 +109,69 @@ TEST_F(CsvReader, RefusesWhatIsNoCsv) {
   Collecting rows;
   expect_error(ErrorKind::data, {"No such file"}, [&] { read_csv("/missing.csv", ',', rows, {}); });
   expect_error(ErrorKind::data, {"folder"}, [&] { read_csv(folder_.path().string(), ',', rows, {}); });
+}
+
+/// What libcsv makes of a text, unset where it refuses it.
+std::optional<Rows> by_libcsv(const std::string& text, char delimiter) {
+  csv_parser parser;
+  csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
+  csv_set_delim(&parser, static_cast<unsigned char>(delimiter));
+  struct Found {
+    Rows rows;
+    std::vector<std::string> row;
+  } found;
+  const auto field = [](void* bytes, std::size_t size, void* to) {
+    static_cast<Found*>(to)->row.emplace_back(static_cast<const char*>(bytes), size);
+  };
+  const auto row = [](int, void* to) {
+    auto& into = *static_cast<Found*>(to);
+    into.rows.push_back(std::exchange(into.row, {}));
+  };
+  const bool whole = csv_parse(&parser, text.data(), text.size(), +field, +row, &found) == text.size() &&
+                     csv_fini(&parser, +field, +row, &found) == 0;
+  csv_free(&parser);
+  return whole ? std::optional(found.rows) : std::nullopt;
+}
+
+TEST_F(CsvReader, MakesOfAnyTextWhatLibcsvDoes) {
+  std::mt19937 random(1);
+  const std::string letters = "aab1 \t,,,\n\n\r\"\"";
+  std::size_t accepted = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const bool quotes = random() % 2 == 0;
+    const char delimiter = i % 3 == 0 ? '\t' : ',';
+    std::string text = "x";  // else it may begin as another kind of file does
+    for (std::size_t size = random() % 40; size > 0; --size) {
+      text += letters[random() % (letters.size() - (quotes ? 0 : 2))];
+      if (text.ends_with('\r') && random() % 2 == 0) text += '\n';
+    }
+    const std::optional<Rows> expected = by_libcsv(text, delimiter);
+    accepted += expected ? 1 : 0;
+    if (expected) {
+      EXPECT_EQ(read(text, delimiter), *expected) << testing::PrintToString(text);
+    } else {
+      expect_error(ErrorKind::data, {"line "}, [&] { (void)read(text, delimiter); });
+    }
+  }
+  EXPECT_GT(accepted, 500U);
+  EXPECT_LT(accepted, 980U);
+}
+
+// The line of every row, by counting line ends before it, whatever the rows before it hold.
+TEST_F(CsvReader, TellsTheLineInAnyText) {
+  std::mt19937 random(2);
+  for (int i = 0; i < 100; ++i) {
+    std::string text;
+    std::size_t line = 1;
+    for (std::size_t rows = random() % 6; rows > 0; --rows) {
+      const std::string end = random() % 2 == 0 ? "\n" : "\r\n";
+      if (random() % 3 == 0) text += end, ++line;
+      if (random() % 2 == 0) text += "\"q" + end + "\"\"\",", ++line;
+      text += "1,2" + end, ++line;
+    }
+    text += "1,bad\n1,2\n";
+    refuses(text, {("line " + std::to_string(line) + ":").c_str()});
+  }
 }
 
 }  // namespace
