@@ -2,6 +2,7 @@
 #include "data/describe_data.hpp"
 
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "single/data/sample_files.hpp"
@@ -70,6 +71,17 @@ TEST_F(DescribedData, TellsWhatARunWouldRefuse) {
   EXPECT_NE(tables[0].advice[0].find("no rows"), std::string::npos);
   ASSERT_EQ(tables[1].advice.size(), 1U);
   EXPECT_NE(tables[1].advice[0].find("label 2 occurs"), std::string::npos);
+}
+
+// HDF5 would divide by it, were it not refused.
+TEST_F(DescribedData, RefusesAForgedChunkWithoutExtent) {
+  SampleFile(path_).add<float>("/x", {5, 4}, std::vector<float>(20), 0, {3, 2});
+  std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::size_t place = bytes.find(std::string("\3\0\0\0\2\0\0\0\4\0\0\0", 12));  // rows, columns, bytes of a float
+  ASSERT_NE(place, std::string::npos);
+  file.seekp(static_cast<std::streamoff>(place)).put('\0').flush();
+  expect_error(ErrorKind::data, {"a.h5", "/x"}, [&] { (void)describe_data(path_); });
 }
 
 std::string advice(std::vector<std::size_t> shape, std::vector<std::size_t> chunk) {

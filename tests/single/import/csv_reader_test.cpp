@@ -4,6 +4,7 @@
 #include <csv.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <random>
@@ -34,6 +35,7 @@ class CsvReader : public testing::Test {
  protected:
   Rows read(const std::string& text, char delimiter = ',') const {
     const std::string path = (folder_.path() / "table.csv").string();
+    std::filesystem::remove(path);  // to write over a file can wait for the disk
     std::ofstream(path, std::ios::binary) << text;
     Collecting rows;
     read_csv(path, delimiter, rows, {});
