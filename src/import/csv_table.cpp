@@ -17,6 +17,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMostColumns = 65536;
+constexpr std::size_t kMostEarly = std::size_t{1} << 25U;     // bytes of a row that is kept as text
 constexpr std::size_t kMostFeatures = std::size_t{1} << 20U;  // with categories as columns of 0 and 1
 
 }  // namespace
@@ -39,6 +40,8 @@ void CsvTable::end_file() {
 void CsvTable::field(std::string_view text) {
   const std::size_t field = field_++;
   if (header_wanted_ || !settled_) {
+    early_bytes_ += text.size();
+    if (early_bytes_ > kMostEarly) throw BadRow("this row has more than 32 MiB; expected names or numbers", 0);
     if (field < kMostColumns) early_.emplace_back(text);
     return;
   }
@@ -119,6 +122,7 @@ std::string CsvTable::place(std::size_t field) const {
 
 void CsvTable::end_of_row() {
   const std::size_t fields = std::exchange(field_, 0);
+  early_bytes_ = 0;
   const std::string fault = std::exchange(fault_, {});
   const bool missing = std::exchange(missing_, false);
   if (header_wanted_) {

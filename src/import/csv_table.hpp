@@ -80,7 +80,8 @@ class CsvTable final : public CsvRows {
   std::vector<Column> columns_;
   std::size_t values_ = 0;  ///< targets that are numbers; 0: one label
   bool header_wanted_ = true;
-  bool settled_ = false;            ///< every column knows what it is
+  bool settled_ = false;  ///< every column knows what it is
+  std::size_t early_bytes_ = 0;
   std::vector<std::string> early_;  ///< the fields of a row before that
   std::vector<std::byte> row_;      ///< the row under way: 4 bytes a feature (a float, or the code of a category),
                                     ///< then a double each target, or the 4 bytes of a label

@@ -44,7 +44,6 @@ CONFINED = [
     (r"#\s*include\s*[<\"]google/protobuf/", ("src/io/",), "protobuf belongs to src/io; call io/protobuf.hpp"),
     (r"#\s*include\s*[<\"]csv\.h[>\"]", ("src/import/csv_reader.cpp", "tests/"),
      "<csv.h> belongs to src/import/csv_reader.cpp; call import/csv_reader.hpp"),
-     "<csv.h> belongs to src/import/csv_reader.cpp; call import/csv_reader.hpp"),
     (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
 ]
 # Spelled with brackets so that this file does not hold the words.

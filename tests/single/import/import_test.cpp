@@ -156,6 +156,12 @@ TEST_F(Import, RefusesBadTables) {
   bad(wide + "\n", {"line 1", "70001 columns", "65536"});
 }
 
+TEST_F(Import, RefusesAHeaderLargerThanMemoryIsWorth) {
+  std::string text = "y";
+  for (int i = 0; i < 40; ++i) text += "," + std::string(1000000, static_cast<char>('a' + i % 26));
+  refuses(ErrorKind::data, options(text + "\n", "y"), {"line 1", "more than 32 MiB"});
+}
+
 TEST_F(Import, RefusesBadTexts) {
   ImportOptions wanted = options("a,c,y\n1,x,2\n1,\xE9,2\n", "y");
   wanted.csv.categorical = {"c"};
