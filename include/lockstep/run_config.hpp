@@ -26,10 +26,10 @@ struct LayerConfig {
   bool operator==(const LayerConfig&) const = default;
 };
 
-/// Where samples lie: "FILE.h5:/group", or a pair of IDX files. Empty x: no such data.
+/// Where samples lie: "FILE.h5:/group", or a pair of files, IDX or .npy. Empty x: no such data.
 struct DataSource {
-  std::string x;       ///< "FILE.h5:/group", or an IDX file of samples
-  std::string y = {};  ///< the IDX file of labels; empty for HDF5
+  std::string x;       ///< "FILE.h5:/group", or the file of samples
+  std::string y = {};  ///< the file of labels or values; empty for HDF5
   [[nodiscard]] bool empty() const noexcept { return x.empty(); }
   bool operator==(const DataSource&) const = default;
 };

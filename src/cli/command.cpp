@@ -33,7 +33,7 @@ std::shared_ptr<cxxopts::Value> value_of(const OptionSpec& option) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::vector<Command> all{train_command(),  evaluate_command(), inspect_command(),
+  static const std::vector<Command> all{train_command(),  evaluate_command(), inspect_command(), import_command(),
                                         export_command(), bench_command(),    doctor_command()};
   return all;
 }
@@ -75,7 +75,8 @@ cxxopts::ParseResult parse_options(const Command& command, std::span<const char*
   }
   options.add_options()("arguments", "", cxxopts::value<std::vector<std::string>>());
   options.parse_positional("arguments");
-  const std::size_t wanted = command.arguments.empty() ? 0 : 1;
+  const auto spaces = std::count(command.arguments.begin(), command.arguments.end(), ' ');
+  const std::size_t wanted = command.arguments.empty() ? 0 : static_cast<std::size_t>(spaces) + 1;
   try {
     cxxopts::ParseResult result = options.parse(static_cast<int>(words.size()), words.data());
     if (result.count("arguments") != 0) arguments = result["arguments"].as<std::vector<std::string>>();

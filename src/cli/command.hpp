@@ -38,7 +38,7 @@ struct CommandInput {
 
 struct Command {
   std::string_view name;
-  std::string_view arguments;  ///< "RUN.toml"
+  std::string_view arguments;  ///< "RUN.toml"; at most as many as it has words
   std::string_view what;
   std::string_view example;
   bool uses_mpi = false;
@@ -55,6 +55,7 @@ struct Command {
 [[nodiscard]] Command export_command();
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command doctor_command();
+[[nodiscard]] Command import_command();
 
 [[nodiscard]] std::span<const Command> commands();
 

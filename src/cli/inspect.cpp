@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/trailer.hpp"
 #include "cli/command.hpp"
+#include "cli/inspect_data.hpp"
 #include "cli/stored_net.hpp"
 #include "core/number_text.hpp"
 #include "io/files.hpp"
@@ -18,13 +19,6 @@
 
 namespace lockstep::cli {
 namespace {
-
-std::string type_name(const std::optional<ElementType>& type) {
-  if (!type) return "not a number";
-  constexpr std::string_view names[] = {"float32", "float64", "int8",   "uint8", "int16",
-                                        "uint16",  "int32",   "uint32", "int64", "uint64"};
-  return std::string(names[static_cast<std::size_t>(*type)]);
-}
 
 nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& path) {
   const CheckpointInfo& info = checkpoint.info;
@@ -107,40 +101,8 @@ void print_text(const Checkpoint& checkpoint, const std::string& path) {
   fmt::print("\n{}", info.run);
 }
 
-// A plain HDF5 file: its x and y, wherever they are within two levels.
-int inspect_data(const std::string& path, bool json_wanted) {
-  const h5::File file = h5::File::open(path);
-  nlohmann::ordered_json json;
-  json["file"] = path;
-  json["kind"] = "data";
-  std::vector<std::string> groups{"/"};
-  for (const std::string& name : file.children("/")) {
-    if (file.is_group("/" + name)) groups.push_back("/" + name);
-  }
-  for (const std::string& group : groups) {
-    for (const char* name : {"x", "y"}) {
-      const std::string place = (group == "/" ? "" : group) + "/" + name;
-      if (!file.exists(place) || file.is_group(place)) continue;
-      const h5::DatasetInfo info = file.info(place);
-      json["data"][place] = {{"type", type_name(info.type)}, {"shape", info.shape}};
-    }
-  }
-  if (!json.contains("data")) {
-    throw Error(ErrorKind::data, fmt::format("{} is neither a checkpoint nor does it hold data sets x and y", path));
-  }
-  if (json_wanted) {
-    fmt::print("{}\n", json.dump(2));
-    return 0;
-  }
-  fmt::print("{}\n", path);
-  for (const auto& [place, what] : json["data"].items()) {
-    fmt::print("  {:<16}{:<10}{}\n", place, what["type"].get<std::string>(), what["shape"].dump());
-  }
-  return 0;
-}
-
 bool is_checkpoint(const std::string& path) {
-  if (has_trailer(read_file(path))) return true;  // to be verified before HDF5 sees it
+  if (has_trailer(read_end(path, kTrailerBytes))) return true;  // to be verified before HDF5 sees it
   try {
     const h5::File file = h5::File::open(path);
     return file.has_attribute("/", "format") && file.text_attribute("/", "format") == "lockstep-checkpoint";

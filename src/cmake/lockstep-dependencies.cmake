@@ -13,6 +13,13 @@ pkg_check_modules(highway REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(zip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(protobuf REQUIRED IMPORTED_TARGET protobuf-lite)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # headers alone, in the default path
+find_path(CSV_INCLUDE_DIR csv.h REQUIRED)  # libcsv, in the default path
+find_library(CSV_LIBRARY csv REQUIRED)
+if(NOT TARGET lockstep::csv)
+  add_library(lockstep::csv UNKNOWN IMPORTED)
+  set_target_properties(lockstep::csv PROPERTIES IMPORTED_LOCATION ${CSV_LIBRARY})
+endif()
 
 set(LOCKSTEP_PRIVATE_LIBRARIES PkgConfig::openblas PkgConfig::hdf5 PkgConfig::xxhash PkgConfig::highway
-    PkgConfig::protobuf PkgConfig::zip tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json ZLIB::ZLIB fmt::fmt Threads::Threads)
+    PkgConfig::protobuf PkgConfig::zip tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json ZLIB::ZLIB lockstep::csv
+    fmt::fmt Threads::Threads)

@@ -35,7 +35,7 @@ void visit_keys(Run& run, Visitor&& visit) {
 
   // Where a data set lies may change on resume: what counts is its fingerprint.
   visit(KeyInfo{.name = "data.train",
-                .what = "training data: \"FILE.h5:/group\", or {x = \"IDX file\", y = \"IDX file\"}",
+                .what = "training data: \"FILE.h5:/group\", or {x = \"FILE\", y = \"FILE\"}, IDX or .npy",
                 .may_change = true},
         run.data.train);
   visit(KeyInfo{.name = "data.test", .what = "test data, evaluated after every epoch", .may_change = true},

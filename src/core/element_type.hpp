@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 namespace lockstep {
@@ -24,6 +25,13 @@ enum class ElementType { f32, f64, i8, u8, i16, u16, i32, u32, i64, u64 };
     default:
       return 8;
   }
+}
+
+/// As NumPy calls it.
+[[nodiscard]] constexpr std::string_view type_name(ElementType type) noexcept {
+  constexpr std::string_view names[] = {"float32", "float64", "int8",   "uint8", "int16",
+                                        "uint16",  "int32",   "uint32", "int64", "uint64"};
+  return names[static_cast<std::size_t>(type)];
 }
 
 /// The ElementType of C++ type T.

@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "data/readers.hpp"
-#include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -34,23 +33,22 @@ class Hdf5Table final : public TableReader {
   std::string path_;
 };
 
-/// Attribute "classes" of the group, else of the root: a JSON list of texts.
-std::vector<std::string> read_class_names(const h5::File& file, const std::string& group) {
+}  // namespace
+
+std::vector<std::string> read_names(const h5::File& file, const std::string& group, const std::string& attribute) {
   for (const std::string& place : {group, std::string("/")}) {
-    if (!file.has_attribute(place, "classes")) continue;
-    const auto json = nlohmann::json::parse(file.text_attribute(place, "classes"), nullptr, false);
+    if (!file.has_attribute(place, attribute)) continue;
+    const auto json = nlohmann::json::parse(file.text_attribute(place, attribute), nullptr, false);
     bool valid = json.is_array() && !json.empty();
     for (std::size_t i = 0; valid && i < json.size(); ++i) valid = json[i].is_string();
     if (!valid) {
-      throw Error(ErrorKind::data, file.name() + ": attribute 'classes' of " + place +
-                                       R"( is not a JSON list of class names; expected, for example, ["cat", "dog"])");
+      throw Error(ErrorKind::data, file.name() + ": attribute '" + attribute + "' of " + place +
+                                       R"( is not a JSON list of names; expected, for example, ["cat", "dog"])");
     }
     return json.get<std::vector<std::string>>();
   }
   return {};
 }
-
-}  // namespace
 
 OpenDataset open_hdf5(const std::string& path, const std::string& group) {
   const auto file = std::make_shared<const h5::File>(h5::File::open(path));
@@ -66,7 +64,7 @@ OpenDataset open_hdf5(const std::string& path, const std::string& group) {
     throw Error(ErrorKind::data, opened.y->header().name + " has shape " + shape_text(y_shape) +
                                      "; expected [n] labels or [n, k] targets");
   }
-  opened.class_names = read_class_names(*file, group);
+  opened.class_names = read_names(*file, group, "classes");
   return opened;
 }
 

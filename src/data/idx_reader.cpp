@@ -1,4 +1,4 @@
-// Samples from a pair of IDX files, the format of MNIST, plain or gzip.
+// Tables in IDX files, the format of MNIST, plain or gzip.
 // Header: 0, 0, type, rank, then rank sizes of 32 bits; all numbers big-endian (Y. LeCun, the MNIST database).
 #include <zlib.h>
 
@@ -112,8 +112,8 @@ class IdxTable final : public TableReader {
     const std::optional<ElementType> type = idx_type(magic[2]);
     if (!whole || magic[0] != std::byte{0} || magic[1] != std::byte{0} || !type || magic[3] == std::byte{0}) {
       throw Error(ErrorKind::data, name +
-                                       ": not an IDX file (magic 00 00 TYPE RANK). For HDF5 give one text, "
-                                       "\"FILE.h5:/group\", instead of x and y");
+                                       ": not an IDX file (magic 00 00 TYPE RANK) and not .npy. For HDF5 give one "
+                                       "text, \"FILE.h5:/group\", instead of x and y");
     }
     std::error_code code;
     const auto file_bytes = static_cast<std::size_t>(std::filesystem::file_size(name, code));
@@ -139,7 +139,6 @@ class IdxTable final : public TableReader {
     if (!input_.compressed()) check_length(file_bytes - header_bytes_);
   }
 
-  [[nodiscard]] std::span<const std::size_t> shape() const noexcept { return shape_; }
   [[nodiscard]] bool seekable() const noexcept override { return !input_.compressed(); }
 
   void read(Range rows, std::span<std::byte> out) override {
@@ -178,16 +177,8 @@ bool looks_like_idx(std::span<const std::byte> head) noexcept {
   return gzip || (head[0] == std::byte{0} && head[1] == std::byte{0} && idx_type(head[2]) && head[3] != std::byte{0});
 }
 
-OpenDataset open_idx(const std::string& x_file, const std::string& y_file) {
-  OpenDataset opened;
-  opened.x = std::make_unique<IdxTable>(x_file);
-  auto y = std::make_unique<IdxTable>(y_file);
-  if (y->shape().size() > 2) {
-    throw Error(ErrorKind::data, y_file + ": expected labels [n] or targets [n, k], found shape " +
-                                     shape_text(y->shape()) + "; are x and y swapped?");
-  }
-  opened.y = std::move(y);
-  return opened;
+std::unique_ptr<TableReader> open_idx(const std::string& file) {
+  return std::make_unique<IdxTable>(file);
 }
 
 }  // namespace lockstep

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -27,14 +29,45 @@ std::string find_file(const std::string& file, std::span<const std::string> fold
   throw Error(ErrorKind::data, file + ": no such file; looked for " + tried);
 }
 
-void refuse_idx(const std::string& file) {
-  std::array<char, 4> head{};
+std::array<std::byte, 8> head_of(const std::string& file) {
+  std::array<char, 8> head{};
   std::ifstream(file, std::ios::binary).read(head.data(), head.size());
-  if (looks_like_idx(std::as_bytes(std::span(head)))) {
-    throw Error(ErrorKind::data, file +
-                                     ": not an HDF5 file, it looks like IDX. IDX keeps samples and labels in two "
-                                     "files: give train = {x = \"IMAGES\", y = \"LABELS\"}");
+  std::array<std::byte, 8> bytes{};
+  std::memcpy(bytes.data(), head.data(), head.size());
+  return bytes;
+}
+
+// A table of text by its name: its contents could be anything.
+void refuse_csv(const std::string& file) {
+  std::string ending = std::filesystem::path(file).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (ending != ".csv" && ending != ".tsv") return;
+  throw Error(ErrorKind::data, file + ": a run reads no CSV; make an HDF5 file of it first: lockstep import " + file +
+                                   " --target COLUMN --output FILE.h5, then give \"FILE.h5:/train\"");
+}
+
+void refuse_half_of_a_pair(const std::string& file) {
+  const auto head = head_of(file);
+  if (!looks_like_idx(head) && !looks_like_npy(head)) return;
+  throw Error(ErrorKind::data, file + ": not an HDF5 file, it looks like " + (looks_like_npy(head) ? ".npy" : "IDX") +
+                                   ", which keeps samples and labels in two files: give train = {x = \"SAMPLES\", "
+                                   "y = \"LABELS\"}");
+}
+
+std::unique_ptr<TableReader> open_table(const std::string& file) {
+  refuse_csv(file);
+  return looks_like_npy(head_of(file)) ? open_npy(file) : open_idx(file);
+}
+
+OpenDataset open_pair(const std::string& x_file, const std::string& y_file) {
+  OpenDataset opened;
+  opened.x = open_table(x_file);
+  opened.y = open_table(y_file);
+  if (const std::vector<std::size_t>& shape = opened.y->header().shape; shape.size() > 2) {
+    throw Error(ErrorKind::data, y_file + ": expected labels [n] or targets [n, k], found shape " + shape_text(shape) +
+                                     "; are x and y swapped?");
   }
+  return opened;
 }
 
 void check_header(const TableHeader& header) {
@@ -55,7 +88,7 @@ std::string shape_text(std::span<const std::size_t> shape) {
 }
 
 TableHeader make_header(const std::string& name, ElementType type, std::span<const std::size_t> shape) {
-  TableHeader header{name, type, shape.front(), 1};
+  TableHeader header{name, type, shape.front(), 1, {shape.begin(), shape.end()}};
   for (const std::size_t dim : shape.subspan(1)) header.columns *= dim;
   return header;
 }
@@ -67,13 +100,14 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
   if (source.y.empty()) {
     const std::size_t colon = source.x.rfind(":/");
     const std::string file = find_file(source.x.substr(0, colon), folders);
-    refuse_idx(file);
+    refuse_csv(file);
+    refuse_half_of_a_pair(file);
     opened = open_hdf5(file, colon == std::string::npos ? "/" : source.x.substr(colon + 1));
     opened.source = source.x;
     identity.text(file_identity(file));
   } else {
     const std::array<std::string, 2> files = {find_file(source.x, folders), find_file(source.y, folders)};
-    opened = open_idx(files[0], files[1]);
+    opened = open_pair(files[0], files[1]);
     opened.source = source.x + ", " + source.y;
     for (const std::string& file : files) identity.text(file_identity(file));
   }

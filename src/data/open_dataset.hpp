@@ -16,10 +16,11 @@ namespace lockstep {
 
 /// A table of a file, as its header tells.
 struct TableHeader {
-  std::string name;  ///< for messages: "FILE.h5: /train/x", or the IDX file
+  std::string name;  ///< for messages: "FILE.h5: /train/x", or the file of a pair
   ElementType type = ElementType::f32;
   std::size_t rows = 0;
-  std::size_t columns = 0;
+  std::size_t columns = 0;              ///< the product of all dimensions behind the first
+  std::vector<std::size_t> shape = {};  ///< [rows, ...]
 
   [[nodiscard]] std::size_t row_bytes() const noexcept { return columns * bytes_of(type); }
   [[nodiscard]] std::size_t bytes() const noexcept { return rows * row_bytes(); }
@@ -49,8 +50,8 @@ struct OpenDataset {
   std::string identity = {};
 };
 
-/// Opens "FILE.h5:/group" (x, y in that group) or a pair of IDX files (plain or gzip), and checks all that can be
-/// without reading samples: equal lengths, at least one sample. Relative paths are looked up in `folders` in order,
+/// Opens "FILE.h5:/group" (x, y in that group) or a pair of files, IDX (plain or gzip) or .npy, and checks all that can
+/// be without reading samples: equal lengths, at least one sample. Relative paths are looked up in `folders` in order,
 /// first hit.
 /// Local, no MPI. HDF5 files are opened read-only with file locking off.
 /// Errors: data (missing, truncated or foreign file; missing data set; a type that is not a number; mismatched lengths;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/open_dataset.hpp"
+#include "io/hdf5.hpp"
 
 namespace lockstep {
 
@@ -13,11 +14,17 @@ namespace lockstep {
 /// Errors: data, io.
 [[nodiscard]] OpenDataset open_hdf5(const std::string& file, const std::string& group);
 
-/// Opens a pair of IDX files, plain or gzip, likewise. Errors: data, io.
-[[nodiscard]] OpenDataset open_idx(const std::string& x_file, const std::string& y_file);
+/// Attribute `attribute` of `group`, else of the root: a JSON list of texts; empty where there is none. Errors: data.
+[[nodiscard]] std::vector<std::string> read_names(const h5::File& file, const std::string& group,
+                                                  const std::string& attribute);
 
-/// True when `head`, the first bytes of a file, are those of an IDX file or of gzip.
+/// Opens an IDX file, plain or gzip, or a file of NumPy's format .npy. Errors: data, io.
+[[nodiscard]] std::unique_ptr<TableReader> open_idx(const std::string& file);
+[[nodiscard]] std::unique_ptr<TableReader> open_npy(const std::string& file);
+
+/// True when `head`, the first bytes of a file, are those of an IDX file or of gzip; of .npy.
 [[nodiscard]] bool looks_like_idx(std::span<const std::byte> head) noexcept;
+[[nodiscard]] bool looks_like_npy(std::span<const std::byte> head) noexcept;
 
 /// A table of shape [shape[0], product of the others]; the product of all fits 63 bits.
 [[nodiscard]] TableHeader make_header(const std::string& name, ElementType type, std::span<const std::size_t> shape);

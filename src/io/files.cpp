@@ -33,23 +33,9 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   [[nodiscard]] int get() const noexcept { return fd_; }
-  /// Closes now; network file systems tell of failed writes here. Returns 0 or errno.
-  [[nodiscard]] int close() noexcept { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno; }
 
  private:
   int fd_;
-};
-
-/// Removes the temporary file unless it was renamed.
-struct Temporary {
-  std::filesystem::path path;
-  bool keep = false;
-  explicit Temporary(std::filesystem::path where) : path(std::move(where)) {}
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  ~Temporary() {
-    if (!keep) ::unlink(path.c_str());
-  }
 };
 
 /// Drops what is written from `bytes`. Returns 0 or errno.
@@ -60,6 +46,20 @@ int write_all(int fd, std::span<const std::byte>& bytes) {
       if (errno == EINTR) continue;
       return errno;
     }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+/// Returns 0 or errno.
+int write_all_at(int fd, std::span<const std::byte> bytes, std::size_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    offset += static_cast<std::size_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return 0;
@@ -91,7 +91,11 @@ std::string file_identity(const std::filesystem::path& path) {
          std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
-std::vector<std::byte> read_file(const std::filesystem::path& path, const std::function<void()>& alive) {
+namespace {
+
+/// Bytes of a regular file from `begin(size)` to its end.
+template <class Begin>
+std::vector<std::byte> read_from(const std::filesystem::path& path, Begin&& begin, const std::function<void()>& alive) {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) {
@@ -102,10 +106,13 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, const std::f
   if (::fstat(file.get(), &status) != 0) throw Error(ErrorKind::io, path.string() + ": " + reason(errno));
   if (!S_ISREG(status.st_mode)) throw Error(ErrorKind::data, path.string() + ": expected a regular file");
 
-  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  const auto size = static_cast<std::size_t>(status.st_size);
+  const std::size_t first = begin(size);
+  std::vector<std::byte> bytes(size - first);
   std::size_t have = 0;
   while (have < bytes.size()) {
-    const ssize_t got = ::read(file.get(), bytes.data() + have, std::min(bytes.size() - have, kPiece));
+    const ssize_t got = ::pread(file.get(), bytes.data() + have, std::min(bytes.size() - have, kPiece),
+                                static_cast<off_t>(first + have));
     if (got < 0) {
       if (errno == EINTR) continue;
       throw Error(ErrorKind::io, path.string() + ": cannot be read: " + reason(errno));
@@ -117,40 +124,78 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, const std::f
   return bytes;
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
-                           const std::function<void()>& alive) {
-  const auto check = [&path](int code, const char* what) {
-    if (code != 0) throw Error(ErrorKind::io, path.string() + ": " + what + ": " + reason(code));
-  };
+}  // namespace
+
+std::vector<std::byte> read_file(const std::filesystem::path& path, const std::function<void()>& alive) {
+  return read_from(
+      path, [](std::size_t /*size*/) { return std::size_t{0}; }, alive);
+}
+
+std::vector<std::byte> read_end(const std::filesystem::path& path, std::size_t count) {
+  return read_from(path, [count](std::size_t size) { return size - std::min(size, count); }, {});
+}
+
+NewFile::NewFile(const std::filesystem::path& path) : path_(path) {
   if (path.filename().empty()) throw Error(ErrorKind::io, path.string() + ": expected a file name, found a folder");
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   // Opened first: what can fail should fail before the rename.
-  const Descriptor folder_fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  check(folder_fd.get() < 0 ? errno : 0, "its folder cannot be opened");
-
-  Temporary temporary(folder / (std::string(".") + path.filename().string() + ".tmp-" + std::to_string(::getpid())));
-  {
-    Descriptor file(::open(temporary.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
-    check(file.get() < 0 ? errno : 0, "a temporary file beside it cannot be made");
-    for (std::span<const std::byte> part : parts) {
-      // In pieces that are synced one by one: so it can be seen that a slow disk is not a dead one.
-      while (!part.empty()) {
-        std::span<const std::byte> piece = part.first(std::min(part.size(), kPiece));
-        part = part.subspan(piece.size());
-        check(write_all(file.get(), piece), "cannot be written");
-        if (part.empty()) break;
-        check(sync_data(file.get()), "cannot be synced to disk");
-        if (alive) alive();
-      }
-    }
-    check(sync(file.get()), "cannot be synced to disk");
-    check(file.close(), "cannot be written");
+  folder_fd_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  check(folder_fd_ < 0 ? errno : 0, "its folder cannot be opened");
+  temporary_ = folder / (std::string(".") + path.filename().string() + ".tmp-" + std::to_string(::getpid()));
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (fd_ < 0) {
+    const int code = errno;
+    ::close(folder_fd_);
+    check(code, "a temporary file beside it cannot be made");
   }
-  check(std::rename(temporary.path.c_str(), path.c_str()) == 0 ? 0 : errno, "cannot be replaced");
-  temporary.keep = true;
-  const int synced = sync(folder_fd.get());
+}
+
+NewFile::~NewFile() {
+  if (fd_ >= 0) ::close(fd_);
+  ::close(folder_fd_);
+  if (!renamed_) ::unlink(temporary_.c_str());
+}
+
+void NewFile::check(int code, const char* what) const {
+  if (code != 0) throw Error(ErrorKind::io, path_.string() + ": " + what + ": " + reason(code));
+}
+
+void NewFile::write(std::size_t offset, std::span<const std::byte> bytes) {
+  check(write_all_at(fd_, bytes, offset), "cannot be written");
+}
+
+void NewFile::sync_data() {
+  check(lockstep::sync_data(fd_), "cannot be synced to disk");
+}
+
+void NewFile::commit() {
+  check(sync(fd_), "cannot be synced to disk");
+  // Network file systems tell of failed writes here.
+  check(::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno, "cannot be written");
+  check(std::rename(temporary_.c_str(), path_.c_str()) == 0 ? 0 : errno, "cannot be replaced");
+  renamed_ = true;
+  const int synced = sync(folder_fd_);
   // Some file systems do not sync folders; they keep the rename by other means.
   if (synced != EINVAL && synced != ENOTSUP) check(synced, "its folder cannot be synced to disk");
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
+                           const std::function<void()>& alive) {
+  NewFile file(path);
+  std::size_t offset = 0;
+  for (std::span<const std::byte> part : parts) {
+    // In pieces that are synced one by one: so it can be seen that a slow disk is not a dead one.
+    while (!part.empty()) {
+      const std::span<const std::byte> piece = part.first(std::min(part.size(), kPiece));
+      part = part.subspan(piece.size());
+      file.write(offset, piece);
+      offset += piece.size();
+      if (part.empty()) break;
+      file.sync_data();
+      if (alive) alive();
+    }
+  }
+  file.commit();
 }
 
 RowFile::RowFile(const std::filesystem::path& path)

@@ -45,6 +45,13 @@ struct DatasetInfo {
   std::vector<std::size_t> shape;
 };
 
+/// How a data set lies in its file.
+struct DatasetStorage {
+  std::vector<std::size_t> chunk = {};    ///< shape of a chunk; empty: not chunked
+  std::vector<std::string> filters = {};  ///< "deflate", "shuffle", ..., in the order they are applied
+  std::size_t bytes = 0;                  ///< taken in the file
+};
+
 /// The bytes of a file that was built in memory. HDF5 knows nothing of them any more.
 class FileImage {
  public:
@@ -88,6 +95,7 @@ class File {
   /// Shape and type, checked: a data set that claims more bytes than its storage can hold is refused here, so the shape
   /// may be allocated. A null data space has shape {0}.
   [[nodiscard]] DatasetInfo info(const std::string& path) const;
+  [[nodiscard]] DatasetStorage storage(const std::string& path) const;
   /// Reads all elements, converted to the type of the span (HDF5 converts). Element counts must agree. Integers are
   /// read from integer types only.
   void read(const std::string& path, std::span<float> out) const;

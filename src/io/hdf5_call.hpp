@@ -6,6 +6,7 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "core/element_type.hpp"
 #include "io/hdf5.hpp"
@@ -56,6 +57,10 @@ class Lock {
 
 /// HDF5's number type in memory.
 [[nodiscard]] hid_t native(ElementType type);
+
+/// Sets a text attribute of the object at absolute `path`; one that is there is replaced.
+void write_text_attribute(hid_t file, const std::string& name, const std::string& path, const std::string& attribute,
+                          std::string_view value);
 
 /// The string in data set or attribute `id`, of type `type` in file `name`; `what` is for messages.
 [[nodiscard]] std::string read_string(hid_t id, const std::string& name, const std::string& what);

@@ -1,5 +1,6 @@
 // Opening and reading HDF5 files. Sizes that a file claims are checked before anyone may allocate them.
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 
@@ -201,6 +202,31 @@ DatasetInfo File::info(const std::string& path) const {
   DatasetInfo info{element_type(type.get()), shape_of(space.get())};
   check_claim(dataset.get(), info.shape, H5Tget_size(type.get()), name_, at);
   return info;
+}
+
+DatasetStorage File::storage(const std::string& path) const {
+  const Lock lock;
+  const std::string at = absolute(path);
+  const Handle dataset = open_dataset(file_.get(), name_, at);
+  const Handle created = checked(H5Dget_create_plist(dataset.get()), ErrorKind::data, name_, at);
+  DatasetStorage storage;
+  storage.bytes = H5Dget_storage_size(dataset.get());
+  if (H5Pget_layout(created.get()) == H5D_CHUNKED) {
+    std::vector<hsize_t> dims(H5S_MAX_RANK);
+    const int rank = H5Pget_chunk(created.get(), static_cast<int>(dims.size()), dims.data());
+    if (rank < 0) fail(ErrorKind::data, name_, at + ": the shape of its chunks cannot be read");
+    storage.chunk.assign(dims.begin(), dims.begin() + rank);
+  }
+  const int filters = H5Pget_nfilters(created.get());
+  for (int i = 0; i < filters; ++i) {
+    std::array<char, 64> text{};
+    std::size_t values = 0;
+    const H5Z_filter_t id = H5Pget_filter2(created.get(), static_cast<unsigned>(i), nullptr, &values, nullptr,
+                                           text.size() - 1, text.data(), nullptr);
+    if (id < 0) fail(ErrorKind::data, name_, at + ": its filters cannot be read");
+    storage.filters.emplace_back(text[0] != 0 ? text.data() : "filter " + std::to_string(id));
+  }
+  return storage;
 }
 
 void File::read(const std::string& path, std::span<float> out) const {

@@ -102,6 +102,18 @@ std::size_t end_of_file(const std::byte* image, const std::string& name) {
 
 }  // namespace
 
+void write_text_attribute(hid_t file, const std::string& name, const std::string& path, const std::string& attribute,
+                          std::string_view value) {
+  // Of variable length, because h5py gives such texts as str, those of fixed length as bytes.
+  const Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, name, "HDF5 string type");
+  if (H5Tset_size(type.get(), H5T_VARIABLE) < 0 || H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0) {
+    fail(ErrorKind::internal, name, "HDF5 string type");
+  }
+  const std::string ended(value);
+  const char* text = ended.c_str();
+  write_attribute({file, name, path}, attribute, type.get(), &text);
+}
+
 Handle& Handle::operator=(Handle&& other) noexcept {
   if (this != &other) {
     close();
@@ -202,14 +214,7 @@ void File::write_text(const std::string& path, std::string_view text) {
 
 void File::set_attribute(const std::string& path, const std::string& name, std::string_view value) {
   const Lock lock;
-  // Of variable length, because h5py gives such texts as str, those of fixed length as bytes.
-  const Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, name_, "HDF5 string type");
-  if (H5Tset_size(type.get(), H5T_VARIABLE) < 0 || H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0) {
-    fail(ErrorKind::internal, name_, "HDF5 string type");
-  }
-  const std::string ended(value);
-  const char* text = ended.c_str();
-  write_attribute({file_.get(), name_, absolute(path)}, name, type.get(), &text);
+  write_text_attribute(file_.get(), name_, absolute(path), name, value);
 }
 
 void File::set_attribute(const std::string& path, const std::string& name, std::int64_t value) {

@@ -1,4 +1,4 @@
-// What is fuzzed: run files, checkpoints and IDX files. Each kind has good files to start from and hands a changed one
+// What is fuzzed: run files, checkpoints, IDX, .npy and CSV files. Each kind has good files to start from and hands a changed one
 // to the code that meets it in a run.
 #pragma once
 
@@ -44,5 +44,9 @@ class Kind {
 [[nodiscard]] std::unique_ptr<Kind> make_checkpoints();
 /// A pair of IDX files, plain or gzip.
 [[nodiscard]] std::unique_ptr<Kind> make_idx_files();
+/// A pair of .npy files.
+[[nodiscard]] std::unique_ptr<Kind> make_npy_files();
+/// A CSV table, as far as its rows of numbers.
+[[nodiscard]] std::unique_ptr<Kind> make_csv_files();
 
 }  // namespace lockstep::fuzz

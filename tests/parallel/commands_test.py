@@ -137,10 +137,6 @@ class Commands(unittest.TestCase):
             done = program.run("inspect", damaged, option, mpi=False, expect=2)
             self.assertIn("damaged.h5", done.stderr)
 
-    def test_inspect_tells_of_data(self):
-        done = program.run("inspect", program.ROOT / "data/digits.h5", "--json", mpi=False)
-        self.assertEqual(json.loads(done.stdout)["data"]["/train/x"], {"type": "uint8", "shape": [1438, 8, 8]})
-
     def test_other_programs_read_a_checkpoint(self):
         with h5py.File(self.trained / "checkpoints/step-00000072.h5") as file:
             self.assertEqual(file.attrs["format"], "lockstep-checkpoint")
@@ -179,14 +175,14 @@ class Commands(unittest.TestCase):
     def test_help_and_version_need_no_mpi(self):
         self.assertIn("train", program.run("--help", mpi=False).stdout)
         self.assertRegex(program.run("--version", mpi=False).stdout, r"^lockstep \d+\.\d+\.\d+\n$")
-        for command in ("train", "evaluate", "inspect", "export", "bench", "doctor"):
+        for command in ("train", "evaluate", "inspect", "import", "export", "bench", "doctor"):
             text = program.run(command, "--help", mpi=False).stdout
             self.assertIn("Example:", text)
             self.assertLess(len(text.splitlines()), 24)
 
     def test_usage_errors_are_exit_2_once_for_the_job(self):
         for words in (["fly"], [], ["train"], ["train", RUN, "--fast"], ["train", RUN, "more"], ["bench", "--layers", "4"],
-                      ["bench", "--batch", "x"], ["inspect"], ["evaluate"]):
+                      ["bench", "--batch", "x"], ["inspect"], ["evaluate"], ["import"], ["import", "a.csv"]):
             done = program.run(*words, ranks=2, expect=2)
             self.assertEqual(done.stderr.count("lockstep: error:"), 1, words)
 

@@ -23,12 +23,13 @@ MAY_INCLUDE = {
     "model": {"core", "config", "layers"},
     "optim": {"core", "config"},
     "data": {"core", "config", "io"},
+    "import": {"core", "io", "data"},
     "comm": {"core"},
     "checkpoint": {"core", "config", "io"},
     "export": {"core", "config", "io", "model", "data", "checkpoint"},
     "train": {"core", "config", "io", "layers", "model", "optim", "data", "comm", "checkpoint"},
 }
-MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "export"}
+MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "import", "export"}
 IN_TESTS = MAY_INCLUDE["cli"]  # all but cli, which is in no library
 
 # What is used in a few places only: pattern, those places, and what to do elsewhere.
@@ -41,6 +42,8 @@ CONFINED = [
     (r"#\s*include\s*[<\"](hdf5|H5[A-Z]\w*)\.h[>\"]", ("src/io/", "tests/"),
      "<hdf5.h> belongs to src/io; call io/hdf5.hpp"),
     (r"#\s*include\s*[<\"]google/protobuf/", ("src/io/",), "protobuf belongs to src/io; call io/protobuf.hpp"),
+    (r"#\s*include\s*[<\"]csv\.h[>\"]", ("src/import/csv_reader.cpp", "tests/"),
+     "<csv.h> belongs to src/import/csv_reader.cpp; call import/csv_reader.hpp"),
     (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
 ]
 # Spelled with brackets so that this file does not hold the words.

@@ -1,0 +1,177 @@
+// lockstep import: tables of other formats into an HDF5 file that runs read. Runs without MPI.
+#include "import/import.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string_view>
+
+#include "cli/command.hpp"
+#include "cli/console.hpp"
+#include "cli/signals.hpp"
+#include "core/element_type.hpp"
+#include "core/number_text.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A line on stderr that renews itself on a terminal; elsewhere a line every ten seconds.
+class ImportProgress {
+ public:
+  explicit ImportProgress(bool quiet) : live_(isatty(STDERR_FILENO) != 0), none_(quiet) {
+    const char* wish = std::getenv("LOCKSTEP_PROGRESS");
+    if (wish == nullptr) return;
+    const std::string_view name(wish);
+    if (name == "live" || name == "lines") live_ = name == "live";
+    none_ = none_ || name == "none";
+  }
+  ImportProgress(const ImportProgress&) = delete;
+  ImportProgress& operator=(const ImportProgress&) = delete;
+  ~ImportProgress() {
+    if (printed_ && live_) print_to_stderr("\r\033[K");
+  }
+
+  void operator()(std::string_view what, std::size_t done, std::size_t total) {
+    if (stop_signal_came()) throw Error(ErrorKind::io, "stopped by a signal; nothing is written");
+    const auto now = Clock::now();
+    if (none_ || now - last_ < (live_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10))) return;
+    last_ = now;
+    printed_ = true;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const std::string line =
+        what == "read" ? fmt::format("{:.0f} of {:.0f} MB read, {:.0f} MB/s", static_cast<double>(done) * 1e-6,
+                                     static_cast<double>(total) * 1e-6, static_cast<double>(done) * 1e-6 / seconds)
+                       : fmt::format("{} of {} rows written", done, total);
+    print_to_stderr(live_ ? "\r\033[K" + line : line + "\n");
+  }
+
+ private:
+  bool live_, none_;
+  bool printed_ = false;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_;
+};
+
+std::vector<std::string> texts(const CommandInput& input, const char* option) {
+  return input.options.count(option) == 0 ? std::vector<std::string>{}
+                                          : input.options[option].as<std::vector<std::string>>();
+}
+
+template <class Value>
+Value choice(const CommandInput& input, const char* option,
+             std::initializer_list<std::pair<std::string_view, Value>> known) {
+  const auto& text = input.options[option].as<std::string>();
+  std::string names;
+  for (const auto& [name, value] : known) {
+    if (text == name) return value;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  throw Error(ErrorKind::usage, fmt::format("import: --{} {}: expected one of {}", option, text, names));
+}
+
+char delimiter(const CommandInput& input) {
+  const auto& text = input.options["delimiter"].as<std::string>();
+  if (text == "tab" || text == "\\t") return '\t';
+  const bool odd = text.size() == 1 && (text[0] == '"' || text[0] == '\n' || text[0] == '\r' || text[0] == '\0');
+  if (text.size() == 1 && !odd) return text[0];
+  throw Error(ErrorKind::usage, fmt::format("import: --delimiter \"{}\": expected one character, or tab", text));
+}
+
+ImportOptions read_options(const CommandInput& input) {
+  ImportOptions options;
+  options.files = input.arguments;
+  if (options.files.empty()) {
+    throw Error(ErrorKind::usage, "import: a file is needed; see lockstep import --help");
+  }
+  if (input.options.count("output") == 0) throw Error(ErrorKind::usage, "import: --output FILE.h5 is needed");
+  options.output = input.options["output"].as<std::string>();
+  options.test = texts(input, "test");
+  options.overwrite = input.options.count("overwrite") != 0;
+  if (input.options.count("split") != 0) options.split = input.options["split"].as<double>();
+  const auto seed = input.options["seed"].as<std::int64_t>();
+  if (seed < 0) throw Error(ErrorKind::usage, fmt::format("import: --seed {}: expected 0 or more", seed));
+  options.seed = static_cast<std::uint64_t>(seed);
+  options.csv.target = texts(input, "target");
+  options.csv.categorical = texts(input, "categorical");
+  options.csv.drop = texts(input, "drop");
+  options.csv.task = choice<TargetTask>(
+      input, "task",
+      {{"auto", TargetTask::automatic}, {"classes", TargetTask::classes}, {"values", TargetTask::values}});
+  options.csv.drop_missing = choice<bool>(input, "missing", {{"refuse", false}, {"drop", true}});
+  options.csv.delimiter = delimiter(input);
+  options.csv.header = input.options.count("no-header") == 0;
+  if (options.files.size() > 1) {
+    for (const char* name : {"target", "categorical", "drop", "no-header"}) {
+      if (input.options.count(name) == 0) continue;
+      throw Error(ErrorKind::usage, fmt::format("import: --{} is for a CSV table, found two files: {}, {}", name,
+                                                options.files[0], options.files[1]));
+    }
+  }
+  return options;
+}
+
+std::string shape_of(const std::vector<std::size_t>& shape) {
+  std::string text;
+  for (const std::size_t dim : shape) text += ", " + std::to_string(dim);
+  return text;
+}
+
+int run_import(const CommandInput& input) {
+  note_stop_signals();
+  ImportOptions options = read_options(input);
+  ImportResult result;
+  {
+    ImportProgress progress(input.options.count("quiet") != 0);
+    options.progress = [&](const char* what, std::size_t done, std::size_t total) { progress(what, done, total); };
+    result = import_data(options);
+  }
+  const RowFormat& format = result.format;
+  fmt::print("{}\n", options.output);
+  const auto group = [&](const char* name, std::size_t rows) {
+    if (rows == 0) return;
+    fmt::print("  /{:<8} x {} [{}{}], y {} [{}{}]\n", name, type_name(format.x_type), rows, shape_of(format.x_shape),
+               type_name(format.y_type), rows, shape_of(format.y_shape));
+  };
+  group("train", result.train);
+  group("test", result.test);
+  if (!format.classes.empty()) fmt::print("  classes   {}\n", format.classes.size());
+  if (result.dropped != 0) fmt::print("  left out  {} with missing fields\n", count_text(result.dropped, "row"));
+  if (result.looks_like_classes) {
+    print_to_stderr(
+        fmt::format("lockstep: all targets are whole numbers from 0 to 99, taken as values; for classes import with "
+                    "--task classes\n"));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command import_command() {
+  return {"import",
+          "TABLE.csv|X Y",
+          "Makes an HDF5 file that runs read of a CSV table, or of a pair of IDX or .npy files.",
+          "lockstep import cars.csv --target price --categorical auto --split 0.8 --output cars.h5",
+          false,
+          false,
+          {{"output", OptionKind::text, "FILE.h5", "", "the file to make"},
+           {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"},
+           {"split", OptionKind::number, "SHARE", "", "deals so many rows to train, the others to test"},
+           {"seed", OptionKind::integer, "N", "1", "which rows --split deals to train"},
+           {"test", OptionKind::list, "FILE", "", "rows for test; given twice for a pair, X first"},
+           {"target", OptionKind::list, "COLUMNS", "", "of CSV: what to predict"},
+           {"task", OptionKind::text, "TASK", "auto", "targets are classes or values; auto: as the first row looks"},
+           {"categorical", OptionKind::list, "COLUMNS", "", "columns of texts; auto: as the first row looks"},
+           {"drop", OptionKind::list, "COLUMNS", "", "columns to leave out"},
+           {"missing", OptionKind::text, "WHAT", "refuse", "rows with missing fields: refuse, or drop them"},
+           {"delimiter", OptionKind::text, "C", ",", "what stands between fields; tab for tabs"},
+           {"no-header", OptionKind::flag, "", "", "the first row is data; columns are named 1, 2, ..."},
+           {"quiet", OptionKind::flag, "", "", "no progress"}},
+          run_import};
+}
+
+}  // namespace lockstep::cli

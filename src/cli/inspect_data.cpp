@@ -1,0 +1,125 @@
+#include "cli/inspect_data.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "data/describe_data.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What is listed of a table: more is a flood for people, and for a JSON reader too.
+constexpr std::size_t kColumnsOfText = 16;
+constexpr std::size_t kColumnsOfJson = 4096;
+constexpr std::size_t kClassesOfText = 32;
+
+std::string stored_type(const h5::DatasetInfo& info) {
+  return std::string(info.type ? type_name(*info.type) : "not a number");
+}
+
+Json number(double value) {
+  return std::isnan(value) ? Json() : Json(value);
+}
+
+Json range_json(const RangeOfNumbers& range) {
+  return {{"min", number(range.least)},
+          {"max", number(range.largest)},
+          {"mean", number(range.mean)},
+          {"not_finite", range.not_finite}};
+}
+
+std::string class_name(const TableDescription& table, std::size_t label) {
+  return label < table.classes.size() ? table.classes[label] : std::to_string(label);
+}
+
+Json to_json(const TableDescription& table) {
+  Json json{{"type", stored_type(table.info)},
+            {"shape", table.info.shape},
+            {"chunk", table.storage.chunk.empty() ? Json() : Json(table.storage.chunk)},
+            {"filters", table.storage.filters},
+            {"stored_bytes", table.storage.bytes}};
+  if (!table.columns.empty()) {
+    json.update(range_json(table.all));
+    if (table.columns.size() <= kColumnsOfJson) {
+      json["columns"] = Json::array();
+      for (std::size_t c = 0; c < table.columns.size(); ++c) {
+        Json column;
+        if (!table.names.empty()) column["name"] = table.names[c];
+        column.update(range_json(table.columns[c]));
+        json["columns"].push_back(column);
+      }
+    }
+  }
+  if (!table.labels.empty()) {
+    json["classes"] = Json::array();
+    for (std::size_t label = 0; label < std::max(table.labels.size(), table.classes.size()); ++label) {
+      Json entry{{"label", label}};
+      if (label < table.classes.size()) entry["name"] = table.classes[label];
+      entry["count"] = label < table.labels.size() ? table.labels[label] : 0;
+      json["classes"].push_back(entry);
+    }
+  }
+  json["advice"] = table.advice;
+  return json;
+}
+
+void print_range(const std::string& name, const RangeOfNumbers& range) {
+  fmt::print("    {:<24}{:>13.6g} {:>13.6g} {:>13.6g}{}\n", name, range.least, range.largest, range.mean,
+             range.not_finite == 0 ? "" : fmt::format("  {} not finite", range.not_finite));
+}
+
+std::string storage_text(const h5::DatasetStorage& storage) {
+  if (storage.chunk.empty()) return "contiguous";
+  return fmt::format("chunks of [{}]{}{}", fmt::join(storage.chunk, ", "), storage.filters.empty() ? "" : ", ",
+                     fmt::join(storage.filters, " + "));
+}
+
+void print_text(const TableDescription& table) {
+  fmt::print("  {:<16}{} [{}], {}\n", table.path, stored_type(table.info), fmt::join(table.info.shape, ", "),
+             storage_text(table.storage));
+  if (!table.labels.empty()) {
+    const std::size_t classes = std::max(table.labels.size(), table.classes.size());
+    fmt::print("    {} {}:", classes, classes == 1 ? "class" : "classes");
+    for (std::size_t label = 0; label < std::min(classes, kClassesOfText); ++label) {
+      fmt::print("{} {} {}", label == 0 ? "" : ",", class_name(table, label),
+                 label < table.labels.size() ? table.labels[label] : 0);
+    }
+    fmt::print("{}\n", classes > kClassesOfText ? ", ..." : "");
+    return;
+  }
+  if (table.columns.empty()) return;
+  fmt::print("    {:<24}{:>13} {:>13} {:>13}\n", "", "min", "max", "mean");
+  const std::size_t listed = table.columns.size() <= kColumnsOfText ? table.columns.size() : kColumnsOfText - 4;
+  for (std::size_t c = 0; c < listed && table.columns.size() > 1; ++c) {
+    print_range(table.names.empty() ? fmt::format("column {}", c) : table.names[c], table.columns[c]);
+  }
+  if (listed < table.columns.size()) fmt::print("    ... {} more, see --json\n", table.columns.size() - listed);
+  const bool single = table.columns.size() == 1 && !table.names.empty();
+  print_range(single ? table.names[0] : "all", table.all);
+}
+
+}  // namespace
+
+int inspect_data(const std::string& path, bool json_wanted) {
+  const std::vector<TableDescription> tables = describe_data(path);
+  if (json_wanted) {
+    Json json{{"file", path}, {"kind", "data"}};
+    for (const TableDescription& table : tables) json["data"][table.path] = to_json(table);
+    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    return 0;
+  }
+  fmt::print("{}\n", path);
+  for (const TableDescription& table : tables) print_text(table);
+  for (const TableDescription& table : tables) {
+    for (const std::string& sentence : table.advice) fmt::print("  advice: {}\n", sentence);
+  }
+  return 0;
+}
+
+}  // namespace lockstep::cli

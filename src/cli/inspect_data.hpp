@@ -1,0 +1,11 @@
+// lockstep inspect of a data file.
+#pragma once
+
+#include <string>
+
+namespace lockstep::cli {
+
+/// Prints what data file `path` holds; returns the exit code. Errors: data, io.
+[[nodiscard]] int inspect_data(const std::string& path, bool json_wanted);
+
+}  // namespace lockstep::cli

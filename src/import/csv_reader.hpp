@@ -1,0 +1,38 @@
+// Rows and fields of CSV files, by libcsv.
+//
+// Quoting is that of RFC 4180 and strict: a quote within a field that does not begin with one is refused. Lines end in
+// LF, CRLF or CR; blank lines are passed over, also with spaces in them; so is a byte order mark. Spaces around a field
+// without quotes are not part of it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace lockstep {
+
+/// Thrown by a CsvRows about what it was given last; read_csv makes an Error of it that tells the line.
+struct BadRow : std::runtime_error {
+  using std::runtime_error::runtime_error;
+  /// `field`: which field of the row, counted from 0, the line is told of; the first where it is about all of them.
+  BadRow(const std::string& what, std::size_t which) : std::runtime_error(what), field(which) {}
+  std::size_t field = 0;
+};
+
+/// What receives the rows of a file. A text is there during the call alone.
+class CsvRows {
+ public:
+  virtual ~CsvRows() = default;
+  virtual void field(std::string_view text) = 0;
+  virtual void end_of_row() = 0;
+};
+
+/// Reads all of `path`, in pieces, and calls `alive` with the bytes done behind each. `delimiter` is one byte.
+/// Memory: that of the largest field, at most 1 MiB.
+/// Errors: data (missing, quotes that do not fit, a field beyond 1 MiB, a BadRow of `rows`), with file and line, which
+/// counts from 1 as an editor does; io.
+void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std::function<void(std::size_t)>& alive);
+
+}  // namespace lockstep

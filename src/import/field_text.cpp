@@ -1,0 +1,119 @@
+#include "import/field_text.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+namespace lockstep {
+namespace {
+
+constexpr std::string_view kSpaces = " \t\r\n";
+
+std::string_view trimmed(std::string_view text) noexcept {
+  const std::size_t begin = text.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpaces) + 1 - begin);
+}
+
+// Spaces, a plus sign, numbers beyond the type: seldom.
+template <class T>
+NumberFault parse_slowly(std::string_view text, T& out) noexcept {
+  text = trimmed(text);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  const char* end = text.data() + text.size();
+  const auto [stopped, code] = std::from_chars(text.data(), end, out);
+  if (stopped != end || text.empty() || code == std::errc::invalid_argument) return NumberFault::text;
+  if (code == std::errc()) return std::isfinite(out) ? NumberFault::none : NumberFault::not_finite;
+  // Out of range: too large, or so small that it is 0 (or so in float), which from_chars does not tell apart.
+  double wide = 0;
+  if (std::from_chars(text.data(), end, wide).ec == std::errc()) {
+    out = static_cast<T>(wide);
+    return std::isfinite(out) ? NumberFault::none : NumberFault::too_large;
+  }
+  const std::size_t exponent = text.find_first_of("eE");
+  if (exponent != std::string_view::npos && text.substr(exponent + 1).starts_with('-')) {
+    out = T{0};
+    return NumberFault::none;
+  }
+  return NumberFault::too_large;
+}
+
+}  // namespace
+
+template <class T>
+NumberFault parse_number(std::string_view text, T& out) noexcept {
+  const char* end = text.data() + text.size();
+  const auto [stopped, code] = std::from_chars(text.data(), end, out);
+  if (code == std::errc() && stopped == end && std::abs(out) <= std::numeric_limits<T>::max()) return NumberFault::none;
+  return parse_slowly(text, out);
+}
+template NumberFault parse_number(std::string_view text, float& out) noexcept;
+template NumberFault parse_number(std::string_view text, double& out) noexcept;
+
+std::string describe(NumberFault fault, std::string_view text) {
+  switch (fault) {
+    case NumberFault::not_finite:
+      return fmt::format("expected a finite number, found {}", shown(text));
+    case NumberFault::too_large:
+      return fmt::format("{} is larger than a 32-bit float can hold; rescale the column", shown(text));
+    default:
+      return fmt::format("expected a number, found {}", shown(text));
+  }
+}
+
+bool is_missing_number(std::string_view text) noexcept {
+  if (text.empty()) return true;
+  text = trimmed(text);
+  if (text.size() > 4) return false;
+  std::array<char, 4> lower{};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    lower[i] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
+  }
+  const std::string_view word(lower.data(), text.size());
+  return word.empty() || word == "na" || word == "n/a" || word == "nan" || word == "null" || word == "?";
+}
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 40;
+  std::string out = "'";
+  for (const char c : text.substr(0, most)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02X}", byte);
+    } else {
+      out += c;
+    }
+  }
+  if (text.size() > most) {
+    while (!is_utf8(out) && out.size() > 1) out.pop_back();
+    return out + "...'";
+  }
+  return out + "'";
+}
+
+// Source: RFC 3629, section 4.
+bool is_utf8(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned char first = byte(i++);
+    if (first < 0x80) continue;
+    if (first < 0xC2 || first > 0xF4) return false;
+    const std::size_t more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    if (text.size() - i < more) return false;
+    const unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    const unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (byte(i) < low || byte(i) > high) return false;
+    for (std::size_t j = 1; j < more; ++j) {
+      if (byte(i + j) < 0x80 || byte(i + j) > 0xBF) return false;
+    }
+    i += more;
+  }
+  return true;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,223 @@
+#include "import/import.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+
+#include "data/open_dataset.hpp"
+#include "import/split_file.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kBlock = std::size_t{1} << 20U;  // bytes of x read at once
+
+/// Rows of a pair of files. Doubles in x become floats, all else keeps its type.
+class PairRows final : public RowSource {
+ public:
+  explicit PairRows(OpenDataset& opened) : x_(*opened.x), y_(*opened.y) {}
+
+  std::size_t next(std::vector<std::byte>& x, std::vector<std::byte>& y) override {
+    const TableHeader& header = x_.header();
+    const std::size_t rows = std::min(header.rows - row_, std::max<std::size_t>(1, kBlock / header.row_bytes()));
+    const Range range{row_, row_ + rows};
+    x.resize(rows * header.row_bytes());
+    y.resize(rows * y_.header().row_bytes());
+    if (rows == 0) return 0;
+    x_.read(range, x);
+    y_.read(range, y);
+    check_finite(header, x);
+    check_finite(y_.header(), y);
+    if (header.type == ElementType::f64) {
+      narrowed_.resize(x.size() / 2);
+      for (std::size_t i = 0; i < x.size() / sizeof(double); ++i) {
+        double wide = 0;
+        std::memcpy(&wide, x.data() + i * sizeof wide, sizeof wide);
+        const auto value = static_cast<float>(wide);
+        std::memcpy(narrowed_.data() + i * sizeof value, &value, sizeof value);
+      }
+      x.swap(narrowed_);
+    }
+    row_ += rows;
+    return rows;
+  }
+
+ private:
+  void check_finite(const TableHeader& header, std::span<const std::byte> bytes) const {
+    visit_element_type(header.type, [&](auto zero) {
+      using T = decltype(zero);
+      if constexpr (std::is_floating_point_v<T>) {
+        for (std::size_t i = 0; i < bytes.size() / sizeof(T); ++i) {
+          T value;
+          std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
+          if (std::abs(value) <= std::numeric_limits<float>::max()) continue;  // false for NaN
+          throw Error(ErrorKind::data,
+                      fmt::format("{}: row {}, column {} is {}; expected finite numbers that a 32-bit float can hold "
+                                  "(rows and columns count from 0)",
+                                  header.name, row_ + i / header.columns, i % header.columns, value));
+        }
+      }
+    });
+  }
+
+  TableReader& x_;
+  TableReader& y_;
+  std::size_t row_ = 0;
+  std::vector<std::byte> narrowed_;
+};
+
+void check_output(const ImportOptions& options) {
+  const std::filesystem::path output(options.output);
+  std::error_code code;
+  if (output.filename().empty() || std::filesystem::is_directory(output, code)) {
+    throw Error(ErrorKind::config, "--output " + options.output + ": expected a file name, found a folder");
+  }
+  if (output.has_parent_path() && !std::filesystem::is_directory(output.parent_path(), code)) {
+    throw Error(ErrorKind::config, "--output " + options.output + ": its folder is not there");
+  }
+  for (const auto* files : {&options.files, &options.test}) {
+    for (const std::string& file : *files) {
+      if (std::filesystem::equivalent(output, file, code)) {
+        throw Error(ErrorKind::config, "--output " + options.output + " is a file to be read; give another name");
+      }
+    }
+  }
+  if (std::filesystem::exists(output, code) && !options.overwrite) {
+    throw Error(ErrorKind::config, options.output + " is there already; --overwrite replaces it");
+  }
+}
+
+/// How the rows of all files are dealt.
+struct Deal {
+  std::size_t rows = 0;
+  std::size_t train = 0;
+};
+
+Deal deal(const ImportOptions& options, std::size_t rows) {
+  if (!options.split) return {rows, rows};
+  const Deal result{rows, train_rows(*options.split, rows)};
+  if (result.train != 0 && result.train != rows) return result;
+  throw Error(ErrorKind::config, fmt::format("--split {} of {} rows leaves none {}", *options.split, rows,
+                                             result.train == 0 ? "to train" : "to test"));
+}
+
+/// Writes rows of `source`, by what `trains` says of each.
+template <class Trains>
+void write_rows(const ImportOptions& options, const RowFormat& format, RowSource& source, std::size_t total,
+                Trains&& trains, SplitFile& file, std::size_t& done) {
+  std::vector<std::byte> x;
+  std::vector<std::byte> y;
+  const std::size_t x_bytes = format.x_bytes();
+  const std::size_t y_bytes = format.y_bytes();
+  while (const std::size_t rows = source.next(x, y)) {
+    for (std::size_t row = 0; row < rows; ++row) {
+      file.add(trains(), std::span(x).subspan(row * x_bytes, x_bytes), std::span(y).subspan(row * y_bytes, y_bytes));
+    }
+    done += rows;
+    if (options.progress) options.progress("written", done, total);
+  }
+}
+
+ImportResult import_csv(const ImportOptions& options) {
+  CsvTable table(options.csv, options.output);
+  std::vector<std::string> files = options.files;
+  files.insert(files.end(), options.test.begin(), options.test.end());
+  std::size_t first_rows = 0;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    std::error_code code;
+    const std::size_t size = std::filesystem::file_size(files[i], code);
+    table.begin_file(files[i]);
+    read_csv(files[i], options.csv.delimiter, table, [&](std::size_t done) {
+      if (options.progress) options.progress("read", done, code ? done : size);
+    });
+    table.end_file();
+    if (i == 0) first_rows = table.rows();
+  }
+  Deal dealt{table.rows(), first_rows};
+  if (options.test.empty()) dealt = deal(options, table.rows());
+  ImportResult result{table.format(), dealt.train, dealt.rows - dealt.train, table.dropped(),
+                      table.looks_like_classes()};
+  SplitFile file(options.output, result.format, result.train, result.test);
+  const std::unique_ptr<RowSource> source = table.source();
+  Dealer dealer(options.seed, dealt.rows, dealt.train);
+  std::size_t done = 0;
+  std::size_t row = 0;
+  write_rows(
+      options, result.format, *source, dealt.rows,
+      [&] { return options.test.empty() ? dealer.next() : row++ < first_rows; }, file, done);
+  file.commit();
+  return result;
+}
+
+std::vector<std::size_t> behind_rows(const TableHeader& header) {
+  return {header.shape.begin() + 1, header.shape.end()};
+}
+
+RowFormat format_of(const OpenDataset& opened) {
+  const TableHeader& x = opened.x->header();
+  const TableHeader& y = opened.y->header();
+  RowFormat format{x.type == ElementType::f64 ? ElementType::f32 : x.type, behind_rows(x), y.type, behind_rows(y)};
+  if (format.x_shape.empty()) format.x_shape = {1};
+  return format;
+}
+
+ImportResult import_pair(const ImportOptions& options) {
+  OpenDataset opened = open_dataset({options.files[0], options.files[1]}, {});
+  const RowFormat format = format_of(opened);
+  Deal dealt = deal(options, opened.x->header().rows);
+  OpenDataset test;
+  if (!options.test.empty()) {
+    test = open_dataset({options.test[0], options.test[1]}, {});
+    const RowFormat other = format_of(test);
+    if (other.x_shape != format.x_shape || other.y_shape != format.y_shape || other.x_type != format.x_type ||
+        other.y_type != format.y_type) {
+      throw Error(ErrorKind::data, fmt::format("{} is of another shape or type than {}; expected the same for each "
+                                               "sample, and the same for each label",
+                                               test.source, opened.source));
+    }
+    dealt.rows += test.x->header().rows;
+  }
+  SplitFile file(options.output, format, dealt.train, dealt.rows - dealt.train);
+  Dealer dealer(options.seed, opened.x->header().rows, dealt.train);
+  std::size_t done = 0;
+  PairRows rows(opened);
+  write_rows(
+      options, format, rows, dealt.rows, [&] { return dealer.next(); }, file, done);
+  if (!options.test.empty()) {
+    PairRows test_rows(test);
+    write_rows(
+        options, format, test_rows, dealt.rows, [] { return false; }, file, done);
+  }
+  file.commit();
+  return {format, dealt.train, dealt.rows - dealt.train};
+}
+
+}  // namespace
+
+ImportResult import_data(const ImportOptions& options) {
+  const std::size_t files = options.files.size();
+  if (files != 1 && files != 2) {
+    throw Error(ErrorKind::usage, fmt::format("expected a CSV table, or a file of samples and one of labels (IDX or "
+                                              ".npy); found {} files",
+                                              files));
+  }
+  if (!options.test.empty() && options.test.size() != files) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--test takes as many files as stand before it: {}, found {}", files, options.test.size()));
+  }
+  if (!options.test.empty() && options.split) {
+    throw Error(ErrorKind::usage, "--split and --test: expected one of them");
+  }
+  if (options.split && !(*options.split > 0 && *options.split < 1)) {
+    throw Error(ErrorKind::usage, fmt::format("--split {}: expected a share above 0 and below 1", *options.split));
+  }
+  check_output(options);
+  return files == 1 ? import_csv(options) : import_pair(options);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,64 @@
+#include "import/split_file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::vector<std::size_t> with_rows(std::size_t rows, const std::vector<std::size_t>& shape) {
+  std::vector<std::size_t> whole{rows};
+  whole.insert(whole.end(), shape.begin(), shape.end());
+  return whole;
+}
+
+h5::Layout plan(const std::string& path, const RowFormat& format, std::size_t train, std::size_t test) {
+  std::vector<h5::PlannedTable> tables;
+  const auto group = [&](const std::string& name, std::size_t rows) {
+    tables.push_back({"/" + name + "/x", format.x_type, with_rows(rows, format.x_shape)});
+    tables.push_back({"/" + name + "/y", format.y_type, with_rows(rows, format.y_shape)});
+  };
+  group("train", train);
+  if (test != 0) group("test", test);
+  std::vector<h5::PlannedText> texts;
+  const auto list = [&](const char* name, const std::vector<std::string>& names) {
+    if (!names.empty()) texts.push_back({name, nlohmann::json(names).dump()});
+  };
+  list("classes", format.classes);
+  list("features", format.features);
+  list("targets", format.targets);
+  return h5::plan_file(path, tables, texts);
+}
+
+}  // namespace
+
+SplitFile::SplitFile(const std::string& path, const RowFormat& format, std::size_t train, std::size_t test)
+    : path_(path), layout_(plan(path, format, train, test)), file_(path) {
+  const std::array<std::size_t, 4> bytes = {train * format.x_bytes(), train * format.y_bytes(), test * format.x_bytes(),
+                                            test * format.y_bytes()};
+  for (std::size_t i = 0; i < layout_.offsets.size(); ++i) {
+    streams_[i].offset = layout_.offsets[i];
+    streams_[i].end = layout_.offsets[i] + bytes[i];
+  }
+}
+
+void SplitFile::flush(Stream& stream) {
+  if (stream.waiting.size() > stream.end - stream.offset) {
+    throw Error(ErrorKind::internal, path_ + ": more rows came than were counted");
+  }
+  file_.write(stream.offset, stream.waiting);
+  stream.offset += stream.waiting.size();
+  stream.waiting.clear();
+}
+
+void SplitFile::commit() {
+  for (Stream& stream : streams_) {
+    flush(stream);
+    if (stream.offset != stream.end) throw Error(ErrorKind::internal, path_ + ": fewer rows came than were counted");
+  }
+  for (const h5::Layout::Piece& piece : layout_.rest) file_.write(piece.offset, piece.bytes);
+  file_.commit();
+}
+
+}  // namespace lockstep
