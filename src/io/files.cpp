@@ -1,5 +1,4 @@
-// Whole files by POSIX calls. A file is replaced by rename alone, so a reader sees the old or the new one, never a
-// part.
+// Whole files by POSIX calls.
 #include "io/files.hpp"
 
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "io/new_file.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -33,23 +33,9 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   [[nodiscard]] int get() const noexcept { return fd_; }
-  /// Closes now; network file systems tell of failed writes here. Returns 0 or errno.
-  [[nodiscard]] int close() noexcept { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno; }
 
  private:
   int fd_;
-};
-
-/// Removes the temporary file unless it was renamed.
-struct Temporary {
-  std::filesystem::path path;
-  bool keep = false;
-  explicit Temporary(std::filesystem::path where) : path(std::move(where)) {}
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  ~Temporary() {
-    if (!keep) ::unlink(path.c_str());
-  }
 };
 
 /// Drops what is written from `bytes`. Returns 0 or errno.
@@ -61,22 +47,6 @@ int write_all(int fd, std::span<const std::byte>& bytes) {
       return errno;
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
-/// Returns 0 or errno.
-int sync_data(int fd) {
-  while (::fdatasync(fd) != 0) {
-    if (errno != EINTR) return errno;
-  }
-  return 0;
-}
-
-/// Returns 0 or errno.
-int sync(int fd) {
-  while (::fsync(fd) != 0) {
-    if (errno != EINTR) return errno;
   }
   return 0;
 }
@@ -119,38 +89,9 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, const std::f
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
                            const std::function<void()>& alive) {
-  const auto check = [&path](int code, const char* what) {
-    if (code != 0) throw Error(ErrorKind::io, path.string() + ": " + what + ": " + reason(code));
-  };
-  if (path.filename().empty()) throw Error(ErrorKind::io, path.string() + ": expected a file name, found a folder");
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  // Opened first: what can fail should fail before the rename.
-  const Descriptor folder_fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  check(folder_fd.get() < 0 ? errno : 0, "its folder cannot be opened");
-
-  Temporary temporary(folder / (std::string(".") + path.filename().string() + ".tmp-" + std::to_string(::getpid())));
-  {
-    Descriptor file(::open(temporary.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
-    check(file.get() < 0 ? errno : 0, "a temporary file beside it cannot be made");
-    for (std::span<const std::byte> part : parts) {
-      // In pieces that are synced one by one: so it can be seen that a slow disk is not a dead one.
-      while (!part.empty()) {
-        std::span<const std::byte> piece = part.first(std::min(part.size(), kPiece));
-        part = part.subspan(piece.size());
-        check(write_all(file.get(), piece), "cannot be written");
-        if (part.empty()) break;
-        check(sync_data(file.get()), "cannot be synced to disk");
-        if (alive) alive();
-      }
-    }
-    check(sync(file.get()), "cannot be synced to disk");
-    check(file.close(), "cannot be written");
-  }
-  check(std::rename(temporary.path.c_str(), path.c_str()) == 0 ? 0 : errno, "cannot be replaced");
-  temporary.keep = true;
-  const int synced = sync(folder_fd.get());
-  // Some file systems do not sync folders; they keep the rename by other means.
-  if (synced != EINVAL && synced != ENOTSUP) check(synced, "its folder cannot be synced to disk");
+  NewFile file(path, alive);
+  for (const std::span<const std::byte> part : parts) file.append(part);
+  file.commit();
 }
 
 RowFile::RowFile(const std::filesystem::path& path)
