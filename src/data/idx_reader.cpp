@@ -178,6 +178,10 @@ bool looks_like_idx(std::span<const std::byte> head) noexcept {
   return gzip || (head[0] == std::byte{0} && head[1] == std::byte{0} && idx_type(head[2]) && head[3] != std::byte{0});
 }
 
+std::unique_ptr<TableReader> open_idx_samples(const std::string& file) {
+  return std::make_unique<IdxTable>(file);
+}
+
 OpenDataset open_idx(const std::string& x_file, const std::string& y_file) {
   OpenDataset opened;
   opened.x = std::make_unique<IdxTable>(x_file);

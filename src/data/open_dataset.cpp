@@ -27,10 +27,14 @@ std::string find_file(const std::string& file, std::span<const std::string> fold
   throw Error(ErrorKind::data, file + ": no such file; looked for " + tried);
 }
 
-void refuse_idx(const std::string& file) {
+bool is_idx(const std::string& file) {
   std::array<char, 4> head{};
   std::ifstream(file, std::ios::binary).read(head.data(), head.size());
-  if (looks_like_idx(std::as_bytes(std::span(head)))) {
+  return looks_like_idx(std::as_bytes(std::span(head)));
+}
+
+void refuse_idx(const std::string& file) {
+  if (is_idx(file)) {
     throw Error(ErrorKind::data, file +
                                      ": not an HDF5 file, it looks like IDX. IDX keeps samples and labels in two "
                                      "files: give train = {x = \"IMAGES\", y = \"LABELS\"}");
@@ -86,6 +90,23 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
     throw Error(ErrorKind::data, x.name + " holds " + std::to_string(x.rows) + " samples, " + y.name + " " +
                                      std::to_string(y.rows) + "; expected as many");
   }
+  return opened;
+}
+
+OpenDataset open_samples(const std::string& place) {
+  const std::size_t colon = place.rfind(":/");
+  const std::string file = place.substr(0, colon);
+  OpenDataset opened;
+  opened.source = place;
+  if (is_idx(file)) {
+    opened.x = open_idx_samples(place);
+  } else {
+    opened.x = open_hdf5_samples(file, colon == std::string::npos ? "/" : place.substr(colon + 1));
+  }
+  Hash identity;
+  identity.text(file_identity(file));
+  opened.identity = identity.hex();
+  check_header(opened.x->header());
   return opened;
 }
 

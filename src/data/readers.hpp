@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -12,6 +13,12 @@ namespace lockstep {
 /// Opens x and y of `group` in `file`; source and identity are left out, lengths are not compared.
 /// Errors: data, io.
 [[nodiscard]] OpenDataset open_hdf5(const std::string& file, const std::string& group);
+
+/// Opens x of `group` in `file` alone. Errors: data, io.
+[[nodiscard]] std::unique_ptr<TableReader> open_hdf5_samples(const std::string& file, const std::string& group);
+
+/// Opens an IDX file, plain or gzip. Errors: data, io.
+[[nodiscard]] std::unique_ptr<TableReader> open_idx_samples(const std::string& file);
 
 /// Opens a pair of IDX files, plain or gzip, likewise. Errors: data, io.
 [[nodiscard]] OpenDataset open_idx(const std::string& x_file, const std::string& y_file);
