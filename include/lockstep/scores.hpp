@@ -20,7 +20,10 @@ struct Scores {
   std::optional<double> r2;    ///< regression: mean over the targets of 1 - SSE/SST; unset if a target is constant
   std::optional<double> rmse;  ///< regression: in the targets' own units, over all targets
   std::optional<double> mae;   ///< regression: in the targets' own units, over all targets
-  std::vector<std::int64_t> confusion;  ///< classification: [classes, classes], row = label, column = answer
+  // By class: classification, and binary with one output (classes 0 and 1).
+  std::vector<std::int64_t> class_samples;  ///< [classes], samples with that label
+  std::vector<std::int64_t> class_right;    ///< [classes], of those, the right answers
+  std::vector<std::int64_t> confusion;      ///< [classes, classes], row = label, column = answer; up to 1000 classes
 
   /// The set scores by name ("loss", "accuracy", ...), in a fixed order.
   [[nodiscard]] std::vector<std::pair<std::string, double>> named() const;

@@ -24,6 +24,7 @@ struct OptionSpec {
   std::string_view argument;  ///< "DIR"; empty for flags
   std::string_view fallback;  ///< default value as text; empty: none
   std::string_view what;
+  std::vector<std::string_view> choices = {};  ///< the values that it may have; empty: any
 };
 
 class Watchdog;
@@ -38,7 +39,8 @@ struct CommandInput {
 
 struct Command {
   std::string_view name;
-  std::string_view arguments;  ///< "RUN.toml"; at most as many as it has words
+  /// "RUN.toml"; at most as many as it has words. A word in small letters is what it must be.
+  std::string_view arguments;
   std::string_view what;
   std::string_view example;
   bool uses_mpi = false;
@@ -51,18 +53,28 @@ struct Command {
 // One a file.
 [[nodiscard]] Command train_command();
 [[nodiscard]] Command evaluate_command();
+[[nodiscard]] Command predict_command();
 [[nodiscard]] Command inspect_command();
 [[nodiscard]] Command export_command();
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command doctor_command();
 [[nodiscard]] Command import_command();
+[[nodiscard]] Command completion_command();
+[[nodiscard]] Command manual_command();
 
 [[nodiscard]] std::span<const Command> commands();
 
 /// "train, evaluate, ...".
 [[nodiscard]] std::string command_names();
 
-/// Help of the program, or of one command.
+struct ExitCode {
+  int code = 0;
+  std::string_view meaning;
+};
+
+[[nodiscard]] std::span<const ExitCode> exit_codes();
+
+/// Help of the program, or of one command: lines of at most 80 characters.
 [[nodiscard]] std::string program_help();
 [[nodiscard]] std::string command_help(const Command& command);
 

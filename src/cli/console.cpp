@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -23,11 +25,61 @@ std::shared_ptr<spdlog::logger> make_logger() {
 
 constexpr std::chrono::milliseconds kLiveInterval{100};
 constexpr std::chrono::milliseconds kLineInterval{500};
+constexpr std::chrono::seconds kLongestSilence{60};
+constexpr std::size_t kUsualWidth = 80;
+
+// "0:05", "12:05", "2:10:00".
+std::string clock_text(double seconds) {
+  const auto whole = std::llround(seconds);
+  const auto minutes = whole / 60 % 60;
+  if (whole < 3600) return fmt::format("{}:{:02}", minutes, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, minutes, whole % 60);
+}
+
+// "905", "90.5k", "1.23M".
+std::string short_rate(double rate) {
+  if (rate < 1e3) return fmt::format("{:.0f}", rate);
+  if (rate < 999.5e3) return fmt::format("{:.3g}k", rate / 1e3);
+  return fmt::format("{:.3g}M", rate / 1e6);
+}
 
 }  // namespace
 
-LogSink console_log(bool quiet) {
-  return [logger = make_logger(), quiet](LogLevel level, std::string_view text) {
+std::size_t terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const char* columns = std::getenv("COLUMNS")) {
+    const long width = std::strtol(columns, nullptr, 10);
+    if (width > 0) return static_cast<std::size_t>(width);
+  }
+  return kUsualWidth;
+}
+
+std::string progress_line(std::uint64_t step, const FitProgress& progress, std::size_t width) {
+  const double loss = progress.epoch_loss;
+  const double rate = progress.samples_per_second;
+  const double left = progress.seconds_left;
+  const std::string epoch_text = fmt::format("epoch {}/{}", progress.epoch, progress.epochs);
+  const std::string step_text = fmt::format("step {}/{}", step, progress.total_steps);
+  const std::string end = fmt::format("{}/s  {} left", short_rate(rate), clock_text(left));
+  const std::string forms[] = {
+      fmt::format("{}  {}  loss {:.5g}  {:.0f} samples/s  {} left", epoch_text, step_text, loss, rate,
+                  format_seconds(left)),
+      fmt::format("{}  {}  loss {:.4g}  {}", epoch_text, step_text, loss, end),
+      fmt::format("{}  loss {:.4g}  {}", epoch_text, loss, end),
+      fmt::format("{}  loss {:.4g}  {} left", epoch_text, loss, clock_text(left)),
+      fmt::format("{}/{}  {:.3g}  {}", progress.epoch, progress.epochs, loss, clock_text(left)),
+  };
+  // One column stays free: some terminals wrap when the last is filled.
+  for (const std::string& form : forms) {
+    if (form.size() < width) return form;
+  }
+  return forms[std::size(forms) - 1].substr(0, std::max<std::size_t>(width, 1) - 1);
+}
+
+LogSink console_log(bool quiet, ConsoleProgress& progress) {
+  return [logger = make_logger(), quiet, &progress](LogLevel level, std::string_view text) {
+    progress.clear();
     if (level == LogLevel::warning) logger->warn("warning: {}", text);
     if (level == LogLevel::notice) logger->info("{}", text);
     if (level == LogLevel::info && !quiet) logger->info("{}", text);
@@ -57,14 +109,35 @@ ConsoleProgress::ConsoleProgress(bool quiet) : mode_(isatty(STDERR_FILENO) != 0 
   if (quiet) mode_ = Mode::none;
 }
 
+void ConsoleProgress::clear() {
+  if (!shown_) return;
+  print_to_stderr("\r\033[K");
+  shown_ = false;
+}
+
 void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progress) {
-  if (mode_ != Mode::live) return;
+  if (mode_ == Mode::none) return;
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_ < kLiveInterval) return;
-  last_ = now;
-  print_to_stderr(fmt::format("\r\033[Kepoch {}/{}  step {}/{}  loss {:.5g}  {:.0f} samples/s  {} left", progress.epoch,
-                              progress.epochs, step.step, progress.total_steps, progress.epoch_loss,
-                              progress.samples_per_second, format_seconds(progress.seconds_left)));
+  if (mode_ == Mode::lines) {
+    if (last_ == decltype(last_){}) last_ = now;
+    if (now - last_ < kLongestSilence) return;
+    last_ = now;
+    print_to_stderr(progress_line(step.step, progress, std::string::npos) + "\n");
+    return;
+  }
+  if (now - last_ >= kLiveInterval) show(progress_line(step.step, progress, terminal_width()));
+}
+
+void ConsoleProgress::on_samples(std::size_t done, std::size_t samples) {
+  if (mode_ != Mode::live || std::chrono::steady_clock::now() - last_ < kLiveInterval) return;
+  const std::string line = fmt::format("{}/{} samples", done, samples);
+  show(line.substr(0, std::max<std::size_t>(terminal_width(), 1) - 1));
+}
+
+void ConsoleProgress::show(const std::string& line) {
+  last_ = std::chrono::steady_clock::now();
+  shown_ = true;
+  print_to_stderr("\r\033[K" + line);
 }
 
 void ConsoleProgress::on_epoch(const FitProgress& progress, const EpochScores& scores) {
@@ -72,14 +145,23 @@ void ConsoleProgress::on_epoch(const FitProgress& progress, const EpochScores& s
   const auto now = std::chrono::steady_clock::now();
   if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !progress.last_epoch) return;
   last_ = now;
-  std::string text;
+  std::string line = fmt::format("epoch {}/{}", progress.epoch, progress.epochs);
+  const std::size_t width = mode_ == Mode::live ? std::max(terminal_width(), line.size()) : std::string::npos;
+  // From where it does not fit on a terminal on, the rest is left out; the run folder has it all.
+  bool fits = true;
+  const auto add = [&](const std::string& part) {
+    fits = fits && part.size() + 2 <= width - line.size();
+    if (fits) line += "  " + part;
+  };
+  add(fmt::format("loss {:.5g}", scores.train_loss));
   for (const auto& [split, of_split] : {std::pair{"validation", &scores.validation}, {"test", &scores.test}}) {
     if (!*of_split) continue;
-    for (const auto& [name, value] : (*of_split)->named()) text += fmt::format("  {} {} {:.5g}", split, name, value);
+    for (const auto& [name, value] : (*of_split)->named()) add(fmt::format("{} {} {:.5g}", split, name, value));
   }
-  print_to_stderr(fmt::format("{}epoch {}/{}  loss {:.5g}{}  {:.0f} samples/s  {} left\n",
-                              mode_ == Mode::live ? "\r\033[K" : "", progress.epoch, progress.epochs, scores.train_loss,
-                              text, progress.samples_per_second, format_seconds(progress.seconds_left)));
+  add(fmt::format("{:.0f} samples/s", progress.samples_per_second));
+  add(fmt::format("{} left", format_seconds(progress.seconds_left)));
+  clear();
+  print_to_stderr(line + "\n");
 }
 
 }  // namespace lockstep::cli

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "lockstep/log.hpp"
@@ -9,22 +11,39 @@
 
 namespace lockstep::cli {
 
-/// Log lines on stderr, "lockstep: ..."; `quiet` holds back all but notices and warnings.
-[[nodiscard]] LogSink console_log(bool quiet);
-
-/// A progress line: on a terminal one that renews itself, elsewhere a line an epoch (at most two a second).
+/// A progress line: on a terminal one that renews itself and is never wider than it; elsewhere a line an epoch, at most
+/// two a second, and one a minute within long epochs.
 /// The environment variable LOCKSTEP_PROGRESS (live, lines, none) overrides what is found: mpirun hides a terminal.
 class ConsoleProgress final : public FitObserver {
  public:
   explicit ConsoleProgress(bool quiet);
+  ConsoleProgress(const ConsoleProgress&) = delete;
+  ConsoleProgress& operator=(const ConsoleProgress&) = delete;
+  ~ConsoleProgress() override { clear(); }
   void on_step(const StepResult& step, const FitProgress& progress) override;
   void on_epoch(const FitProgress& progress, const EpochScores& scores) override;
+  /// Of work that has no epochs: a live line, nothing elsewhere.
+  void on_samples(std::size_t done, std::size_t samples);
+  /// Wipes the live line, so that another may be printed in its place.
+  void clear();
 
  private:
+  void show(const std::string& line);
+
   enum class Mode { none, lines, live };
   Mode mode_;
+  bool shown_ = false;  // a live line stands on the terminal
   std::chrono::steady_clock::time_point last_{};
 };
+
+/// Log lines on stderr, "lockstep: ..."; `quiet` holds back all but notices and warnings. `progress` must outlive it.
+[[nodiscard]] LogSink console_log(bool quiet, ConsoleProgress& progress);
+
+/// The columns of the terminal behind stderr: as it says, else as the environment variable COLUMNS says, else 80.
+[[nodiscard]] std::size_t terminal_width();
+
+/// The live line for a terminal of `width` columns: what does not fit is said shorter, and then left out.
+[[nodiscard]] std::string progress_line(std::uint64_t step, const FitProgress& progress, std::size_t width);
 
 /// Prints; a terminal or a log that takes nothing any more is no reason to end.
 void print_to_stderr(const std::string& text) noexcept;

@@ -117,14 +117,13 @@ int run_doctor(const CommandInput& input) {
 Command doctor_command() {
   return {"doctor",
           "[RUN.toml]",
-          "Measures ranks, hosts, network and files, names what is wrong or slow, predicts the run on more ranks.",
+          "Measures a job's machines, finds faults, predicts more ranks.",
           "mpirun -n 4 lockstep doctor run.toml --network 20,25",
           true,
           false,
           {{"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run file; may be given again"},
            {"output", OptionKind::text, "DIR", "", "the folder to try (default: runs/NAME of the run file)"},
-           {"network", OptionKind::text, "US,GBIT", "",
-            "latency and rate of the network to predict with (default: as measured)"},
+           {"network", OptionKind::text, "US,GBIT", "", "latency and rate to predict with (default: as measured)"},
            {"json", OptionKind::flag, "", "", "everything as JSON"}},
           run_doctor};
 }

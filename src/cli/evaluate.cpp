@@ -5,7 +5,9 @@
 
 #include <filesystem>
 
+#include "cli/class_report.hpp"
 #include "cli/command.hpp"
+#include "cli/data_option.hpp"
 #include "cli/stored_net.hpp"
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
@@ -16,23 +18,6 @@
 namespace lockstep::cli {
 namespace {
 
-// --data FILE.h5 takes the group of --split; --data FILE.h5:/group is taken as it is.
-DataSource source_of(const CommandInput& input, const RunConfig& run) {
-  const auto split = input.options["split"].as<std::string>();
-  if (input.options.count("data") != 0) {
-    const auto file = input.options["data"].as<std::string>();
-    return {file.find(":/") == std::string::npos ? file + ":/" + split : file, ""};
-  }
-  if (split != "test" && split != "train" && split != "validation") {
-    throw Error(ErrorKind::usage, fmt::format("--split: expected train, validation or test, found \"{}\"", split));
-  }
-  const DataSource& source = split == "test" ? run.data.test : run.data.train;
-  if (source.empty() || (split == "validation" && run.data.validation == 0)) {
-    throw Error(ErrorKind::usage, fmt::format("the run has no {} data; name some with --data", split));
-  }
-  return source;
-}
-
 // Which rows of the run's own data make up a split; empty: all.
 std::vector<std::uint32_t> rows_of(const CommandInput& input, const StoredNet& stored, const Dataset& data) {
   const auto split = input.options["split"].as<std::string>();
@@ -41,26 +26,14 @@ std::vector<std::uint32_t> rows_of(const CommandInput& input, const StoredNet& s
   return std::move(split == "train" ? both.train : both.validation);
 }
 
-void print_confusion(const Scores& scores, const std::vector<std::string>& names) {
-  std::size_t classes = 0;
-  while (classes * classes < scores.confusion.size()) ++classes;
-  if (classes == 0 || classes > 20) return;
-  fmt::print("\nconfusion matrix (row: label, column: answer)\n");
-  for (std::size_t row = 0; row < classes; ++row) {
-    fmt::print("{:>12}", row < names.size() ? names[row] : std::to_string(row));
-    for (std::size_t column = 0; column < classes; ++column)
-      fmt::print("{:>7}", scores.confusion[row * classes + column]);
-    fmt::print("\n");
-  }
-}
-
-void print_json(const Scores& scores, const std::string& checkpoint, const std::string& data, std::uint64_t step) {
+void print_json(const Scores& scores, const StoredNet& stored, const std::string& data) {
   nlohmann::ordered_json json;
-  json["checkpoint"] = checkpoint;
-  json["step"] = step;
+  json["checkpoint"] = stored.path;
+  json["step"] = stored.info.position.step;
   json["data"] = data;
   json["samples"] = scores.samples;
   for (const auto& [name, value] : scores.named()) json[name] = value;
+  if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
   if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
   fmt::print("{}\n", json.dump(2));
 }
@@ -73,7 +46,15 @@ struct Scored {
 // The data go at the end of this function, on all ranks at once.
 Scored score(const Communicator& comm, const StoredNet& stored, const CommandInput& input) {
   DataSource source;
-  comm.together([&] { source = source_of(input, stored.run); });
+  comm.together([&] {
+    source = chosen_data(input, "data", stored.run);
+    if (input.options.count("labels") == 0) return;
+    if (input.options.count("data") == 0) throw Error(ErrorKind::usage, "--labels: name the samples with --data");
+    if (source.x.find(":/") != std::string::npos) {
+      throw Error(ErrorKind::usage, fmt::format("--labels: {} is HDF5, where y lies beside x", source.x));
+    }
+    source.y = input.options["labels"].as<std::string>();
+  });
   const Dataset data = load_dataset(comm, source, {});
   std::vector<std::uint32_t> rows;
   comm.together([&] {
@@ -95,12 +76,13 @@ int run_evaluate(const CommandInput& input) {
   const auto [scores, data] = score(comm, stored, input);
   if (!comm.is_root()) return 0;
   if (input.options.count("json") != 0) {
-    print_json(scores, stored.path, data, stored.info.position.step);
+    print_json(scores, stored, data);
     return 0;
   }
   fmt::print("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data, scores.samples);
   for (const auto& [name, value] : scores.named()) fmt::print("{:<14}{:.6g}\n", name, value);
-  print_confusion(scores, stored.info.class_names);
+  if (!stored.normalization.y.empty()) fmt::print("(loss in normalised units, rmse and mae in those of the targets)\n");
+  fmt::print("{}", class_report(scores, stored.info.class_names));
   return 0;
 }
 
@@ -109,13 +91,14 @@ int run_evaluate(const CommandInput& input) {
 Command evaluate_command() {
   return {"evaluate",
           "CHECKPOINT",
-          "Scores a checkpoint (or the newest one of a run folder) on data.",
+          "Scores a checkpoint, or a run folder's newest, on data.",
           "mpirun -n 2 lockstep evaluate runs/digits --json",
           true,
           false,
-          {{"data", OptionKind::text, "FILE.h5", "", "other data than the run's; FILE.h5:/group names the group"},
-           {"split", OptionKind::text, "NAME", "test", "train, validation or test"},
-           {"json", OptionKind::flag, "", "", "scores and confusion matrix as JSON"}},
+          {{"data", OptionKind::text, "FILE", "", "other data than the run's, FILE.h5:/group, IDX or .npy"},
+           {"labels", OptionKind::text, "FILE", "", "the labels or targets of --data that is one file of a pair"},
+           {"split", OptionKind::text, "NAME", "test", "group of FILE, or of the run's data", {"train", "validation", "test"}},
+           {"json", OptionKind::flag, "", "", "scores, scores by class and confusion matrix as JSON"}},
           run_evaluate};
 }
 

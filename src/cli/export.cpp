@@ -123,7 +123,7 @@ int run_export(const CommandInput& input) {
 Command export_command() {
   return {"export",
           "CHECKPOINT",
-          "Writes the net of a checkpoint (or of the newest one of a run folder) for other programs.",
+          "Writes the net of a checkpoint for other programs.",
           "lockstep export runs/digits --onnx runs/digits/net.onnx",
           false,
           false,

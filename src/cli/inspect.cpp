@@ -137,13 +137,13 @@ int run_inspect(const CommandInput& input) {
 Command inspect_command() {
   return {"inspect",
           "FILE|DIR",
-          "Tells what a checkpoint, a run folder (its newest checkpoint) or a data file holds.",
+          "Tells what a checkpoint, a run folder or a data file holds.",
           "lockstep inspect runs/digits --digest",
           false,
           false,
           {{"json", OptionKind::flag, "", "", "everything as JSON"},
-           {"digest", OptionKind::flag, "", "", "only the digest over weights, optimizer state and position"},
-           {"verify", OptionKind::flag, "", "", "re-reads and checks the whole checkpoint; exit 2 if it is not whole"}},
+           {"digest", OptionKind::flag, "", "", "only the digest of weights, optimizer state and place"},
+           {"verify", OptionKind::flag, "", "", "reads and checks all of it; exit code 2 if it is damaged"}},
           run_inspect};
 }
 

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
 
+#include "checkpoint/retention.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/run_input.hpp"
@@ -18,31 +20,37 @@ namespace {
 
 constexpr int kStoppedEarly = 75;  // EX_TEMPFAIL of sysexits.h: try again
 
-void print_result(const FitSummary& summary) {
+void print_result(const FitSummary& summary, const std::string& folder) {
   fmt::print("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
              count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
              count_text(summary.ranks, "rank"));
+  const auto row = [](const std::string& name, const auto& value) { fmt::print("{:<19}{}\n", name, value); };
   if (summary.nodes > 1) {
-    fmt::print("between hosts      {} waited for, {:.0f} % of the time of steps\n",
-               format_seconds(summary.communication_seconds),
-               100 * summary.communication_seconds / summary.step_seconds);
+    row("between hosts",
+        fmt::format("{} waited for, {:.0f} % of the time of steps", format_seconds(summary.communication_seconds),
+                    100 * summary.communication_seconds / summary.step_seconds));
   }
-  fmt::print("train loss         {:.6g}\n", summary.scores.train_loss);
+  row("train loss", fmt::format("{:.6g}", summary.scores.train_loss));
   for (const auto& [split, scores] :
        {std::pair{"validation", &summary.scores.validation}, {"test", &summary.scores.test}}) {
     if (!*scores) continue;
     for (const auto& [name, value] : (*scores)->named()) {
-      fmt::print("{:<18} {:.6g}\n", fmt::format("{} {}", split, name), value);
+      row(fmt::format("{} {}", split, name), fmt::format("{:.6g}", value));
     }
   }
   if (summary.best) {
-    fmt::print("best               {} {:.6g} (epoch {}, step {})\n", summary.best->monitor, summary.best->value,
-               summary.best->epoch, summary.best->step);
+    row("best", fmt::format("{} {:.6g} (epoch {}, step {})", summary.best->monitor, summary.best->value,
+                            summary.best->epoch, summary.best->step));
+    // It lies beside the last one.
+    const std::string beside = std::filesystem::path(summary.checkpoint).parent_path().string();
+    row("best checkpoint", checkpoint_path(beside, summary.best->step));
   }
   if (summary.restored) {
-    fmt::print("ends with          the state of epoch {}, step {}\n", summary.restored->epoch, summary.restored->step);
+    row("ends with", fmt::format("the state of epoch {}, step {}", summary.restored->epoch, summary.restored->step));
   }
-  fmt::print("checkpoint         {}\ndigest             {}\n", summary.checkpoint, summary.digest);
+  row("checkpoint", summary.checkpoint);
+  row("digest", summary.digest);
+  row("folder", folder);
 }
 
 int run_train(const CommandInput& input) {
@@ -66,12 +74,12 @@ int run_train(const CommandInput& input) {
   options.resume = input.options.count("resume") != 0;
   options.overwrite = input.options.count("overwrite") != 0;
   options.dry_run = input.options.count("dry-run") != 0;
-  options.log = console_log(quiet);
+  options.log = console_log(quiet, progress);
   options.observer = &progress;
   options.stop_wanted = stop_signal_came;
   options.started = started;
   const FitSummary summary = fit(comm, run, options);
-  if (comm.is_root() && summary.trained) print_result(summary);
+  if (comm.is_root() && summary.trained) print_result(summary, options.output);
   if (!summary.failure.empty()) throw Error(ErrorKind::io, summary.failure).as_agreed();
   return summary.stopped ? kStoppedEarly : 0;
 }
@@ -82,12 +90,12 @@ Command train_command() {
   return {"train",
           "RUN.toml",
           "Trains the net of a run file.",
-          "mpirun -n 4 lockstep train run.toml --set train.epochs=50 --output runs/a",
+          "mpirun -n 4 lockstep train run.toml --set train.epochs=50",
           true,
           true,
           {{"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run file; may be given again"},
            {"output", OptionKind::text, "DIR", "", "the run folder (default: runs/NAME)"},
-           {"resume", OptionKind::flag, "", "", "goes on from the newest good checkpoint of the run folder"},
+           {"resume", OptionKind::flag, "", "", "goes on from the run folder's newest good checkpoint"},
            {"overwrite", OptionKind::flag, "", "", "starts afresh in a folder that holds checkpoints"},
            {"dry-run", OptionKind::flag, "", "", "checks everything, tells sizes and steps, writes nothing"},
            {"quiet", OptionKind::flag, "", "", "no progress; warnings and notices stay"},

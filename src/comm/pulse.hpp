@@ -20,6 +20,8 @@ enum class Phase : std::uint32_t {
   saving,
   writing,
   comparing,
+  predicting,
+  storing,
   ending
 };
 
@@ -35,6 +37,8 @@ enum class Phase : std::uint32_t {
                                         "saving a checkpoint",
                                         "writing the run folder",
                                         "comparing the copies of the weights",
+                                        "predicting",
+                                        "writing predictions",
                                         "the end"};
   return names[static_cast<std::size_t>(phase)];
 }

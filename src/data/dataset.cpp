@@ -23,7 +23,7 @@ std::span<const T> values(const Table& table) {
 }
 
 template <class T>
-void check_rows_finite(const Table& table, const std::string& name, Range rows) {
+void check_rows_finite(const Table& table, const std::string& name, Range rows, std::size_t first) {
   constexpr T largest = std::numeric_limits<float>::max();
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
     const std::span<const T> row = values<T>(table).subspan(r * table.columns, table.columns);
@@ -31,8 +31,8 @@ void check_rows_finite(const Table& table, const std::string& name, Range rows) 
     for (const T value : row) finite &= std::abs(value) <= largest;  // false for NaN
     if (finite) continue;
     const auto bad = std::find_if(row.begin(), row.end(), [](T value) { return !(std::abs(value) <= largest); });
-    throw Error(ErrorKind::data, name + ": row " + std::to_string(r) + ", column " + std::to_string(bad - row.begin()) +
-                                     " is " + fmt::format("{}", *bad) +
+    throw Error(ErrorKind::data, name + ": row " + std::to_string(first + r) + ", column " +
+                                     std::to_string(bad - row.begin()) + " is " + fmt::format("{}", *bad) +
                                      "; expected finite numbers that a 32-bit float can hold (rows and columns count "
                                      "from 0)");
   }
@@ -90,10 +90,10 @@ void Table::row(std::size_t row, std::span<double> out) const {
   });
 }
 
-void check_finite(const Table& table, const std::string& name, Range rows) {
+void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first) {
   if (rows.end > table.rows) throw Error(ErrorKind::usage, "check_finite: no such rows");
-  if (table.type == ElementType::f32) check_rows_finite<float>(table, name, rows);
-  if (table.type == ElementType::f64) check_rows_finite<double>(table, name, rows);
+  if (table.type == ElementType::f32) check_rows_finite<float>(table, name, rows, first);
+  if (table.type == ElementType::f64) check_rows_finite<double>(table, name, rows, first);
 }
 
 Dataset read_dataset(const DataSource& source, std::span<const std::string> folders) {

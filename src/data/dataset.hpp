@@ -57,9 +57,9 @@ struct Dataset {
 [[nodiscard]] Dataset read_dataset(const DataSource& source, std::span<const std::string> folders);
 
 /// Checks that rows `rows` of `table` hold numbers that are finite as 32-bit floats: others would become infinite when
-/// a batch is gathered. `name` is for messages.
+/// a batch is gathered. `name` is for messages, `first` the number of the table's first row there.
 /// Errors: data, naming the first such row and its column.
-void check_finite(const Table& table, const std::string& name, Range rows);
+void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first = 0);
 
 /// The number of classes: `configured`, else the file's class list, else the largest label of both splits + 1.
 /// Checks that y holds integers in [0, classes) in one column. `test` may be null.

@@ -33,6 +33,13 @@ class Hdf5Table final : public TableReader {
   std::string path_;
 };
 
+void expect_group(const h5::File& file, const std::string& group) {
+  if (file.exists(group) && !file.is_group(group)) {
+    throw Error(ErrorKind::data,
+                file.name() + ": " + group + " is a data set; name the group that holds the data sets x and y");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> read_names(const h5::File& file, const std::string& group, const std::string& attribute) {
@@ -50,12 +57,15 @@ std::vector<std::string> read_names(const h5::File& file, const std::string& gro
   return {};
 }
 
+std::unique_ptr<TableReader> open_hdf5_samples(const std::string& path, const std::string& group) {
+  const auto file = std::make_shared<const h5::File>(h5::File::open(path));
+  expect_group(*file, group);
+  return std::make_unique<Hdf5Table>(file, inside(group, "x"));
+}
+
 OpenDataset open_hdf5(const std::string& path, const std::string& group) {
   const auto file = std::make_shared<const h5::File>(h5::File::open(path));
-  if (file->exists(group) && !file->is_group(group)) {
-    throw Error(ErrorKind::data,
-                path + ": " + group + " is a data set; name the group that holds the data sets x and y");
-  }
+  expect_group(*file, group);
   OpenDataset opened;
   opened.x = std::make_unique<Hdf5Table>(file, inside(group, "x"));
   opened.y = std::make_unique<Hdf5Table>(file, inside(group, "y"));

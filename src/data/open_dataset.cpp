@@ -46,10 +46,15 @@ void refuse_csv(const std::string& file) {
                                    " --target COLUMN --output FILE.h5, then give \"FILE.h5:/train\"");
 }
 
-void refuse_half_of_a_pair(const std::string& file) {
+bool is_one_of_a_pair(const std::string& file) {
   const auto head = head_of(file);
-  if (!looks_like_idx(head) && !looks_like_npy(head)) return;
-  throw Error(ErrorKind::data, file + ": not an HDF5 file, it looks like " + (looks_like_npy(head) ? ".npy" : "IDX") +
+  return looks_like_idx(head) || looks_like_npy(head);
+}
+
+void refuse_half_of_a_pair(const std::string& file) {
+  if (!is_one_of_a_pair(file)) return;
+  const char* kind = looks_like_npy(head_of(file)) ? ".npy" : "IDX";
+  throw Error(ErrorKind::data, file + ": not an HDF5 file, it looks like " + kind +
                                    ", which keeps samples and labels in two files: give train = {x = \"SAMPLES\", "
                                    "y = \"LABELS\"}");
 }
@@ -120,6 +125,24 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
     throw Error(ErrorKind::data, x.name + " holds " + std::to_string(x.rows) + " samples, " + y.name + " " +
                                      std::to_string(y.rows) + "; expected as many");
   }
+  return opened;
+}
+
+OpenDataset open_samples(const std::string& place) {
+  const std::size_t colon = place.rfind(":/");
+  const std::string file = place.substr(0, colon);
+  OpenDataset opened;
+  opened.source = place;
+  refuse_csv(file);
+  if (is_one_of_a_pair(file)) {
+    opened.x = open_table(place);
+  } else {
+    opened.x = open_hdf5_samples(file, colon == std::string::npos ? "/" : place.substr(colon + 1));
+  }
+  Hash identity;
+  identity.text(file_identity(file));
+  opened.identity = identity.hex();
+  check_header(opened.x->header());
   return opened;
 }
 

@@ -58,4 +58,8 @@ struct OpenDataset {
 /// no samples), naming file and data set; io (unreadable).
 [[nodiscard]] OpenDataset open_dataset(const DataSource& source, std::span<const std::string> folders);
 
+/// Opens samples without answers, y stays null: x of "FILE.h5:/group", or an IDX file (plain or gzip).
+/// Local, no MPI. Errors: those of open_dataset.
+[[nodiscard]] OpenDataset open_samples(const std::string& place);
+
 }  // namespace lockstep

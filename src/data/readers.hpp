@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -17,6 +18,9 @@ namespace lockstep {
 /// Attribute `attribute` of `group`, else of the root: a JSON list of texts; empty where there is none. Errors: data.
 [[nodiscard]] std::vector<std::string> read_names(const h5::File& file, const std::string& group,
                                                   const std::string& attribute);
+
+/// Opens x of `group` in `file` alone. Errors: data, io.
+[[nodiscard]] std::unique_ptr<TableReader> open_hdf5_samples(const std::string& file, const std::string& group);
 
 /// Opens an IDX file, plain or gzip, or a file of NumPy's format .npy. Errors: data, io.
 [[nodiscard]] std::unique_ptr<TableReader> open_idx(const std::string& file);

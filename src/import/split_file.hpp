@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "import/row_source.hpp"
-#include "io/files.hpp"
 #include "io/hdf5_layout.hpp"
+#include "io/new_file.hpp"
 
 namespace lockstep {
 

@@ -1,5 +1,4 @@
-// Whole files by POSIX calls. A file is replaced by rename alone, so a reader sees the old or the new one, never a
-// part.
+// Whole files by POSIX calls.
 #include "io/files.hpp"
 
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "io/new_file.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -47,36 +47,6 @@ int write_all(int fd, std::span<const std::byte>& bytes) {
       return errno;
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
-/// Returns 0 or errno.
-int write_all_at(int fd, std::span<const std::byte> bytes, std::size_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    offset += static_cast<std::size_t>(written);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
-/// Returns 0 or errno.
-int sync_data(int fd) {
-  while (::fdatasync(fd) != 0) {
-    if (errno != EINTR) return errno;
-  }
-  return 0;
-}
-
-/// Returns 0 or errno.
-int sync(int fd) {
-  while (::fsync(fd) != 0) {
-    if (errno != EINTR) return errno;
   }
   return 0;
 }
@@ -135,66 +105,10 @@ std::vector<std::byte> read_end(const std::filesystem::path& path, std::size_t c
   return read_from(path, [count](std::size_t size) { return size - std::min(size, count); }, {});
 }
 
-NewFile::NewFile(const std::filesystem::path& path) : path_(path) {
-  if (path.filename().empty()) throw Error(ErrorKind::io, path.string() + ": expected a file name, found a folder");
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  // Opened first: what can fail should fail before the rename.
-  folder_fd_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  check(folder_fd_ < 0 ? errno : 0, "its folder cannot be opened");
-  temporary_ = folder / (std::string(".") + path.filename().string() + ".tmp-" + std::to_string(::getpid()));
-  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (fd_ < 0) {
-    const int code = errno;
-    ::close(folder_fd_);
-    check(code, "a temporary file beside it cannot be made");
-  }
-}
-
-NewFile::~NewFile() {
-  if (fd_ >= 0) ::close(fd_);
-  ::close(folder_fd_);
-  if (!renamed_) ::unlink(temporary_.c_str());
-}
-
-void NewFile::check(int code, const char* what) const {
-  if (code != 0) throw Error(ErrorKind::io, path_.string() + ": " + what + ": " + reason(code));
-}
-
-void NewFile::write(std::size_t offset, std::span<const std::byte> bytes) {
-  check(write_all_at(fd_, bytes, offset), "cannot be written");
-}
-
-void NewFile::sync_data() {
-  check(lockstep::sync_data(fd_), "cannot be synced to disk");
-}
-
-void NewFile::commit() {
-  check(sync(fd_), "cannot be synced to disk");
-  // Network file systems tell of failed writes here.
-  check(::close(std::exchange(fd_, -1)) == 0 || errno == EINTR ? 0 : errno, "cannot be written");
-  check(std::rename(temporary_.c_str(), path_.c_str()) == 0 ? 0 : errno, "cannot be replaced");
-  renamed_ = true;
-  const int synced = sync(folder_fd_);
-  // Some file systems do not sync folders; they keep the rename by other means.
-  if (synced != EINVAL && synced != ENOTSUP) check(synced, "its folder cannot be synced to disk");
-}
-
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
                            const std::function<void()>& alive) {
-  NewFile file(path);
-  std::size_t offset = 0;
-  for (std::span<const std::byte> part : parts) {
-    // In pieces that are synced one by one: so it can be seen that a slow disk is not a dead one.
-    while (!part.empty()) {
-      const std::span<const std::byte> piece = part.first(std::min(part.size(), kPiece));
-      part = part.subspan(piece.size());
-      file.write(offset, piece);
-      offset += piece.size();
-      if (part.empty()) break;
-      file.sync_data();
-      if (alive) alive();
-    }
-  }
+  NewFile file(path, alive);
+  for (const std::span<const std::byte> part : parts) file.append(part);
   file.commit();
 }
 

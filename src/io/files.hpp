@@ -23,32 +23,6 @@ namespace lockstep {
 /// Errors: io (missing, or its folder may not be entered).
 [[nodiscard]] std::string file_identity(const std::filesystem::path& path);
 
-/// A file that is written beside `path` and takes its place in commit(). Where that does not come, `path` is what it
-/// was before and nothing else is left. Errors of all: io, with the system's reason.
-class NewFile {
- public:
-  explicit NewFile(const std::filesystem::path& path);
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  ~NewFile();
-
-  /// Writes at byte `offset`; what is never written reads as zeros.
-  void write(std::size_t offset, std::span<const std::byte> bytes);
-  void sync_data();
-  /// Syncs, renames over `path`, syncs the folder. Only when the sync of the folder itself fails is `path` new and
-  /// complete, and perhaps lost by a power cut.
-  void commit();
-
- private:
-  void check(int code, const char* what) const;
-
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  int folder_fd_ = -1;
-  int fd_ = -1;
-  bool renamed_ = false;
-};
-
 /// Writes `parts` one behind the other into a NewFile, and commits it. `alive` is called whenever some more megabytes
 /// are on the disk. Errors: io, with the system's reason.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,

@@ -43,6 +43,12 @@ class Lock {
 /// one name for the same file, and looks on the disk first.
 [[nodiscard]] std::string image_name();
 
+/// A creation list of class `kind` whose object records no times.
+[[nodiscard]] Handle without_times(hid_t kind, const std::string& name);
+
+/// A link creation list that makes the groups on the way.
+[[nodiscard]] Handle with_groups(const std::string& name);
+
 /// "" and "/" are the root.
 [[nodiscard]] std::string absolute(const std::string& path);
 

@@ -10,20 +10,6 @@
 namespace lockstep::h5 {
 namespace {
 
-/// A creation list of class `kind` whose object records no times.
-Handle without_times(hid_t kind, const std::string& name) {
-  Handle list = checked(H5Pcreate(kind), ErrorKind::internal, name, "HDF5 property list");
-  if (H5Pset_obj_track_times(list.get(), false) < 0) fail(ErrorKind::internal, name, "HDF5 property list");
-  return list;
-}
-
-/// A link creation list that makes the groups on the way.
-Handle with_groups(const std::string& name) {
-  Handle list = checked(H5Pcreate(H5P_LINK_CREATE), ErrorKind::internal, name, "HDF5 property list");
-  if (H5Pset_create_intermediate_group(list.get(), 1) < 0) fail(ErrorKind::internal, name, "HDF5 property list");
-  return list;
-}
-
 /// A fixed-length UTF-8 type.
 Handle text_type(std::string_view text, const std::string& name) {
   Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, name, "HDF5 string type");
@@ -112,6 +98,18 @@ void write_text_attribute(hid_t file, const std::string& name, const std::string
   const std::string ended(value);
   const char* text = ended.c_str();
   write_attribute({file, name, path}, attribute, type.get(), &text);
+}
+
+Handle without_times(hid_t kind, const std::string& name) {
+  Handle list = checked(H5Pcreate(kind), ErrorKind::internal, name, "HDF5 property list");
+  if (H5Pset_obj_track_times(list.get(), false) < 0) fail(ErrorKind::internal, name, "HDF5 property list");
+  return list;
+}
+
+Handle with_groups(const std::string& name) {
+  Handle list = checked(H5Pcreate(H5P_LINK_CREATE), ErrorKind::internal, name, "HDF5 property list");
+  if (H5Pset_create_intermediate_group(list.get(), 1) < 0) fail(ErrorKind::internal, name, "HDF5 property list");
+  return list;
 }
 
 Handle& Handle::operator=(Handle&& other) noexcept {

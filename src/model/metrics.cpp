@@ -2,8 +2,9 @@
 //
 // Layout, after sums[0] = loss:
 //   regression      sums: per output SSE, sum of |error|, sum of targets, sum of squared targets, in the net's units
-//   binary          counts: right outputs
-//   classification  counts: right, right among five, labels of each class, right of each class, confusion
+//   binary          counts: right outputs; with one output then the class counts of two classes
+//   classification  counts: right, right among five, class counts
+//   class counts    labels of each class, right of each class, confusion
 #include "model/metrics.hpp"
 
 #include <fmt/format.h>
@@ -63,6 +64,18 @@ void count_classes(std::size_t classes, std::span<const float> outputs, std::spa
   }
 }
 
+// Class counts of one output and its targets; shapes: logits, values [n].
+void count_two_classes(std::span<const float> logits, std::span<const float> values, std::span<std::int64_t> counts) {
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const std::size_t label = values[i] > 0.5F ? 1 : 0;
+    ++counts[label];
+    if (std::isnan(logits[i])) continue;
+    const std::size_t answer = logits[i] > 0.0F ? 1 : 0;
+    if (answer == label) ++counts[2 + label];
+    ++counts[4 + 2 * label + answer];
+  }
+}
+
 std::int64_t count_right_outputs(std::span<const float> logits, std::span<const float> values) {
   std::int64_t right = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) {
@@ -115,6 +128,16 @@ void finish_regression(std::size_t width, const TargetUnits& units, std::span<co
   if (all_vary) scores.r2 = r2_sum / outputs;
 }
 
+void take_class_counts(std::size_t classes, std::span<const std::int64_t> counts, Scores& scores) {
+  const auto copy = [&](std::size_t begin, std::size_t count) {
+    const auto part = counts.subspan(begin, count);
+    return std::vector<std::int64_t>(part.begin(), part.end());
+  };
+  scores.class_samples = copy(0, classes);
+  scores.class_right = copy(classes, classes);
+  scores.confusion = copy(2 * classes, counts.size() - 2 * classes);
+}
+
 void finish_classification(std::size_t classes, std::span<const std::int64_t> counts, Scores& scores) {
   const auto samples = static_cast<double>(scores.samples);
   scores.accuracy = static_cast<double>(counts[0]) / samples;
@@ -128,8 +151,7 @@ void finish_classification(std::size_t classes, std::span<const std::int64_t> co
     ++occurring;
   }
   if (occurring != 0) scores.macro_recall = recalls / static_cast<double>(occurring);
-  const auto confusion = counts.subspan(2 + 2 * classes);
-  scores.confusion.assign(confusion.begin(), confusion.end());
+  take_class_counts(classes, counts.subspan(2), scores);
 }
 
 }  // namespace
@@ -148,7 +170,7 @@ std::size_t Metrics::num_counts() const noexcept {
     case Task::regression:
       return 0;
     case Task::binary:
-      return 1;
+      return outputs_ == 1 ? 1 + 2 * 2 + 2 * 2 : 1;
     case Task::classification:
       break;
   }
@@ -168,6 +190,7 @@ void Metrics::add_block(double loss_sum, std::span<const float> outputs, const T
   expect_size(outputs.size(), targets.values.size(), "outputs for the targets");
   if (task_ == Task::binary) {
     counts[0] += count_right_outputs(outputs, targets.values);
+    if (outputs_ == 1) count_two_classes(outputs, targets.values, counts.subspan(1));
   } else {
     sum_errors(outputs_, outputs, targets.values, sums.subspan(1));
   }
@@ -186,6 +209,7 @@ Scores Metrics::finish(std::size_t samples, std::span<const double> sums, std::s
       break;
     case Task::binary:
       scores.accuracy = static_cast<double>(counts[0]) / static_cast<double>(samples * outputs_);
+      if (outputs_ == 1) take_class_counts(2, counts.subspan(1), scores);
       break;
     case Task::classification:
       finish_classification(outputs_, counts, scores);

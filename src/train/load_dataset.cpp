@@ -35,20 +35,6 @@ struct Plan {
   }
 };
 
-// The ranks of a host read one file together: were it not the same, a part of each would be taken.
-void check_same_files(const Communicator& comm, const OpenDataset& opened) {
-  const Waiting waiting(comm.pulse());
-  std::string first = opened.identity;  // as long on every rank
-  check_mpi(MPI_Bcast(first.data(), static_cast<int>(first.size()), MPI_CHAR, 0, comm.node()), "MPI_Bcast");
-  comm.together([&] {
-    if (first == opened.identity) return;
-    throw Error(ErrorKind::data,
-                fmt::format("{}: not the file that another rank of this host has opened; the ranks of a host read the "
-                            "data together, so they need the same files under the same path",
-                            opened.source));
-  });
-}
-
 class Loader {
  public:
   Loader(const Communicator& comm, OpenDataset opened)
@@ -119,6 +105,19 @@ class Loader {
 };
 
 }  // namespace
+
+void check_same_files(const Communicator& comm, const OpenDataset& opened) {
+  const Waiting waiting(comm.pulse());
+  std::string first = opened.identity;  // as long on every rank
+  check_mpi(MPI_Bcast(first.data(), static_cast<int>(first.size()), MPI_CHAR, 0, comm.node()), "MPI_Bcast");
+  comm.together([&] {
+    if (first == opened.identity) return;
+    throw Error(ErrorKind::data,
+                fmt::format("{}: not the file that another rank of this host has opened; the ranks of a host read the "
+                            "data together, so they need the same files under the same path",
+                            opened.source));
+  });
+}
 
 Dataset load_dataset(const Communicator& comm, const DataSource& source, std::span<const std::string> folders) {
   std::optional<OpenDataset> opened;

@@ -8,6 +8,7 @@
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
 #include "data/normalization.hpp"
+#include "data/open_dataset.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {
@@ -19,6 +20,10 @@ namespace lockstep {
 /// is too small).
 [[nodiscard]] Dataset load_dataset(const Communicator& comm, const DataSource& source,
                                    std::span<const std::string> folders);
+
+/// Checks that the ranks of a host have opened one file: they read it together, and were it not the same, a part of
+/// each would be taken. Collective. Errors: data, agreed.
+void check_same_files(const Communicator& comm, const OpenDataset& opened);
 
 /// Checks that every host has read the same samples.
 /// Collective. Errors: data, agreed, naming the first rank that has others than rank 0.

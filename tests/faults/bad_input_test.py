@@ -234,6 +234,8 @@ CASES = {
     "checkpoint_empty": damaged(lambda data: b""),
     "checkpoint_foreign": damaged(lambda data: Path("good.h5").read_bytes()),
     "checkpoint_with_a_flipped_bit": damaged(flip),
+    "predict_data_of_another_width": plain("predict {trained} --input wide.h5 --split test --output {trained}/out.h5",
+                                           "wide.h5", str(INPUTS), str(INPUTS + 2)),
     "evaluate_data_of_another_width": plain("evaluate {trained}/checkpoints/{newest} --data wide.h5 --split test",
                                             "wide.h5", str(INPUTS), str(INPUTS + 2)),
 }

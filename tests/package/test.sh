@@ -20,7 +20,11 @@ for folder in "$build" "$source_folder"; do
     exit 1
   fi
 done
-if [[ -e $prefix/bin/lockstep ]]; then "$prefix/bin/lockstep" --version; fi
+if [[ -e $prefix/bin/lockstep ]]; then
+  "$prefix/bin/lockstep" --version
+  bash -c 'source "$1" && complete -p lockstep' bash "$prefix/share/bash-completion/completions/lockstep"
+  grep -q '^\.TH LOCKSTEP 1' "$prefix/share/man/man1/lockstep.1"
+fi
 
 # build_project NAME SETTING...: configures and builds tests/package/NAME; the package is found by CMAKE_PREFIX_PATH.
 build_project() {

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUBCOMMANDS = ("", "train", "evaluate", "inspect", "import", "export", "bench", "doctor")
 # Options in README.md's commands that belong to other programs.
 OF_OTHERS = {
     "mpirun": {"--oversubscribe", "--host", "--hostfile", "--map-by", "--bind-to", "--report-bindings", "--mca"},
@@ -20,6 +19,7 @@ OF_OTHERS = {
     "sbatch and srun": {"--nodes", "--ntasks", "--ntasks-per-node", "--mpi", "--requeue", "--signal"},
     "apt-get": {"--no-install-recommends"},
 }
+COMMAND = re.compile(r"^  (\w[\w-]*)  ", re.MULTILINE)  # a line of the list in lockstep --help
 OPTION = re.compile(r"(?<![\w-])--[a-zA-Z][\w-]*")
 
 
@@ -84,7 +84,8 @@ def ask(program, *arguments):
 
 
 def main(program, readme):
-    helps = {name: ask(program, *name.split(), "--help") for name in SUBCOMMANDS}
+    helps = {"": ask(program, "--help")}
+    helps.update({name: ask(program, name, "--help") for name in COMMAND.findall(helps[""])})
     problems = compare(Path(readme).read_text(encoding="utf-8"), helps, ask(program, "train", "--keys"))
     print("\n".join(problems) if problems else "README.md agrees with the program")
     return 1 if problems else 0

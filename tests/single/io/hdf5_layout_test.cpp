@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "io/files.hpp"
+#include "io/new_file.hpp"
 #include "io/hdf5.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"

@@ -96,12 +96,24 @@ TEST(Metrics, BinaryAccuracyIsOverAllOutputs) {
   EXPECT_FALSE(scores.r2 || scores.rmse || scores.mae || scores.top5 || scores.macro_recall);
 }
 
+TEST(Metrics, BinaryWithOneOutputCountsTwoClasses) {
+  // Labels 1 0 1 0 0 1, answers 1 0 0 1 0 and none.
+  const std::vector<float> values{1, 0, 0.75F, 0, 0.5F, 1};
+  const auto scores = Scoring(Task::binary, 1).block(0, {2, -1, 0, 1, -3, kNan}, {{}, values}).finish(6);
+  EXPECT_EQ(scores.class_samples, (std::vector<std::int64_t>{3, 3}));
+  EXPECT_EQ(scores.class_right, (std::vector<std::int64_t>{2, 1}));
+  EXPECT_EQ(scores.confusion, (std::vector<std::int64_t>{2, 1, 1, 1}));
+  EXPECT_FALSE(scores.macro_recall);
+}
+
 TEST(Metrics, ClassificationScoresAreThoseOfTheDefinitions) {
   // Labels 0 0 0 2, answers 0 0 1 2; class 1 does not occur.
   const auto scores = classification(3, {3, 1, 2, 9, 8, 7, 0, 1, 0, 0, 1, 2}, {0, 0, 0, 2});
   EXPECT_DOUBLE_EQ(*scores.accuracy, 0.75);
   EXPECT_DOUBLE_EQ(*scores.macro_recall, (2.0 / 3 + 1.0) / 2);
   EXPECT_EQ(scores.confusion, (std::vector<std::int64_t>{2, 1, 0, 0, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(scores.class_samples, (std::vector<std::int64_t>{3, 0, 1}));
+  EXPECT_EQ(scores.class_right, (std::vector<std::int64_t>{2, 0, 1}));
   EXPECT_FALSE(scores.top5 || scores.r2 || scores.rmse || scores.mae);
 }
 

@@ -1,0 +1,43 @@
+#include "cli/data_option.hpp"
+
+#include <fmt/format.h>
+
+#include "io/hdf5.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+// An HDF5 file whose root holds no x. What cannot be opened is told about by those who read it.
+bool keeps_groups(const std::string& file) {
+  try {
+    return !h5::File::open(file).exists("/x");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+DataSource chosen_data(const CommandInput& input, const char* name, const RunConfig& run) {
+  const auto split = input.options["split"].as<std::string>();
+  if (input.options.count(name) != 0) {
+    const auto file = input.options[name].as<std::string>();
+    if (file.empty()) throw Error(ErrorKind::usage, fmt::format("--{}: expected a file, found nothing", name));
+    const bool named = file.find(":/") != std::string::npos;
+    return {!named && keeps_groups(file) ? fmt::format("{}:/{}", file, split) : file, ""};
+  }
+  const bool held_out = split == "validation";
+  if (split != "test" && split != "train" && !held_out) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--split: expected train, validation or test, found \"{}\"; or name a file with --{}", split,
+                            name));
+  }
+  const DataSource& source = split == "test" ? run.data.test : run.data.train;
+  if (source.empty() || (held_out && run.data.validation == 0)) {
+    throw Error(ErrorKind::usage, fmt::format("the run has no {} data; name some with --{}", split, name));
+  }
+  return source;
+}
+
+}  // namespace lockstep::cli

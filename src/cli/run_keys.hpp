@@ -1,0 +1,20 @@
+// The keys of run files, as completion and manual list them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lockstep::cli {
+
+struct RunKey {
+  std::string name;      ///< "train.batch"
+  std::string type;      ///< "integer"
+  std::string fallback;  ///< in TOML, or "unset"
+  std::string what;
+  std::vector<std::string> choices = {};  ///< values that it may have, as far as they can be listed
+};
+
+/// All keys, in the order of `train --keys`.
+[[nodiscard]] std::vector<RunKey> run_keys();
+
+}  // namespace lockstep::cli

@@ -1,0 +1,202 @@
+#include "train/prediction_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "io/hdf5.hpp"
+#include "io/new_file.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+template <class T>
+void append_bytes(std::span<const T> values, std::vector<std::byte>& bytes) {
+  const auto more = std::as_bytes(values);
+  bytes.insert(bytes.end(), more.begin(), more.end());
+}
+
+// An array of numbers of a row: how many, of which type.
+struct RowArray {
+  std::string path;
+  ElementType type;
+  std::vector<std::size_t> shape;
+  [[nodiscard]] std::size_t row_bytes() const {
+    std::size_t bytes = bytes_of(type);
+    for (std::size_t i = 1; i < shape.size(); ++i) bytes *= shape[i];
+    return bytes;
+  }
+};
+
+// Encoded: the rows of the first array, then those of the second.
+class Hdf5Predictions final : public PredictionFile {
+ public:
+  Hdf5Predictions(std::string path, PredictionPlan plan) : path_(std::move(path)), plan_(std::move(plan)) {
+    const std::size_t n = plan_.samples;
+    const std::size_t k = plan_.outputs;
+    switch (plan_.task) {
+      case Task::regression:
+        arrays_ = {{"/y", plan_.own_units ? ElementType::f64 : ElementType::f32, {n, k}}};
+        break;
+      case Task::binary: {
+        const auto shape = k == 1 ? std::vector{n} : std::vector{n, k};
+        arrays_ = {{"/probability", ElementType::f32, shape}, {"/label", ElementType::i64, shape}};
+        break;
+      }
+      case Task::classification:
+        arrays_ = {{"/probabilities", ElementType::f32, {n, k}}, {"/label", ElementType::i64, {n}}};
+        break;
+    }
+  }
+
+  void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
+    if (plan_.task != Task::regression) {
+      append_bytes(std::span<const float>(predictions.probabilities), bytes);
+      append_bytes(std::span<const std::int64_t>(predictions.labels), bytes);
+    } else if (plan_.own_units) {
+      append_bytes(std::span<const double>(predictions.values), bytes);
+    } else {
+      const std::vector<float> values(predictions.values.begin(), predictions.values.end());  // as they were
+      append_bytes(std::span<const float>(values), bytes);
+    }
+  }
+
+  void open(std::function<void()> alive) override {
+    h5::File file = h5::File::create_frame(path_);
+    file.set_attribute("/", "format", "lockstep-predictions");
+    file.set_attribute("/", "version", std::int64_t{1});
+    for (const auto& [name, text] : plan_.notes) file.set_attribute("/", name, text);
+    file.set_attribute("/", "step", plan_.step);
+    if (!plan_.class_names.empty()) {
+      const std::string names = nlohmann::json(plan_.class_names).dump();
+      constexpr std::size_t most = 60000;  // an attribute holds less than 64 KiB
+      if (names.size() < most) file.set_attribute("/", "classes", names);
+    }
+    for (const RowArray& array : arrays_) file.reserve(array.path, array.type, array.shape);
+    const h5::Frame frame = std::move(file).take_frame();
+    places_ = frame.arrays;
+    file_.emplace(path_, std::move(alive));
+    for (const h5::Frame::Part& part : frame.parts) file_->write(part.offset, part.bytes);
+  }
+
+  void add(Range rows, std::span<const std::byte> bytes) override {
+    for (std::size_t i = 0; i < arrays_.size(); ++i) {
+      const std::size_t size = rows.size() * arrays_[i].row_bytes();
+      file_->write(places_[i] + rows.begin * arrays_[i].row_bytes(), bytes.first(size));
+      bytes = bytes.subspan(size);
+    }
+  }
+
+  void commit() override { file_->commit(); }
+
+ private:
+  std::string path_;
+  PredictionPlan plan_;
+  std::vector<RowArray> arrays_;
+  std::vector<std::size_t> places_;
+  std::optional<NewFile> file_;
+};
+
+// RFC 4180: in quotes where it has to be.
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+class CsvPredictions final : public PredictionFile {
+ public:
+  CsvPredictions(std::string path, PredictionPlan plan) : path_(std::move(path)), plan_(std::move(plan)) {
+    for (const std::string& name : plan_.class_names) names_.push_back(csv_text(name));
+  }
+
+  void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
+    fmt::memory_buffer text;
+    const auto out = std::back_inserter(text);
+    const std::size_t k = plan_.outputs;
+    const std::size_t labels = predictions.labels.size() / std::max<std::size_t>(predictions.rows, 1);
+    for (std::size_t row = 0; row < predictions.rows; ++row) {
+      const char* separator = "";
+      const auto add = [&](const auto& value) {
+        fmt::format_to(out, "{}{}", separator, value);
+        separator = ",";
+      };
+      for (std::size_t j = 0; j < labels; ++j) add(predictions.labels[row * labels + j]);
+      if (!names_.empty()) add(name_of(predictions.labels[row]));
+      for (std::size_t j = 0; j < k; ++j) {
+        if (plan_.task != Task::regression) {
+          add(predictions.probabilities[row * k + j]);
+        } else if (plan_.own_units) {
+          add(predictions.values[row * k + j]);
+        } else {
+          add(static_cast<float>(predictions.values[row * k + j]));  // as it was
+        }
+      }
+      text.push_back('\n');
+    }
+    append_bytes(std::span<const char>(text.data(), text.size()), bytes);
+  }
+
+  void open(std::function<void()> alive) override {
+    file_.emplace(path_, std::move(alive));
+    const std::string line = header() + "\n";
+    file_->append(std::as_bytes(std::span(line)));
+  }
+
+  void add(Range /*rows*/, std::span<const std::byte> bytes) override { file_->append(bytes); }
+  void commit() override { file_->commit(); }
+
+ private:
+  // A label beyond the names that there are is its number.
+  [[nodiscard]] std::string name_of(std::int64_t label) const {
+    const auto place = static_cast<std::size_t>(label);
+    return place < names_.size() ? names_[place] : std::to_string(label);
+  }
+
+  [[nodiscard]] std::string header() const {
+    const std::size_t k = plan_.outputs;
+    const auto numbered = [k](const char* name, std::size_t i) {
+      return k == 1 ? std::string(name) : fmt::format("{}_{}", name, i);
+    };
+    std::vector<std::string> columns;
+    if (plan_.task == Task::regression) {
+      for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("y", i));
+    } else if (plan_.task == Task::binary) {
+      for (const char* name : {"label", "probability"}) {
+        for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered(name, i));
+      }
+    } else {
+      columns.emplace_back("label");
+      if (!names_.empty()) columns.emplace_back("class");
+      for (std::size_t i = 0; i < k; ++i) {
+        columns.push_back(
+            csv_text("probability_" + (i < plan_.class_names.size() ? plan_.class_names[i] : std::to_string(i))));
+      }
+    }
+    return fmt::format("{}", fmt::join(columns, ","));
+  }
+
+  std::string path_;
+  PredictionPlan plan_;
+  std::vector<std::string> names_;  // of classes, as they stand in a row
+  std::optional<NewFile> file_;
+};
+
+}  // namespace
+
+std::unique_ptr<PredictionFile> make_prediction_file(const std::string& path, PredictionPlan plan) {
+  if (plan.task != Task::classification) plan.class_names.clear();
+  const std::string end = std::filesystem::path(path).extension().string();
+  if (end == ".h5" || end == ".hdf5") return std::make_unique<Hdf5Predictions>(path, std::move(plan));
+  if (end == ".csv") return std::make_unique<CsvPredictions>(path, std::move(plan));
+  throw Error(ErrorKind::usage,
+              fmt::format("--output: expected a name that ends in .h5 (HDF5) or .csv, found \"{}\"", path));
+}
+
+}  // namespace lockstep
