@@ -24,6 +24,10 @@ class SparseMemory {
   SparseMemory& operator=(const SparseMemory&) = delete;
   ~SparseMemory() { ::close(fd_); }
 
+  /// Throws where a file must not have `bytes`: HDF5 crashes at its end when it is told so.
+  void try_size(std::size_t bytes) const {
+    if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) fail_with("a file of that size cannot be made");
+  }
   [[nodiscard]] std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
   [[nodiscard]] std::size_t size() const {
     struct stat status {};
@@ -85,6 +89,10 @@ Layout plan_file(const std::string& name, std::span<const PlannedTable> tables, 
   const SparseMemory memory(name);
   Layout layout;
   std::vector<std::pair<std::size_t, std::size_t>> numbers;  // offset and bytes of each table
+  std::size_t most = std::size_t{1} << 20U;                  // bytes of the file, generously
+  for (const PlannedTable& table : tables) most += bytes_in(table, name) + (std::size_t{1} << 16U);
+  for (const PlannedText& text : texts) most += 2 * text.value.size() + (std::size_t{1} << 16U);
+  memory.try_size(most);
   {
     const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, name, "HDF5 property list");
     H5Pset_fapl_stdio(access.get());  // the other drivers ask for the file's path, and it has none

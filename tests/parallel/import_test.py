@@ -142,11 +142,11 @@ class Import(unittest.TestCase):
         def start(**how):
             return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **how)
 
-        def limited():  # a full disk, to the program
-            resource.setrlimit(resource.RLIMIT_FSIZE, (10 << 20, 10 << 20))
-        with start(preexec_fn=limited) as full:
-            self.assertIn("cannot be written", full.stderr.read())
-        self.assertEqual((full.returncode, self.left()), (1, ["table.csv"]))
+        # A full disk, to the program: while it reads, and where the file is to be laid out, of 40 and 72 MB.
+        for most, says in ((10 << 20, "cannot be written"), (50 << 20, "cannot be made")):
+            with start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))) as full:
+                self.assertIn(says, full.stderr.read())
+            self.assertEqual((full.returncode, self.left()), (1, ["table.csv"]))
 
         with start() as stopped:
             while int(Path(f"/proc/{stopped.pid}/io").read_text(encoding="ascii").split()[1]) < 5 << 20:
