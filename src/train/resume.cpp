@@ -44,9 +44,10 @@ void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, Run
                         file.path);
 }
 
-// What a run has started with has happened: it stays in the run as it was.
+// What a run has started with has happened: it stays in the run as it was. It was a name that need not be there any
+// more: a folder of checkpoints, or relative.
 void keep_initial(const RunConfig& before, RunConfig& now, std::vector<std::string>& notices) {
-  if (now.model.initial && now.model.initial != before.model.initial) {
+  if (now.model.initial && before.model.initial.value_or("").find(*now.model.initial) == std::string::npos) {
     notices.push_back(fmt::format(
         "model.initial = \"{}\" is not read on resume: the weights are those of the checkpoint", *now.model.initial));
   }
