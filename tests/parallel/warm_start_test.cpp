@@ -92,6 +92,21 @@ TEST_F(WarmStartTest, FrozenLayersKeepTheirBitsAndTheRestIsTheSameAtAnyRankCount
   }
 }
 
+TEST_F(WarmStartTest, RoundedGradientsLeaveFrozenLayersAlone) {
+  if (!halves) return;  // several hosts in truth: tests/cluster
+  RunConfig run = run_with("node", {"dense2"});
+  run.train.wire = "bfloat16";
+  const auto engine = make_engine(*halves, run);
+  const auto untrained = make_engine(*halves, run);
+  const std::vector<double> losses = train(*engine, data, 32, 3);
+  engine->settle();
+  EXPECT_LT(losses.back(), losses.front());
+  EXPECT_NO_THROW(engine->audit());
+  for (std::size_t i = 0; i < engine->model().trained().size(); ++i) {
+    EXPECT_EQ(weights_of(*engine, i) == weights_of(*untrained, i), !engine->model().trained()[i]) << i;
+  }
+}
+
 TEST_F(WarmStartTest, ClassWeightsGiveTheSameBitsAtAnyRankCount) {
   expect_same_bits(weighted(run_with("node", {})));
   expect_same_bits(weighted(run_with("node", {"dense1"})));
