@@ -20,7 +20,8 @@ class Batch {
  public:
   virtual ~Batch() = default;
 
-  /// Samples in the whole batch, over all ranks: the loss and the gradient are divided by it. The same on every rank.
+  /// Samples in the whole batch, over all ranks: as many as all shards have rows. The loss and the gradient are divided
+  /// by it, or by the sum of the samples' class weights. The same on every rank.
   [[nodiscard]] virtual std::size_t samples() const = 0;
   /// Rows of shard `shard`; may be 0.
   [[nodiscard]] virtual std::size_t rows(std::size_t shard) const = 0;

@@ -45,6 +45,8 @@ struct DataConfig {
 struct ModelConfig {
   Component loss = {"mse"};
   std::vector<LayerConfig> layers = {};
+  std::vector<std::string> freeze = {};     ///< names of layers whose parameters stay as they are
+  std::optional<std::string> initial = {};  ///< a checkpoint or run folder, to take starting weights from
 };
 
 /// When a run ends before its epochs are over, and with what.

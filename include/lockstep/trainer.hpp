@@ -49,10 +49,13 @@ struct StepTimes {
 struct StepResult {
   std::uint64_t step = 0;   ///< counts from 1
   std::size_t samples = 0;  ///< of the global batch
-  double loss = 0;          ///< mean over the global batch, before the update
+  double weight = 0;        ///< of these samples: their number, or the sum of their class weights
+  double loss = 0;          ///< mean over the global batch, by weight, before the update
   double learning_rate = 0;
   std::optional<double> gradient_norm = {};  ///< before clipping; set where the update looks at it
-  std::string skipped = {};  ///< what was not finite, where the run skips such steps: nothing has changed. Or empty
+  /// Why nothing has changed: what was not finite, where the run skips such steps; or no sample has a weight above 0,
+  /// and the loss is NaN. Or empty.
+  std::string skipped = {};
   StepTimes times = {};
 };
 
@@ -61,9 +64,10 @@ class Trainer {
   /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data`,
   /// run.train.early_stop and the intervals of `run.checkpoint` are not used here. With run.train.ema, save() keeps the
   /// average; evaluate() and predict() go by the weights of the last step all the same. An unset run.train.shards
-  /// becomes the number of ranks. Collective over `comm`, which is duplicated. MPI must be initialised with
-  /// MPI_THREAD_FUNNELED or more. Errors: config (the run; more ranks than shards), usage, comm. Config errors are
-  /// thrown on every rank.
+  /// becomes the number of ranks. run.model.initial is looked for in the working directory, and rank 0 reads it.
+  /// Collective over `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more. Errors:
+  /// config (the run; more ranks than shards), data (run.model.initial), usage, comm. All but comm are thrown on every
+  /// rank.
   Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options = {});
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;

@@ -32,6 +32,7 @@ struct Position {
 struct EpochSums {
   double loss_sum = 0;
   std::uint64_t samples = 0;
+  double weight = 0;         ///< of these samples, by which the loss is divided
   double seconds = 0;        ///< of steps, in this epoch
   double total_seconds = 0;  ///< of steps, in the whole run
 };

@@ -75,7 +75,10 @@ void read_history(const h5::File& file, CheckpointInfo& info) {
   for (std::size_t row = 0; row < rows; ++row) {
     for (const auto& column : columns) history.rows.push_back(column[row]);
   }
-  info.sums = {file.number_attribute("/history", "loss_sum"), count_attribute(file, "/history", "samples"),
+  const std::uint64_t samples = count_attribute(file, "/history", "samples");
+  const bool weighs = file.has_attribute("/history", "weight");  // without class weights it is the number of samples
+  info.sums = {file.number_attribute("/history", "loss_sum"), samples,
+               weighs ? file.number_attribute("/history", "weight") : static_cast<double>(samples),
                file.number_attribute("/history", "seconds"), file.number_attribute("/history", "total_seconds")};
   if (file.exists("/best")) {
     info.best = Best{file.text_attribute("/best", "monitor"), file.number_attribute("/best", "value"),

@@ -48,6 +48,16 @@ std::vector<CheckpointFile> list_checkpoints(const std::string& folder) {
   return files;
 }
 
+std::string checkpoint_file(const std::string& name) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(name, ignored)) return name;
+  for (const std::string& folder : {name + "/checkpoints", name}) {
+    const std::vector<CheckpointFile> files = list_checkpoints(folder);
+    if (!files.empty()) return files.front().path;
+  }
+  throw Error(ErrorKind::data, fmt::format("there is no checkpoint in {} or {}/checkpoints", name, name));
+}
+
 void prune_checkpoints(const std::string& folder, std::int64_t keep, std::uint64_t last_step,
                        std::optional<std::uint64_t> best_step) {
   std::vector<CheckpointFile> files = list_checkpoints(folder);

@@ -19,6 +19,10 @@ struct CheckpointFile {
 /// The checkpoints in `folder`, newest first; none when there is no such folder. Errors: io.
 [[nodiscard]] std::vector<CheckpointFile> list_checkpoints(const std::string& folder);
 
+/// The file that `name` means: itself, or the newest checkpoint of a folder or run folder.
+/// Errors: data (nothing there), naming the folder; io.
+[[nodiscard]] std::string checkpoint_file(const std::string& name);
+
 /// Of the checkpoints up to `last_step`, the one just written, removes all but the `keep` newest and the one of
 /// `best_step`; the newest always stays. Later ones are what a resumed run could not read: they neither count nor go.
 /// Errors: io.

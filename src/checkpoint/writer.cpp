@@ -75,6 +75,7 @@ void write_history(h5::File& file, const CheckpointInfo& info) {
   file.set_attribute("/history", "columns", std::string_view(columns));
   file.set_attribute("/history", "loss_sum", info.sums.loss_sum);
   file.set_attribute("/history", "samples", static_cast<std::int64_t>(info.sums.samples));
+  file.set_attribute("/history", "weight", info.sums.weight);
   file.set_attribute("/history", "seconds", info.sums.seconds);
   file.set_attribute("/history", "total_seconds", info.sums.total_seconds);
   if (info.best) {

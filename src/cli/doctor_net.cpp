@@ -5,6 +5,7 @@
 
 #include "cli/doctor.hpp"
 #include "core/random.hpp"
+#include "model/class_weights.hpp"
 #include "train/engine.hpp"
 #include "train/run_data.hpp"
 
@@ -44,11 +45,13 @@ TestNet net_of_run(const Communicator& comm, const RunConfig& run, const DataSam
   comm.together([&] {
     net.shards = run.train.shards;
     net.run = resolve_run(run, comm.size());
+    net.run.model.loss = without_class_weights(run.model.loss);  // they cost no time, and a sample may show none
     net.data = sample.rows;
     net.inputs = sample.rows.inputs();
-    const std::unique_ptr<Loss> loss = make_loss(run.model.loss);
+    const std::unique_ptr<Loss> loss = make_loss(net.run.model.loss);
     describe_net(net);
     const EngineParts parts(net.run, net.inputs, 1);
+    make_loss(run.model.loss)->check_outputs(parts.model.outputs());
     // A sample need not show all classes.
     const bool known = run.data.classes.has_value() || !net.data.class_names.empty();
     check_targets(net.data, nullptr, *loss, parts.model.outputs(),

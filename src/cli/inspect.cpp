@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/retention.hpp"
 #include "checkpoint/trailer.hpp"
 #include "cli/command.hpp"
 #include "cli/inspect_data.hpp"

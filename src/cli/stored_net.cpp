@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -33,16 +32,6 @@ void build_net(StoredNet& net) {
 }
 
 }  // namespace
-
-std::string checkpoint_file(const std::string& name) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(name, ignored)) return name;
-  for (const std::string& folder : {name + "/checkpoints", name}) {
-    const std::vector<CheckpointFile> files = list_checkpoints(folder);
-    if (!files.empty()) return files.front().path;
-  }
-  throw Error(ErrorKind::data, fmt::format("there is no checkpoint in {} or {}/checkpoints", name, name));
-}
 
 StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   std::optional<Checkpoint> read;

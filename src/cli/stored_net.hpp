@@ -5,6 +5,7 @@
 #include <string>
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/retention.hpp"  // checkpoint_file
 #include "cli/command.hpp"
 #include "comm/communicator.hpp"
 #include "core/buffer.hpp"
@@ -32,9 +33,5 @@ struct StoredNet {
 /// The same by one process, without MPI: for what does not compute with the net.
 /// Errors: usage, data.
 [[nodiscard]] StoredNet read_net(const CommandInput& input);
-
-/// The file that `name` means: itself, or the newest checkpoint of a folder or run folder.
-/// Errors: data (nothing there), naming the folder.
-[[nodiscard]] std::string checkpoint_file(const std::string& name);
 
 }  // namespace lockstep::cli

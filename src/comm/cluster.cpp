@@ -14,12 +14,12 @@ Cluster::Cluster(const Communicator& comm, const ExchangeLayout& layout)
   buckets = make_buckets(layout.blocks, placement.hosts() * placement.lanes(), most);
 }
 
-Packing pack_shards(const Cluster& cluster) {
+Packing pack_shards(const Cluster& cluster, std::size_t values) {
   Packing packing{{}, {0}};
   for (std::size_t host = 0; host < cluster.placement.hosts(); ++host) {
     for (const std::size_t rank : cluster.placement.ranks(host)) {
       const Range owned = cluster.owned_shards(rank);
-      for (std::size_t shard = owned.begin; shard < owned.end; ++shard) packing.items.push_back(shard);
+      for (std::size_t item = owned.begin * values; item < owned.end * values; ++item) packing.items.push_back(item);
     }
     packing.end_host();
   }

@@ -40,7 +40,8 @@ struct Packing {
   void end_host() { starts.push_back(items.size()); }
 };
 
-[[nodiscard]] Packing pack_shards(const Cluster& cluster);
+// `values`: of each shard.
+[[nodiscard]] Packing pack_shards(const Cluster& cluster, std::size_t values);
 [[nodiscard]] Packing pack_blocks(const Cluster& cluster);
 
 }  // namespace lockstep

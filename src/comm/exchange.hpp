@@ -38,13 +38,14 @@ enum class Wire { float32, bfloat16 };
 /// What an exchange has to hold and move.
 struct ExchangeLayout {
   std::size_t elements = 0;        ///< floats of one arena
-  std::vector<Block> blocks = {};  ///< fixed blocks, in arena order
+  std::vector<Block> blocks = {};  ///< fixed blocks, in arena order; what is in none is neither added nor updated
   std::size_t slots = 0;           ///< optimizer state arrays
   std::size_t shards = 1;
   Range owned_shards = {};  ///< this rank's
   bool revisits = false;    ///< whether visit() will be called more than once a step
   Wire wire = Wire::float32;
-  bool overlap = true;  ///< whether data moves between hosts while the ranks compute
+  bool overlap = true;           ///< whether data moves between hosts while the ranks compute
+  std::size_t shard_values = 1;  ///< numbers that each shard brings to collect()
 };
 
 /// Where the time of a rank went that it waited [s].
@@ -96,8 +97,8 @@ class Exchange {
   /// gradient() is complete.
   virtual void shard_done() = 0;
 
-  /// Ends the gradients of a step. `shard_values` [shards]: this rank has filled those of its shards; afterwards every
-  /// rank has all. Collective. Every owned shard must be done.
+  /// Ends the gradients of a step. `shard_values` [shards, layout's shard_values]: this rank has filled those of its
+  /// shards; afterwards every rank has all. Collective. Every owned shard must be done.
   virtual void collect(std::span<double> shard_values) = 0;
   /// Calls `visitor` for each owned block with the sum over the shards collected last. Local; more than once a step
   /// only where the layout announces it.

@@ -44,7 +44,7 @@ void HostsExchange::shard_done() {
 
 void HostsExchange::collect(std::span<double> shard_values) {
   const std::span<double> shared = memory_.shard_values();
-  for (const std::size_t shard : shard_order()) shared[shard] = shard_values[shard];
+  memory_.put_shard_values(shard_values);
   memory_.progress(memory_.place()).steps.store(++steps_, std::memory_order_release);
   const Waiting waiting(pulse_);
   await([&] { return all_have_come(); }, rank_seconds_);

@@ -12,7 +12,7 @@ HostsExchange::HostsExchange(const Communicator& comm, const ExchangeLayout& lay
       pulse_(comm.pulse()),
       cluster_(std::move(cluster)),
       host_(cluster_.placement.host_of(static_cast<std::size_t>(comm.rank()))),
-      shards_packing_(pack_shards(cluster_)),
+      shards_packing_(pack_shards(cluster_, layout.shard_values)),
       blocks_packing_(pack_blocks(cluster_)),
       slot_offsets_(layout.blocks.size(), 0),
       owned_(layout.blocks.size(), false),
@@ -168,11 +168,13 @@ void HostsExchange::each_slot_run(FunctionRef<void(std::size_t host, std::size_t
 }
 
 double HostsExchange::traffic() const noexcept {
-  double sums = 0;      // elements that go out as partial sums
+  double gradient = 0;  // elements of it
+  double sums = 0;      // those that go out as partial sums
   double returned = 0;  // and those that come back
   const auto hosts = static_cast<double>(cluster_.placement.hosts());
   for (const Bucket& bucket : cluster_.buckets) {
     const auto all = static_cast<double>(elements_of(layout_.blocks, bucket.blocks()).size());
+    gradient += all;
     for (std::size_t host = 0; host < cluster_.nodes.size(); ++host) {
       const auto own = static_cast<double>(elements_of(layout_.blocks, cluster_.blocks_of(bucket, host)).size());
       sums += static_cast<double>(cluster_.nodes[host].size()) * (all - own);
@@ -180,7 +182,7 @@ double HostsExchange::traffic() const noexcept {
     }
   }
   const double width = rounds_ ? 0.5 : 1;
-  return width * (sums + returned) / (2 * (hosts - 1) * static_cast<double>(layout_.elements));
+  return width * (sums + returned) / (2 * (hosts - 1) * gradient);
 }
 
 std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout) {

@@ -59,10 +59,9 @@ class NodeExchange final : public Exchange {
   void shard_done() override { own_sums().push(); }
 
   void collect(std::span<double> shard_values) override {
-    const std::span<double> shared = memory_.shard_values();
-    for (const std::size_t shard : shard_order()) shared[shard] = shard_values[shard];
+    memory_.put_shard_values(shard_values);
     memory_.wait();
-    std::ranges::copy(shared, shard_values.begin());
+    std::ranges::copy(memory_.shard_values(), shard_values.begin());
     own_sums().reset();
     visited_ = false;
   }

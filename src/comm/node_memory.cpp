@@ -1,5 +1,6 @@
 #include "comm/node_memory.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -29,7 +30,7 @@ NodeMemory::Plan::Plan(const ExchangeLayout& layout, const NodeMemorySize& size)
   barrier = cutter.take(1, NodeBarrier::bytes(ranks));
   progress = cutter.take(ranks, sizeof(RankProgress));
   notes = cutter.take(2, sizeof(std::atomic<std::uint32_t>));
-  shard_values = cutter.take(layout.shards, sizeof(double));
+  shard_values = cutter.take(layout.shards * layout.shard_values, sizeof(double));
   block_values = cutter.take(2 * layout.blocks.size(), sizeof(double));
   weights = cutter.take(layout.elements, sizeof(float));
   halves = cutter.take(size.halves, sizeof(std::uint16_t));
@@ -51,6 +52,7 @@ NodeMemory::NodeMemory(const Communicator& comm, const ExchangeLayout& layout, N
       place_(static_cast<std::size_t>(comm.node_rank())),
       elements_(layout.elements),
       shards_(layout.shards),
+      values_a_shard_(layout.shard_values),
       blocks_(layout.blocks.size()),
       slot_elements_(size.slot_elements),
       halves_(size.halves),
@@ -68,6 +70,13 @@ NodeMemory::NodeMemory(const Communicator& comm, const ExchangeLayout& layout, N
       nodes_.push_back(sums.nodes()[node]);
       parts_.push_back(sums.sum(node));
     }
+  }
+}
+
+void NodeMemory::put_shard_values(std::span<const double> all) const noexcept {
+  for (const std::size_t shard : own_sums().order()) {
+    const std::size_t first = shard * values_a_shard_;
+    std::ranges::copy(all.subspan(first, values_a_shard_), shard_values().subspan(first).begin());
   }
 }
 

@@ -44,7 +44,11 @@ class NodeMemory {
     return view<float>(plan_.slots + slot * slot_elements_ * sizeof(float), slot_elements_);
   }
   [[nodiscard]] std::span<std::uint16_t> halves() const noexcept { return view<std::uint16_t>(plan_.halves, halves_); }
-  [[nodiscard]] std::span<double> shard_values() const noexcept { return view<double>(plan_.shard_values, shards_); }
+  /// The values of all shards [shards, layout's shard_values], and a way to put those of this rank's shards there.
+  [[nodiscard]] std::span<double> shard_values() const noexcept {
+    return view<double>(plan_.shard_values, shards_ * values_a_shard_);
+  }
+  void put_shard_values(std::span<const double> all) const noexcept;
   /// An array for a value of each block. Two in turn: a rank may still read the last one while others write. Before it
   /// is written again all have been at a barrier, and so have read it.
   [[nodiscard]] std::span<double> next_block_values() noexcept {
@@ -97,7 +101,7 @@ class NodeMemory {
 
   Pulse& pulse_;
   std::size_t place_;
-  std::size_t elements_, shards_, blocks_, slot_elements_, halves_;
+  std::size_t elements_, shards_, values_a_shard_, blocks_, slot_elements_, halves_;
   Plan plan_;
   NodeWindow window_;
   NodeBarrier barrier_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/buffer.hpp"
 #include "core/tree.hpp"
 
 namespace lockstep {
@@ -65,13 +66,22 @@ std::vector<std::size_t> deal_blocks(std::span<const Block> all, Range blocks, s
   return starts;
 }
 
+namespace {
+
+bool adjoin(const Block& left, const Block& right) {
+  return right.range.begin - left.range.end < kCacheLine / sizeof(float);
+}
+
+}  // namespace
+
 std::vector<Bucket> make_buckets(std::span<const Block> all, std::size_t slices, std::size_t sums) {
   constexpr std::size_t kWanted = 32;  // buckets, at least
   const std::size_t most = std::max<std::size_t>(kMessageBlocks / sums, 1);
   const std::size_t blocks = slices * std::clamp<std::size_t>(all.size() / (kWanted * slices), 1, most);
   std::vector<Bucket> buckets;
   for (std::size_t end = all.size(); end > 0;) {
-    const std::size_t begin = end > blocks ? end - blocks : 0;
+    std::size_t begin = end - 1;
+    while (begin > 0 && end - begin < blocks && adjoin(all[begin - 1], all[begin])) --begin;
     buckets.push_back({deal_blocks(all, {begin, end}, slices)});
     end = begin;
   }

@@ -54,7 +54,8 @@ struct Bucket {
 [[nodiscard]] std::vector<std::size_t> deal_blocks(std::span<const Block> all, Range blocks, std::size_t parts);
 
 /// All blocks in buckets of `slices` slices, the last blocks first. `sums` partial sums of a slice have about
-/// kMessageBlocks blocks, and fewer where there would be too few buckets to overlap with anything.
+/// kMessageBlocks blocks, and fewer where there would be too few buckets to overlap with anything, or where more than
+/// padding lies between two blocks: what is in no block does not travel.
 [[nodiscard]] std::vector<Bucket> make_buckets(std::span<const Block> all, std::size_t slices, std::size_t sums);
 
 /// 32 KiB of floats: MPI sends what is below its eager limit (64 KiB on TCP) at once. For more it first asks the other

@@ -27,7 +27,10 @@ ReplicatedExchange::ReplicatedExchange(const Communicator& comm, const ExchangeL
       partials_(make_buffers(ShardSums::buffers_needed(layout.shards, layout.owned_shards), layout.elements)),
       sums_(layout.shards, layout.owned_shards, views_of(partials_)),
       total_(layout.elements),
-      shard_starts_(shard_starts(comm, layout)) {}
+      shard_starts_(shard_starts(comm, layout)),
+      value_starts_(shard_starts_) {
+  for (std::size_t& start : value_starts_) start *= layout.shard_values;
+}
 
 void ReplicatedExchange::spread_slots(std::span<const std::span<const float>> slots) {
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
@@ -43,7 +46,7 @@ std::vector<std::span<const float>> ReplicatedExchange::gather_slots(SlotRoom& /
 }
 
 void ReplicatedExchange::collect(std::span<double> shard_values) {
-  comm_.gather_parts(shard_values, shard_starts_);
+  comm_.gather_parts(shard_values, value_starts_);
   add_up();
   sums_.reset();
 }

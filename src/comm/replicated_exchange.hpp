@@ -44,6 +44,7 @@ class ReplicatedExchange : public Exchange {
   ShardSums sums_;
   Buffer<float> total_;                    // [elements]
   std::vector<std::size_t> shard_starts_;  // [ranks + 1] first owned shard of each rank
+  std::vector<std::size_t> value_starts_;  // [ranks + 1] and its first value
 };
 
 }  // namespace lockstep

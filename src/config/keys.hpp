@@ -53,12 +53,21 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.data.validation);
 
   visit(KeyInfo{"model.loss",
-                "mse, mae, huber (delta), binary_cross_entropy (on logits) or softmax_cross_entropy (label_smoothing)"},
+                "mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight) or softmax_cross_entropy "
+                "(label_smoothing, class_weights)"},
         run.model.loss);
   visit(KeyInfo{"model.layers",
                 "list of {type = ...}: dense (units, bias, init, init_value), relu, leaky_relu (negative_slope), "
                 "gelu (approximate), tanh, sigmoid, dropout (rate); each may have a name"},
         run.model.layers);
+  visit(KeyInfo{"model.freeze", "names of layers whose parameters stay as they are: [\"dense1\"]"}, run.model.freeze);
+  // What a run has started with is in its checkpoints.
+  visit(
+      KeyInfo{.name = "model.initial",
+              .what = "a checkpoint or run folder, from which parameters of the same name and shape are taken to start "
+                      "with; not read on resume",
+              .may_change = true},
+      run.model.initial);
 
   visit(KeyInfo{"train.batch", "samples of the GLOBAL batch", positive}, run.train.batch);
   visit(KeyInfo{"train.shards",

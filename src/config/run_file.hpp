@@ -38,7 +38,8 @@ struct RunDifference {
 [[nodiscard]] RunDifference compare_runs(const RunConfig& kept, const RunConfig& now);
 
 /// Turns relative data paths into absolute ones: the first of `folders` that has the file.
-/// Errors: data (none has it), naming all places looked at.
+/// Errors: data (none has it), naming all places looked at. But a missing model.initial stays as it is: who resumes
+/// needs none.
 void resolve_paths(RunConfig& run, std::span<const std::string> folders);
 
 /// A line per key: key, type, default, what it does; separated by tabs.

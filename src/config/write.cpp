@@ -119,19 +119,26 @@ std::string type_name(const std::optional<T>&) {
   return type_name(T{});
 }
 
+// The first of `folders` that has `file`, with it; the places looked at go to `tried`.
+std::optional<std::string> find_in(const std::string& file, std::span<const std::string> folders,
+                                   std::vector<std::string>& tried) {
+  for (const std::string& folder : folders) {
+    const std::filesystem::path place =
+        std::filesystem::absolute(std::filesystem::path(folder) / file).lexically_normal();
+    std::error_code ignored;
+    if (std::filesystem::exists(place, ignored)) return place.string();
+    if (std::find(tried.begin(), tried.end(), place.string()) == tried.end()) tried.push_back(place.string());
+  }
+  return {};
+}
+
 std::string with_name(const std::string& path, std::span<const std::string> folders) {
   // "FILE.h5:/group" names a group behind the file.
   const auto colon = path.rfind(":/");
   const std::string file = path.substr(0, colon);
   const std::string group = colon == std::string::npos ? "" : path.substr(colon);
   std::vector<std::string> tried;
-  for (const std::string& folder : folders) {
-    const std::filesystem::path place =
-        std::filesystem::absolute(std::filesystem::path(folder) / file).lexically_normal();
-    std::error_code ignored;
-    if (std::filesystem::exists(place, ignored)) return place.string() + group;
-    if (std::find(tried.begin(), tried.end(), place.string()) == tried.end()) tried.push_back(place.string());
-  }
+  if (const auto place = find_in(file, folders, tried)) return *place + group;
   throw Error(ErrorKind::data, fmt::format("no file {} (looked for {})", file, fmt::join(tried, " and ")));
 }
 
@@ -196,6 +203,8 @@ void resolve_paths(RunConfig& run, std::span<const std::string> folders) {
     if (!source->x.empty()) source->x = with_name(source->x, folders);
     if (!source->y.empty()) source->y = with_name(source->y, folders);
   }
+  std::vector<std::string> ignored;
+  if (run.model.initial) run.model.initial = find_in(*run.model.initial, folders, ignored).value_or(*run.model.initial);
 }
 
 std::string describe_keys() {

@@ -129,4 +129,14 @@ std::size_t count_classes(const Dataset& train, const Dataset* test, std::option
   return static_cast<std::size_t>(known ? limit : largest + 1);
 }
 
+std::vector<std::int64_t> count_labels(const Dataset& data, std::size_t classes, RowList rows) {
+  std::vector<std::int64_t> counts(classes, 0);
+  visit_element_type(data.y.type, [&](auto zero) {
+    const auto labels = values<decltype(zero)>(data.y);
+    const std::size_t count = rows.empty() ? labels.size() : rows.size();
+    for (std::size_t i = 0; i < count; ++i) ++counts.at(static_cast<std::size_t>(labels[row_at(rows, i)]));
+  });
+  return counts;
+}
+
 }  // namespace lockstep

@@ -12,6 +12,7 @@
 
 #include "core/element_type.hpp"
 #include "core/range.hpp"
+#include "data/split.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {
@@ -66,5 +67,9 @@ void check_finite(const Table& table, const std::string& name, Range rows, std::
 /// Errors: data (not integer labels, out of range), naming file and row.
 [[nodiscard]] std::size_t count_classes(const Dataset& train, const Dataset* test,
                                         std::optional<std::int64_t> configured);
+
+/// How many labels there are of each class in `rows` of `data`: [classes]. y must have passed count_classes with as
+/// many.
+[[nodiscard]] std::vector<std::int64_t> count_labels(const Dataset& data, std::size_t classes, RowList rows = {});
 
 }  // namespace lockstep

@@ -85,14 +85,23 @@ class Dense final : public Layer {
   }
 
   // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
-  // From the end of the arena to its beginning, and a large dW in two products: what is done is on its way to other
-  // hosts while the rest is computed.
   void backward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
                 std::span<const float> /*y*/, std::span<const float> dy, std::span<float> dx,
                 ParameterViews<float> gradients) const override {
     const auto weight = parameters[0];
     const std::size_t rows = dy.size() / units_;
     const std::size_t inputs = weight.size() / units_;
+    if (!pass.frozen) find_gradients(pass, x, dy, gradients);
+    if (!dx.empty()) gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
+  }
+
+ private:
+  // From the end of the arena to its beginning, and a large dW in two products: what is done is on its way to other
+  // hosts while the rest is computed.
+  void find_gradients(const PassContext& pass, std::span<const float> x, std::span<const float> dy,
+                      ParameterViews<float> gradients) const {
+    const std::size_t rows = dy.size() / units_;
+    const std::size_t inputs = gradients[0].size() / units_;
     if (bias_) sum_rows(dy, gradients[1]);
     const std::size_t first = first_units();
     for (const auto [begin, end] : {Range{first, units_}, Range{0, first}}) {
@@ -102,10 +111,8 @@ class Dense final : public Layer {
            gradients[0].subspan(begin * inputs, (end - begin) * inputs));
       if (pass.gradient_done != nullptr) (*pass.gradient_done)(0, begin * inputs);
     }
-    if (!dx.empty()) gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
   }
 
- private:
   // Of the units whose gradient is computed last: none, or about half. Two products of 256 rows and more cost no more
   // than one.
   [[nodiscard]] std::size_t first_units() const noexcept {

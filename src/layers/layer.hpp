@@ -43,6 +43,7 @@ struct PassContext {
   std::uint32_t layer = 0;                      ///< index of the layer in the model
   std::span<const std::uint32_t> samples = {};  ///< [n] global sample indices, for random keys
   const GradientDone* gradient_done = nullptr;  ///< for backward; may be null
+  bool frozen = false;                          ///< backward leaves the gradients alone
 };
 
 /// What backward reads besides dy, and whether a layer can work in place.
@@ -68,7 +69,7 @@ class Layer {
   virtual void forward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
                        std::span<float> y) const = 0;
 
-  /// dx = dL/dx and gradients = dL/dparameters from dy = dL/dy.
+  /// dx = dL/dx and, unless the layer is frozen, gradients = dL/dparameters from dy = dL/dy.
   /// x, y as forward saw and made them, where the traits say that they are read; dy [n,out]; dx [n,in], or empty where
   /// nobody needs it (the first layer).
   virtual void backward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,

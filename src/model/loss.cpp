@@ -41,6 +41,14 @@ std::unique_ptr<Loss> make_loss(const Component& config) {
                                              fmt::join(loss_names(), ", ")));
 }
 
+double Loss::weight(std::size_t rows, const Targets& targets) const {
+  const std::span<const double> weights = class_weights();
+  if (weights.empty()) return static_cast<double>(rows);
+  double sum = 0;
+  for (const std::int32_t label : targets.labels) sum += weights[static_cast<std::size_t>(label)];
+  return sum;
+}
+
 std::size_t checked_rows(TargetKind kind, std::size_t width, std::span<const float> outputs, const Targets& targets,
                          std::span<const float> doutputs) {
   const bool labels = kind == TargetKind::labels;

@@ -2,6 +2,7 @@
 #include "model/model.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -62,8 +63,8 @@ void expect_rows(const Pass& pass, std::size_t rows, const Workspace& workspace)
   if (!pass.samples.empty()) expect_size(pass.samples.size(), rows, "sample indices");
 }
 
-PassContext context_of(const Pass& pass, std::size_t layer, const GradientDone* done = nullptr) {
-  return {pass.training, pass.seed, pass.step, static_cast<std::uint32_t>(layer), pass.samples, done};
+PassContext context_of(const Pass& pass, std::size_t layer, const GradientDone* done = nullptr, bool frozen = false) {
+  return {pass.training, pass.seed, pass.step, static_cast<std::uint32_t>(layer), pass.samples, done, frozen};
 }
 
 }  // namespace
@@ -88,7 +89,7 @@ Model::Model(const ModelConfig& config, std::size_t inputs) : inputs_(inputs), n
   if (inputs == 0) throw Error(ErrorKind::config, "model: expected samples of at least 1 number, found 0");
   std::size_t width = inputs;
   for (std::size_t index = 0; index < config.layers.size(); ++index) {
-    Node node{make_layer_at(index, config.layers[index]), width, 0, false, {}, {}};
+    Node node{make_layer_at(index, config.layers[index]), width, 0, false, {}, {}, false};
     const LayerTraits traits = node.layer->traits();
     node.in_place =
         traits.number_by_number && !traits.reads_input && index > 0 && !nodes_.back().layer->traits().reads_output;
@@ -103,6 +104,28 @@ Model::Model(const ModelConfig& config, std::size_t inputs) : inputs_(inputs), n
     nodes_.push_back(std::move(node));
   }
   outputs_ = width;
+  freeze(config.freeze);
+}
+
+void Model::freeze(const std::vector<std::string>& names) {
+  std::vector<std::string> known;
+  for (std::size_t index = 0; index < nodes_.size(); ++index) {
+    if (!nodes_[index].tensors.empty()) known.push_back(names_[index]);
+  }
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw Error(ErrorKind::config,
+                  fmt::format("model.freeze: expected names of layers with parameters ({}), found \"{}\"",
+                              known.empty() ? "there are none" : fmt::format("{}", fmt::join(known, ", ")), name));
+    }
+    nodes_[static_cast<std::size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin())].frozen = true;
+  }
+  if (!names.empty() && std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.trains(); })) {
+    throw Error(ErrorKind::config, fmt::format("model.freeze: all layers with parameters ({}) are frozen; leave at "
+                                               "least one to be trained",
+                                               fmt::join(known, ", ")));
+  }
+  for (const Node& node : nodes_) trained_.insert(trained_.end(), node.tensors.size(), !node.frozen);
 }
 
 void Model::initialize(std::uint64_t seed, std::span<float> weights) const {
@@ -169,10 +192,9 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
   if (workspace.gradients_.size() < 2) {
     throw Error(ErrorKind::usage, "model: expected a workspace made for training, found one made for forward alone");
   }
-  // Nothing before the first layer with parameters needs a derivative.
-  const auto has_parameters = [](const Node& node) { return !node.tensors.empty(); };
-  const auto first =
-      static_cast<std::size_t>(std::find_if(nodes_.begin(), nodes_.end(), has_parameters) - nodes_.begin());
+  // Nothing before the first layer with parameters to train needs a derivative.
+  const auto trains = [](const Node& node) { return node.trains(); };
+  const auto first = static_cast<std::size_t>(std::find_if(nodes_.begin(), nodes_.end(), trains) - nodes_.begin());
   std::size_t current = 0;  // which of the two buffers holds dy; the other takes dx
   for (std::size_t index = nodes_.size(); index-- > first;) {
     const Node& node = nodes_[index];
@@ -189,11 +211,13 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
     };
     const auto tell_from = [&](std::size_t tensor, std::size_t from) { tell(node.tensors[tensor].begin + from); };
     const GradientDone done(tell_from);
-    node.layer->backward(context_of(pass, index, &done), {weights, node.tensors}, x, y, dy, dx,
+    node.layer->backward(context_of(pass, index, &done, node.frozen), {weights, node.tensors}, x, y, dy, dx,
                          {gradient, node.tensors});
-    if (has_parameters(node)) tell(node.span.begin);
+    tell(node.span.begin);
     current = next;
   }
+  const std::size_t untold = first < nodes_.size() ? nodes_[first].span.begin : 0;
+  if (ready && untold > 0) ready({0, untold});  // of frozen layers
 }
 
 }  // namespace lockstep

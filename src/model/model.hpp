@@ -4,6 +4,7 @@
 // layer's gradient is complete it says so through a callback, from the last layer to the first.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -49,13 +50,16 @@ struct Pass {
 
 class Model {
  public:
-  /// Infers all widths. Errors: config (unknown layer, bad options, two layers of one name, no layer), naming the
-  /// layer.
+  /// Infers all widths. Errors: config (unknown layer, bad options, two layers of one name, no layer; all layers, or
+  /// none that there is, are to be frozen), naming the layer.
   Model(const ModelConfig& config, std::size_t inputs);
 
   [[nodiscard]] std::size_t inputs() const noexcept { return inputs_; }
   [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
   [[nodiscard]] const ParameterTable& parameters() const noexcept { return table_; }
+  /// Whether each parameter is trained, and not frozen: [parameters].
+  [[nodiscard]] const std::vector<bool>& trained() const noexcept { return trained_; }
+  [[nodiscard]] bool has_frozen() const noexcept { return std::ranges::find(trained_, false) != trained_.end(); }
   /// Names of the layers in order ("dense1", "relu1", ...).
   [[nodiscard]] std::span<const std::string> layer_names() const noexcept { return names_; }
 
@@ -81,7 +85,7 @@ class Model {
   using GradientReady = std::function<void(Range)>;
 
   /// After forward over the same rows: sets `gradient` [arena] to the sum over the rows from workspace.doutputs().
-  /// rows == 0 gives zeros. Padding is left as it is.
+  /// rows == 0 gives zeros. Padding and what belongs to frozen layers are left as they are.
   void backward(const Pass& pass, std::span<const float> weights, std::size_t rows, Workspace& workspace,
                 std::span<float> gradient, const GradientReady& ready) const;
 
@@ -93,7 +97,11 @@ class Model {
     bool in_place = false;       // y takes the place of x
     std::vector<Range> tensors;  // arena ranges
     Range span;                  // arena range of all tensors; empty when there is none
+    bool frozen = false;
+    [[nodiscard]] bool trains() const noexcept { return !tensors.empty() && !frozen; }
   };
+
+  void freeze(const std::vector<std::string>& names);
 
   std::size_t inputs_ = 0;
   std::size_t outputs_ = 0;
@@ -101,6 +109,7 @@ class Model {
   std::vector<std::string> names_;
   std::vector<ParameterSpec> specs_;  // one an entry of table_
   ParameterTable table_;
+  std::vector<bool> trained_;  // one an entry of table_
 };
 
 }  // namespace lockstep

@@ -23,10 +23,10 @@ namespace lockstep {
 struct UpdateStep {
   double lr = 0;           ///< learning rate of this step, schedule included
   std::uint64_t step = 1;  ///< counts from 1
-  float divisor = 1;       ///< samples of the global batch: the gradient is sum / divisor ...
+  double divisor = 1;      ///< samples of the global batch, or their weight: the gradient is sum / divisor ...
   float clip = 1;          ///< ... times this
   /// What the sum is multiplied by.
-  [[nodiscard]] float scale() const noexcept { return static_cast<float>(double{clip} / double{divisor}); }
+  [[nodiscard]] float scale() const noexcept { return static_cast<float>(double{clip} / divisor); }
   double weight_norm = 0;     ///< of the whole parameter that the elements are of; where needs_norms()
   double direction_norm = 0;  ///< of what measure() measured
 };

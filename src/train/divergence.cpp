@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/sums.hpp"
+#include "core/tree.hpp"
 #include "train/engine.hpp"
 
 namespace lockstep {
@@ -38,6 +39,10 @@ std::vector<std::uint32_t> bad_samples(std::span<const float> values, std::span<
 
 void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
   settle();
+  if (result.weight == 0 && std::isfinite(tree_sum_column(shard_sums_, kShardSums, 0))) {
+    result.skipped = "all its samples are of classes with weight 0";
+    return;
+  }
   const std::string found = updated ? find_in_update(batch) : find_in_forward_and_backward(batch);
   if (!updated && run_.train.on_nonfinite == "skip" && ++skipped_ < kMostSkipped) {
     result.skipped = found;

@@ -13,6 +13,7 @@
 #include "core/number_text.hpp"
 #include "core/sums.hpp"
 #include "core/tree.hpp"
+#include "model/class_weights.hpp"
 
 namespace lockstep {
 namespace {
@@ -28,6 +29,13 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
+
+// Frozen parameters have no blocks: nobody adds up their gradients, measures or updates them.
+std::vector<Block> trained_blocks(const Model& model) {
+  std::vector<Block> blocks = blocks_of(model.parameters());
+  std::erase_if(blocks, [&](const Block& block) { return !model.trained()[block.parameter]; });
+  return blocks;
+}
 
 // The blocks of each parameter: [parameters].
 std::vector<Range> blocks_of_parameters(std::span<const Block> blocks, std::size_t parameters) {
@@ -117,7 +125,15 @@ EngineParts::EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t
       loss(make_loss(run.model.loss)),
       optimizer(make_optimizer(run.optimizer.type, run.optimizer.options)),
       schedule(make_schedule(run.optimizer.schedule, *run.optimizer.lr, total_steps)),
-      decays(decays_of(model.parameters(), run.optimizer.decay_exclude)) {}
+      decays(decays_of(model.parameters(), run.optimizer.decay_exclude)) {
+  if (wants_balance(run.model.loss)) {
+    throw Error(ErrorKind::config,
+                fmt::format("{}.class_weights: \"balanced\" needs the labels of all training data, which are not known "
+                            "here; give a list of weights, one a class",
+                            run.model.loss.options.where().empty() ? "model.loss" : run.model.loss.options.where()));
+  }
+  loss->check_outputs(model.outputs());
+}
 
 Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts)
     : comm_(comm),
@@ -129,15 +145,16 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       decays_(std::move(parts.decays)),
       base_lr_(*run.optimizer.lr),
       plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
-      blocks_(blocks_of(model_.parameters())),
+      blocks_(trained_blocks(model_)),
       measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || optimizer_->needs_norms()),
-      exchange_(make_exchange(run.train.exchange, comm,
-                              {model_.parameters().arena_size(), blocks_, num_slots(), plan_.shards,
-                               plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_,
-                               run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32, run.train.overlap})),
+      exchange_(make_exchange(
+          run.train.exchange, comm,
+          {model_.parameters().arena_size(), blocks_, num_slots(), plan_.shards,
+           plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_,
+           run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32, run.train.overlap, kShardSums})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
-      shard_losses_(plan_.shards),
+      shard_sums_(plan_.shards * kShardSums),
       parameter_blocks_(blocks_of_parameters(blocks_, model_.parameters().entries().size())),
       block_squares_(blocks_.size()),
       block_weight_squares_(optimizer_->needs_norms() ? blocks_.size() : 0),
@@ -183,7 +200,9 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_, {},
                                         first ? Model::BeforeLayer(await) : Model::BeforeLayer());
     first = false;
-    shard_losses_[shard] = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
+    const Targets targets = rows_.targets(rows);
+    shard_sums_[kShardSums * shard] = loss_->evaluate(model_.outputs(), outputs, targets, workspace_.doutputs(rows));
+    shard_sums_[kShardSums * shard + 1] = loss_->weight(rows, targets);
     result.times.forward += watch.lap() - take_waits(result.times);
 
     pulse.enter(Phase::backward);
@@ -195,9 +214,10 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
   pulse.enter(Phase::updating);
-  exchange_->collect(shard_losses_);
+  exchange_->collect(shard_sums_);
   result.learning_rate = learning_rate(info.position.step);
-  result.loss = tree_sum(shard_losses_) / static_cast<double>(result.samples);
+  result.weight = tree_sum_column(shard_sums_, kShardSums, 1);
+  result.loss = tree_sum_column(shard_sums_, kShardSums, 0) / result.weight;
   const bool updated = std::isfinite(result.loss) && update(result);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
   result.times.exchange = watch.lap() - take_waits(result.times);
@@ -209,7 +229,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
 }
 
 bool Engine::update(StepResult& result) {
-  UpdateStep step{.lr = result.learning_rate, .step = result.step, .divisor = static_cast<float>(result.samples)};
+  UpdateStep step{.lr = result.learning_rate, .step = result.step, .divisor = result.weight};
   if (measures_gradient_) {
     result.gradient_norm = measure_gradient(step.divisor);
     if (!std::isfinite(*result.gradient_norm)) return false;
@@ -246,6 +266,7 @@ bool Engine::measure_norms(const UpdateStep& step) {
   exchange_->gather_blocks(block_squares_);
   for (std::size_t parameter = 0; parameter < parameter_norms_.size(); ++parameter) {
     const auto [begin, end] = parameter_blocks_[parameter];
+    if (begin >= end) continue;
     const auto norm = [&](std::span<const double> squares) {
       return std::sqrt(tree_sum(squares.subspan(begin, end - begin)));
     };

@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
 #include "comm/exchange.hpp"
+#include "core/function_ref.hpp"
 #include "data/shard_plan.hpp"
 #include "lockstep/trainer.hpp"
 #include "model/loss.hpp"
@@ -109,9 +110,10 @@ class Engine {
   struct State {
     SlotRoom room;
     std::vector<std::span<const float>> slots;
+    Buffer<float> ema = {};  // where layers are frozen: the average, with their weights
   };
   /// Room for it: none but on rank 0. Local. Errors: std::bad_alloc.
-  [[nodiscard]] State make_state() const { return {exchange_->slot_room(), {}}; }
+  [[nodiscard]] State make_state() const;
   /// Settles, and brings to rank 0 what lies elsewhere. Collective.
   void gather_state(State& state);
   /// Digest of the state. Collective (a rank may hold a part of it).
@@ -124,6 +126,9 @@ class Engine {
   [[nodiscard]] std::size_t gathered_bytes() const noexcept;
   /// Writes a checkpoint from rank 0. Collective. Errors: io, on every rank.
   void save(const std::string& path);
+  /// Rank 0 changes the weights by `fill`; then they are those of all ranks, and optimizer state and average start from
+  /// them. Collective.
+  void fill_weights(FunctionRef<void(std::span<float>)> fill);
   /// Takes over a checkpoint that rank 0 has read (`read` is null elsewhere). Checked before anything is changed.
   /// Collective. Errors: data, on every rank.
   void load(const Checkpoint* read, const std::string& path);
@@ -161,6 +166,8 @@ class Engine {
   // Adds up what the exchange has waited for; returns the seconds in all.
   double take_waits(StepTimes& times);
 
+  static constexpr std::size_t kShardSums = 2;  // of each shard: the loss and the weight of its rows
+
   const Communicator& comm_;
   RunConfig run_;
   Model model_;
@@ -170,13 +177,13 @@ class Engine {
   std::vector<bool> decays_;  // [parameters]
   double base_lr_;
   ShardPlan plan_;
-  std::vector<Block> blocks_;
-  bool measures_gradient_;  // its norm, before the update
+  std::vector<Block> blocks_;  // of the parameters that are trained
+  bool measures_gradient_;     // its norm, before the update
   std::unique_ptr<Exchange> exchange_;
   Workspace workspace_;
   RowBuffer rows_;
-  std::vector<double> shard_losses_;          // [shards]
-  std::vector<Range> parameter_blocks_;       // [parameters] which blocks are its own
+  std::vector<double> shard_sums_;            // [shards, kShardSums]
+  std::vector<Range> parameter_blocks_;       // [parameters] which blocks are its own; none where it is frozen
   std::vector<double> block_squares_;         // [blocks] sums of squares
   std::vector<double> block_weight_squares_;  // [blocks], where the optimizer needs norms
   std::vector<SquareSums> parameter_norms_;   // [parameters], norms, not squares

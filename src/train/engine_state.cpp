@@ -25,6 +25,17 @@ std::string utc_now() {
   return {text.data(), length};
 }
 
+// The state of frozen parameters is zeros, also where they have been trained before.
+std::vector<std::vector<float>> without_frozen(std::vector<std::vector<float>> slots, const Model& model) {
+  for (std::vector<float>& slot : slots) {
+    for (std::size_t i = 0; i < model.trained().size(); ++i) {
+      const Range range = model.parameters().entries()[i].range;
+      if (!model.trained()[i]) std::ranges::fill(std::span(slot).subspan(range.begin, range.size()), 0.0F);
+    }
+  }
+  return slots;
+}
+
 }  // namespace
 
 CheckpointArrays Engine::arrays(const State& state) const {
@@ -35,9 +46,23 @@ CheckpointArrays Engine::arrays(const State& state) const {
   return arrays;
 }
 
+Engine::State Engine::make_state() const {
+  const bool completes = has_ema() && model_.has_frozen() && comm_.is_root();
+  return {exchange_->slot_room(), {}, Buffer<float>(completes ? model_.parameters().arena_size() : 0)};
+}
+
 void Engine::gather_state(State& state) {
   settle();
   state.slots = exchange_->gather_slots(state.room);
+  if (state.ema.size() == 0) return;
+  // What is frozen is in no block, so that nobody keeps its average, which it is itself.
+  std::ranges::copy(state.slots.back(), state.ema.view().begin());
+  for (std::size_t i = 0; i < model_.trained().size(); ++i) {
+    const Range range = model_.parameters().entries()[i].range;
+    if (model_.trained()[i]) continue;
+    std::ranges::copy(weights().subspan(range.begin, range.size()), state.ema.view().subspan(range.begin).begin());
+  }
+  state.slots.back() = state.ema.view();
 }
 
 std::string Engine::digest() {
@@ -90,6 +115,13 @@ void Engine::save(const std::string& path) {
   });
 }
 
+void Engine::fill_weights(FunctionRef<void(std::span<float>)> fill) {
+  settle();
+  if (comm_.is_root()) fill(exchange_->weights());
+  exchange_->spread_weights();
+  start_slots();
+}
+
 void Engine::load(const Checkpoint* read, const std::string& path) {
   CheckpointInfo kept = share_info(comm_, read, path).value();
   take_arrays(read, path);
@@ -113,10 +145,13 @@ void Engine::take_arrays(const Checkpoint* read, const std::string& path) {
     if (read->info.position.step > 0xFFFFFFFFU) throw Error(ErrorKind::data, fmt::format("{}: too many steps", path));
   });
   settle();
+  std::vector<std::vector<float>> cleared;
   std::vector<std::span<const float>> slots;
   if (read != nullptr) {
     std::ranges::copy(read->weights, exchange_->weights().begin());
-    slots.assign(read->slots.begin(), read->slots.end());
+    if (model_.has_frozen()) cleared = without_frozen(read->slots, model_);
+    const std::vector<std::vector<float>>& all = model_.has_frozen() ? cleared : read->slots;
+    slots.assign(all.begin(), all.end());
     if (has_ema()) slots.emplace_back(read->ema);
   }
   exchange_->spread_weights();

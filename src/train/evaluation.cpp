@@ -22,7 +22,7 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
                        std::span<const std::size_t> starts, Rows rows_of, Fill fill) {
   const Metrics metrics(net.loss.task(), net.model.outputs(), units);
   const auto rank = static_cast<std::size_t>(comm.rank());
-  const std::size_t columns = metrics.num_sums();
+  const std::size_t columns = metrics.num_sums() + 1;  // and the weight of the rows
   std::vector<double> sums(starts.back() * columns);
   std::vector<std::int64_t> counts(metrics.num_counts());
   Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
@@ -33,8 +33,11 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
     const std::size_t rows = rows_of(block);
     fill(block, buffer.rows(rows, workspace.input(rows)));
     const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
-    const double loss = net.loss.evaluate(net.model.outputs(), outputs, buffer.targets(rows), workspace.doutputs(rows));
-    metrics.add_block(loss, outputs, buffer.targets(rows), std::span(sums).subspan(block * columns, columns), counts);
+    const Targets targets = buffer.targets(rows);
+    const double loss = net.loss.evaluate(net.model.outputs(), outputs, targets, workspace.doutputs(rows));
+    const auto of_block = std::span(sums).subspan(block * columns, columns);
+    metrics.add_block(loss, outputs, targets, of_block.first(metrics.num_sums()), counts);
+    of_block.back() = net.loss.weight(rows, targets);
   }
   std::vector<std::size_t> value_starts(starts.begin(), starts.end());
   for (std::size_t& start : value_starts) start *= columns;
@@ -42,7 +45,9 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   comm.sum(counts);
   std::vector<double> totals;
   for (std::size_t column = 0; column < columns; ++column) totals.push_back(tree_sum_column(sums, columns, column));
-  return metrics.finish(samples, totals, counts);
+  Scores scores = metrics.finish(samples, std::span(totals).first(metrics.num_sums()), counts);
+  scores.loss = totals.front() / totals.back();
+  return scores;
 }
 
 }  // namespace

@@ -106,8 +106,9 @@ class Fit {
     stragglers_->add(step.times,
                      r_.engine->shards().rows_of(step.samples, static_cast<std::size_t>(comm_.rank())).size());
     if (step.skipped.empty()) {
-      sums.loss_sum += step.loss * static_cast<double>(step.samples);
+      sums.loss_sum += step.loss * step.weight;
       sums.samples += step.samples;
+      sums.weight += step.weight;
     }
     sums.seconds += step.times.total();
     sums.total_seconds += step.times.total();
@@ -288,7 +289,7 @@ class Fit {
   [[nodiscard]] static bool due(std::int64_t every, std::uint64_t count) {
     return every > 0 && count % static_cast<std::uint64_t>(every) == 0;
   }
-  [[nodiscard]] double epoch_loss() { return info().sums.loss_sum / static_cast<double>(info().sums.samples); }
+  [[nodiscard]] double epoch_loss() { return info().sums.loss_sum / info().sums.weight; }
   [[nodiscard]] double rate() const { return seconds_here_ > 0 ? samples_here_ / seconds_here_ : 0; }
   [[nodiscard]] CheckpointInfo& info() { return r_.info(); }
 

@@ -9,8 +9,10 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
+#include "model/class_weights.hpp"
 #include "train/describe.hpp"
 #include "train/resume.hpp"
+#include "train/warm_start.hpp"
 
 namespace lockstep {
 namespace {
@@ -52,12 +54,17 @@ class Preparation {
     if (options_.resume && !kept_) {
       log(LogLevel::notice, fmt::format("no checkpoint to resume from in {}: starting afresh", checkpoints_));
     }
+    if (!kept_ && r_.run.model.initial) {
+      start_.emplace(comm_, *r_.run.model.initial);
+      r_.run.model.initial = start_->path();
+    }
   }
 
   // 2. Everything that can be wrong with run, data and net, before anything is changed.
   void check() {
     std::vector<std::string> notices;
     std::unique_ptr<Loss> loss;
+    const Component loss_as_written = r_.run.model.loss;
     comm_.together([&] {
       if (kept_) check_resumable(*kept_, r_.run, options_.output, notices);
       r_.run = resolve_run(r_.run, comm_.size());
@@ -66,12 +73,17 @@ class Preparation {
     r_.data = read_run_data(comm_, r_.run.data, static_cast<std::uint64_t>(r_.run.seed), *loss);
     std::optional<EngineParts> parts;
     comm_.together([&] {
+      balance_classes(loss_as_written);
       r_.deadline.emplace(r_.run.train.time_limit, options_.started);
       r_.epoch = {r_.data.train_samples(), static_cast<std::size_t>(r_.run.train.batch)};
       r_.total_steps = count_steps(r_.epoch, static_cast<std::uint64_t>(r_.run.train.epochs));
       parts.emplace(r_.run, r_.data.train.inputs(), r_.total_steps);
+      if (start_) start_->match(parts->model);
       check_targets(r_.data.train, r_.data.test ? &*r_.data.test : nullptr, *loss, parts->model.outputs(),
                     r_.run.data.classes);
+      for (const auto* rows : {&r_.data.split.train, &r_.data.split.validation}) {
+        if (!rows->empty()) check_some_weight(r_.data.train, *parts->loss, *rows);
+      }
       r_.steering.emplace(r_.run, loss->task(), parts->model.outputs());
       if (kept_) check_same_fingerprints(*kept_, r_.data.train, r_.data.test ? &*r_.data.test : nullptr);
       if (kept_ && parts->schedule->spans_run() && parse_run(kept_->run, "").train.epochs != r_.run.train.epochs) {
@@ -84,6 +96,21 @@ class Preparation {
     for (const std::string& text : machine_warnings(comm_, static_cast<std::size_t>(r_.run.train.threads))) {
       log(LogLevel::warning, text);
     }
+  }
+
+  // class_weights = "balanced" becomes numbers, which checkpoints keep.
+  void balance_classes(Component loss) {
+    if (!wants_balance(loss)) return;
+    const Dataset* test = r_.data.test ? &*r_.data.test : nullptr;
+    const std::size_t classes = count_classes(r_.data.train, test, r_.run.data.classes);
+    balance(loss, count_labels(r_.data.train, classes, r_.data.split.train), r_.data.train.source);
+    if (kept_ && loss != r_.run.model.loss) {
+      throw Error(
+          ErrorKind::config,
+          "model.loss.class_weights: \"balanced\" gives other weights than those that the run was started with, "
+          "and they must not change on resume");
+    }
+    r_.run.model.loss = std::move(loss);
   }
 
   // 3. The state to start from: the checkpoint's, or a fresh one.
@@ -108,7 +135,18 @@ class Preparation {
       });
       return;
     }
+    begin_from_initial();
     begin_info(r_.data, score_names(r_.engine->loss().task(), r_.engine->model().outputs()), r_.info());
+  }
+
+  void begin_from_initial() {
+    if (start_) {
+      start_->apply(*r_.engine);
+      for (const auto& [level, text] : start_->texts(&r_.data.normalization)) log(level, text);
+    }
+    const std::string frozen = frozen_notice(r_.engine->model(), start_ ? &*start_ : nullptr);
+    if (!frozen.empty()) log(LogLevel::notice, frozen);
+    start_.reset();
   }
 
   void describe() {
@@ -134,6 +172,7 @@ class Preparation {
   PreparedRun r_;
   FoundCheckpoint found_;               // rank 0
   std::optional<CheckpointInfo> kept_;  // of the checkpoint to go on from, on every rank
+  std::optional<WarmStart> start_;      // what a fresh start takes its weights from
 };
 
 }  // namespace

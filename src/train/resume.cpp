@@ -8,6 +8,7 @@
 #include "core/blas.hpp"
 #include "core/vector_math.hpp"
 #include "lockstep/error.hpp"
+#include "model/class_weights.hpp"
 #include "model/model.hpp"
 #include "train/steering.hpp"
 
@@ -41,6 +42,16 @@ void check_belongs(const Checkpoint& checkpoint, const CheckpointFile& file, Run
   const RunConfig own = parse_run(info.run, file.path + ":/run");
   check_same_parameters(Model(own.model, static_cast<std::size_t>(info.inputs)).parameters(), checkpoint.table,
                         file.path);
+}
+
+// What a run has started with has happened: it stays in the run as it was. It was a name that need not be there any
+// more: a folder of checkpoints, or relative.
+void keep_initial(const RunConfig& before, RunConfig& now, std::vector<std::string>& notices) {
+  if (now.model.initial && before.model.initial.value_or("").find(*now.model.initial) == std::string::npos) {
+    notices.push_back(fmt::format(
+        "model.initial = \"{}\" is not read on resume: the weights are those of the checkpoint", *now.model.initial));
+  }
+  now.model.initial = before.model.initial;
 }
 
 }  // namespace
@@ -96,6 +107,8 @@ void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::stri
   const RunConfig before = parse_run(kept.run, path + ":/run");
   if (!now.train.shards) now.train.shards = before.train.shards;
   if (!now.optimizer.lr && now.optimizer.type == before.optimizer.type) now.optimizer.lr = before.optimizer.lr;
+  take_class_weights(now.model.loss, before.model.loss);
+  keep_initial(before, now, notices);
   const RunDifference difference = compare_runs(before, now);
   if (!difference.forbidden.empty()) {
     std::vector<std::string> texts;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 #include "train/load_dataset.hpp"
 
@@ -61,6 +62,18 @@ Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Datas
   return split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), data.samples());
 }
 
+void check_some_weight(const Dataset& data, const Loss& loss, RowList rows) {
+  const std::span<const double> weights = loss.class_weights();
+  if (weights.empty()) return;
+  const std::vector<std::int64_t> counts = count_labels(data, weights.size(), rows);
+  for (std::size_t label = 0; label < weights.size(); ++label) {
+    if (counts[label] > 0 && weights[label] > 0) return;
+  }
+  throw Error(ErrorKind::config,
+              fmt::format("model.loss.class_weights: all {} of {} are of classes with weight 0",
+                          count_text(rows.empty() ? data.samples() : rows.size(), "sample"), data.source));
+}
+
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes) {
   if (loss.targets() == TargetKind::labels) {
@@ -69,6 +82,10 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
       throw Error(ErrorKind::config, fmt::format("model.layers: the last layer has {} outputs, but {} has {} classes "
                                                  "(data.classes says otherwise where labels do not show them all)",
                                                  outputs, train.source, found));
+    }
+    loss.check_outputs(outputs);
+    for (const Dataset* data : {&train, test}) {
+      if (data != nullptr) check_some_weight(*data, loss, {});
     }
     return;
   }

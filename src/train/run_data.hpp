@@ -42,10 +42,15 @@ struct RunData {
 /// Errors: data (it is not), config.
 [[nodiscard]] Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Dataset& data);
 
-/// Checks `data` against a net of `outputs` outputs: number and range of the targets.
-/// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets).
+/// Checks `data` against a net of `outputs` outputs: number and range of the targets, and that some have weight.
+/// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets; class weights
+/// that leave nothing of a split).
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes);
+
+/// Weights of 0 may be meant for some classes, but a mean over nothing is none. `rows`: of `data`; empty: all.
+/// Errors: config (all of them are of classes with weight 0).
+void check_some_weight(const Dataset& data, const Loss& loss, RowList rows);
 
 /// Sets what `info` of a new run takes from its data: fingerprints, class names, normalisation, and the columns of the
 /// history with those of `scores`.

@@ -11,6 +11,7 @@
 #include "train/describe.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
+#include "train/warm_start.hpp"
 
 namespace lockstep {
 namespace {
@@ -80,7 +81,17 @@ struct Trainer::Impl {
                     "another");
       }
     });
+    std::optional<WarmStart> start;
+    if (resolved.model.initial) {
+      start.emplace(comm, *resolved.model.initial);
+      resolved.model.initial = start->path();
+      comm.together([&] { start->match(parts->model); });
+    }
     engine.emplace(comm, resolved, std::move(*parts));
+    if (start) start->apply(*engine);
+    if (start && comm.is_root() && options.log) {
+      for (const auto& [level, text] : start->texts(nullptr)) options.log(level, text);
+    }
     for (const std::string& text : exchange_notices(*engine)) {
       if (comm.is_root() && options.log) options.log(LogLevel::notice, text);
     }

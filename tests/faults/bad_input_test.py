@@ -80,6 +80,7 @@ def make_data():
                         file[f"{group}/{key}"] = array
 
     write("good.h5", splits)
+    write("one.h5", {"train": (x, 0 * y)})
     write("changed.h5", {**splits, "train": (changed(x, 7, 0.25), y)})
     wide = rng.normal(size=(N, INPUTS + 2)).astype("f4")
     write("wide.h5", {"train": (wide, y), "test": (wide[:N_TEST], y[:N_TEST])})
@@ -161,6 +162,21 @@ CASES = {
     "wrong_type": in_run("train.batch", '"big"', "integer", train__batch='"big"'),
     "unknown_layer": in_run("conv9", "dense", "model.layers", model__layers=layers('{type = "conv9"}')),
     "unknown_loss": in_run("hinge9", "mse", "model.loss", model__loss='"hinge9"'),
+    "unknown_frozen_layer": in_run("model.freeze", "dense7", "dense1", model__freeze='["dense7"]'),
+    "all_layers_frozen": in_run("model.freeze", "at least one", model__freeze='["dense1"]'),
+    "class_weights_unlike_classes": in_run("model.loss", "class_weights", re.compile(r"\b3\b"), re.compile(r"\b2\b"),
+                                           model__loss='{type = "softmax_cross_entropy", class_weights = [1, 2]}'),
+    "no_sample_has_weight": in_run("class_weights", "one.h5:/train", "weight 0", data__train='"one.h5:/train"',
+                                   model__loss='{type = "softmax_cross_entropy", class_weights = [0, 1, 1]}'),
+    "balance_of_a_missing_class": in_run("balanced", "one.h5:/train", "class 1", data__train='"one.h5:/train"',
+                                         model__loss='{type = "softmax_cross_entropy", class_weights = "balanced"}'),
+    "initial_missing": in_run("model.initial", "nowhere.h5", model__initial='"nowhere.h5"'),
+    "initial_truncated": in_run("model.initial", "cut.h5", model__initial='"cut.h5"'),
+    "initial_is_data": in_run("model.initial", "good.h5", model__initial='"good.h5"'),
+    "initial_of_another_net": in_run("model.initial", "dense1/weight [3, 4]", "out/weight [3, 4]",
+                                     model__initial='"trained"', model__layers=layers(
+                                         '{type = "dense", units = 3, name = "out"}')),
+    "resume_with_another_layer_frozen": plain(RESUME + '--set model.freeze=["dense1"]', "model.freeze"),
     "unknown_optimizer": in_run("sgdd", "adamw", "optimizer", optimizer__type='"sgdd"'),
     "unknown_schedule": in_run("sawtooth", "cosine", "optimizer.schedule", optimizer__schedule='"sawtooth"'),
     "unknown_exchange": in_run("train.exchange", "ring9", "tree", train__exchange='"ring9"'),
@@ -275,6 +291,8 @@ class BadInput(unittest.TestCase):
         good = launch(["train", "good.toml", "--output", "trained"])
         if good.returncode != 0:
             raise AssertionError(f"the good run ended with {good.returncode}:\n{good.stderr}")
+        newest = max(Path("trained/checkpoints").glob("step-*.h5"))
+        Path("cut.h5").write_bytes(newest.read_bytes()[:-100])
 
     def refuse(self, name):
         """Runs a case in a folder of its own and checks how it ends."""

@@ -52,7 +52,9 @@ normalize = "standard"
 classes = 10
 validation = 0.1
 [model]
-loss = {type = "softmax_cross_entropy", label_smoothing = 0.1}
+loss = {type = "softmax_cross_entropy", label_smoothing = 0.1, class_weights = [1, 2, 0.5, 1, 1, 1, 1, 1, 1, 3e-1]}
+freeze = ["first"]
+initial = "runs/other"
 layers = [
   {type = "dense", units = 16, init = "kaiming_uniform", name = "first"}, {type = "leaky_relu", negative_slope = 0.1},
   {type = "dense", units = 8, bias = false, init = "constant", init_value = 1e-3}, {type = "gelu", approximate = "tanh"},

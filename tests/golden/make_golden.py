@@ -41,6 +41,7 @@ def losses():
     values = 2 * torch.randn(rows, width)
     bits = torch.randint(0, 2, (rows, width)).float()
     labels = torch.randint(0, width, (rows,))
+    weights, of_ones = [0.5, 4.0, 2.0, 1.0, 0.0], [0.25, 2.0, 1.0, 5.0, 0.5]
     cases = [
         ("mse", {}, "values", lambda x: F.mse_loss(x, values)),
         ("mae", {}, "values", lambda x: F.l1_loss(x, values)),
@@ -50,6 +51,14 @@ def losses():
         ("softmax_cross_entropy", {}, "labels", lambda x: F.cross_entropy(x, labels)),
         ("softmax_cross_entropy", {"label_smoothing": 0.1}, "labels",
          lambda x: F.cross_entropy(x, labels, label_smoothing=0.1)),
+        ("binary_cross_entropy", {"pos_weight": 3.0}, "bits",
+         lambda x: F.binary_cross_entropy_with_logits(x, bits, pos_weight=torch.tensor(3.0))),
+        ("binary_cross_entropy", {"pos_weight": of_ones}, "bits",
+         lambda x: F.binary_cross_entropy_with_logits(x, bits, pos_weight=torch.tensor(of_ones))),
+        ("softmax_cross_entropy", {"class_weights": weights}, "labels",
+         lambda x: F.cross_entropy(x, labels, weight=torch.tensor(weights))),
+        ("softmax_cross_entropy", {"class_weights": weights, "label_smoothing": 0.1}, "labels",
+         lambda x: F.cross_entropy(x, labels, weight=torch.tensor(weights), label_smoothing=0.1)),
     ]
     result = []
     for kind, options, targets, function in cases:
@@ -169,10 +178,25 @@ RUNS = [
 ]
 
 
-def train(start, x, labels, values, run, dtype=torch.float32):
+# The same with cross entropy, frozen layers and options of the loss.
+FROZEN_AND_WEIGHTED = [
+    ("sgd", 0.2, {"momentum": 0.9, "weight_decay": 0.1}, 0.25, ["dense1", "dense3"], {}),
+    ("adamw", 0.01, {"weight_decay": 0.1}, 0, ["dense4"], {}),
+    ("lamb", 0.02, {"weight_decay": 0.1}, 0.25, ["dense1", "dense2"], {}),
+    ("lars", 1.0, {"weight_decay": 0.01, "trust_coefficient": 0.02}, 0, ["dense2"], {}),
+    ("sgd", 0.1, {"momentum": 0.9}, 0, [], {"class_weights": [0.5, 4.0, 2.0, 0.25]}),
+    ("adam", 0.01, {}, 0.25, ["dense1"], {"class_weights": [0.5, 0.0, 2.0, 1.0], "label_smoothing": 0.1}),
+]
+
+
+def train(start, x, labels, values, run, dtype=torch.float32, frozen=(), loss_options=None):
     kind, lr, options, loss_name, clip_norm = run
     model = copy.deepcopy(start).to(dtype)
-    optimizer = OPTIMIZERS[kind](model.parameters(), lr=lr, **options)
+    for count, layer in enumerate((m for m in model if isinstance(m, nn.Linear)), 1):
+        layer.requires_grad_(f"dense{count}" not in frozen)
+    loss_options = loss_options or {}
+    weights = torch.tensor(loss_options["class_weights"], dtype=dtype) if "class_weights" in loss_options else None
+    optimizer = OPTIMIZERS[kind]([p for p in model.parameters() if p.requires_grad], lr=lr, **options)
     history = []
     for _ in range(STEPS):
         optimizer.zero_grad()
@@ -180,7 +204,7 @@ def train(start, x, labels, values, run, dtype=torch.float32):
         if loss_name == "mse":
             loss = F.mse_loss(outputs, values.to(dtype))
         else:
-            loss = F.cross_entropy(outputs, labels)
+            loss = F.cross_entropy(outputs, labels, weights, label_smoothing=loss_options.get("label_smoothing", 0.0))
         loss.backward()
         if clip_norm:
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
@@ -195,20 +219,26 @@ def training():
     labels = torch.randint(0, 4, (rows,))
     values = torch.randn(rows, 4)
     start = net()
-    result = []
-    for run in RUNS:
-        history, model = train(start, x, labels, values, run)
-        exact_history, exact = train(start, x, labels, values, run, torch.float64)
+
+    def case(run, frozen=(), loss_options=None):
+        history, model = train(start, x, labels, values, run, torch.float32, frozen, loss_options)
+        exact_history, exact = train(start, x, labels, values, run, torch.float64, frozen, loss_options)
         # A case that amplifies rounding would test luck: float64 must end in the same place, well within the tolerance.
         apart = max((p - q).abs().max().item() for p, q in zip(model.parameters(), exact.parameters()))
         apart = max(apart, *(abs(p - q) for p, q in zip(history, exact_history)))
         print(f"{run}: loss {history[0]:.4f} to {history[-1]:.4f}, float64 is {apart:.1e} away")
         assert apart < 2e-5
         kind, lr, options, loss_name, clip_norm = run
-        result.append({"type": kind, "lr": lr, "options": options, "loss": loss_name, "clip_norm": clip_norm,
-                       "losses": history, "final": parameters(model)})
+        return {"type": kind, "lr": lr, "options": options, "loss": loss_name, "clip_norm": clip_norm,
+                "losses": history, "final": parameters(model)}
+
+    result = [case(run) for run in RUNS]
+    more = []
+    for kind, lr, options, clip_norm, frozen, loss_options in FROZEN_AND_WEIGHTED:
+        run = (kind, lr, options, "softmax_cross_entropy", clip_norm)
+        more.append({"freeze": frozen, "loss_options": loss_options, **case(run, frozen, loss_options)})
     write("training.json", {"rows": rows, "x": flat(x), "labels": labels.tolist(), "values": flat(values),
-                            "start": parameters(start), "cases": result})
+                            "start": parameters(start), "cases": result, "frozen_and_weighted": more})
 
 
 def schedules():

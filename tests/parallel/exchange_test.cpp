@@ -43,6 +43,7 @@ struct Case {
   std::size_t shards;
   Hosts hosts = Hosts::one;
   bool overlap = true;
+  bool gap = false;  // some elements are in no block
 };
 
 // None where the ranks are on several hosts in truth.
@@ -67,7 +68,8 @@ std::optional<int> host_of(Hosts hosts) {
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
   constexpr const char* kHosts[] = {"", "Halves", "Turns", "Ranks"};
-  return info.param.exchange + std::to_string(info.param.shards) + kHosts[static_cast<int>(info.param.hosts)];
+  return info.param.exchange + std::to_string(info.param.shards) + kHosts[static_cast<int>(info.param.hosts)] +
+         (info.param.gap ? "Gap" : "");
 }
 
 class ExchangeTest : public testing::TestWithParam<Case> {
@@ -81,8 +83,9 @@ class ExchangeTest : public testing::TestWithParam<Case> {
     table.add("a", "bias", {900}, ParameterKind::bias);
     owned = part_of(shards, static_cast<std::size_t>(comm.rank()), ranks);
     blocks = blocks_of(table);
+    if (GetParam().gap) blocks.erase(blocks.begin() + 5, blocks.begin() + 9);
     return make_exchange(GetParam().exchange, comm,
-                         {kElements, blocks, 2, shards, owned, revisits, Wire::float32, GetParam().overlap});
+                         {kElements, blocks, 2, shards, owned, revisits, Wire::float32, GetParam().overlap, 2});
   }
 
   Range owned;
@@ -99,10 +102,11 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
     std::vector<std::vector<float>> all;
     for (std::size_t s = 0; s < shards; ++s) all.push_back(shard_gradient(s, step));
     const std::vector<float> expected = tree_of(all, {0, shards});
-    std::vector<double> values(shards, -1);
+    std::vector<double> values(2 * shards, -1);
     for (const std::size_t s : exchange->shard_order()) {
       std::ranges::copy(all[s], exchange->gradient().begin());
-      values[s] = 0.25 * static_cast<double>(s);
+      values[2 * s] = 0.25 * static_cast<double>(s);
+      values[2 * s + 1] = static_cast<double>(step);
       exchange->gradient_ready({kElements - 1000, kElements});
       exchange->gradient_ready({0, kElements - 1000});
       exchange->shard_done();
@@ -129,7 +133,8 @@ TEST_P(ExchangeTest, SumsTheShardsAsTheTreeDoes) {
     EXPECT_EQ(exchange->publish(mine_and_all), ((2U << static_cast<unsigned>(comm.size())) - 2U) | (step % 2));
     for (std::size_t b = 0; b < blocks.size(); ++b) EXPECT_EQ(visits[b], exchange->owns(b) ? (revisits ? 2 : 1) : 0);
     for (std::size_t s = 0; s < shards; ++s) {
-      EXPECT_EQ(values[s], 0.25 * static_cast<double>(s));
+      EXPECT_EQ(values[2 * s], 0.25 * static_cast<double>(s));
+      EXPECT_EQ(values[2 * s + 1], static_cast<double>(step));
     }
   }
 }
@@ -141,7 +146,7 @@ TEST_P(ExchangeTest, EveryBlockIsUpdatedAndSeenByAllRanks) {
     std::ranges::fill(exchange->gradient(), 1.0F);
     exchange->shard_done();
   }
-  std::vector<double> values(shards);
+  std::vector<double> values(2 * shards);
   std::vector<double> norms(blocks.size(), -1);
   exchange->collect(values);
   exchange->visit([&](std::size_t block, const PairSum& gradient) {
@@ -155,6 +160,9 @@ TEST_P(ExchangeTest, EveryBlockIsUpdatedAndSeenByAllRanks) {
     EXPECT_EQ(norms[b], static_cast<double>(blocks[b].range.size()));
     EXPECT_EQ(exchange->weights()[blocks[b].range.begin], static_cast<float>(shards));
     EXPECT_EQ(exchange->weights()[blocks[b].range.end - 1], static_cast<float>(shards));
+  }
+  if (GetParam().gap) {
+    for (std::size_t i = blocks[4].range.end; i < blocks[5].range.begin; ++i) ASSERT_EQ(exchange->weights()[i], 0.0F);
   }
 }
 
@@ -172,16 +180,18 @@ TEST_P(ExchangeTest, GathersBlocksAnyNumberOfTimesAStep) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ExchangeTest,
-                         testing::Values(Case{"node", 1}, Case{"node", 2}, Case{"node", 3}, Case{"node", 5},
-                                         Case{"node", 8}, Case{"node", 13}, Case{"tree", 1}, Case{"tree", 2},
-                                         Case{"tree", 3}, Case{"tree", 5}, Case{"tree", 8}, Case{"tree", 13},
-                                         Case{"allreduce", 1}, Case{"allreduce", 5}, Case{"allreduce", 8},
-                                         Case{"node", 4, Hosts::halves}, Case{"node", 7, Hosts::halves},
-                                         Case{"node", 13, Hosts::halves, false}, Case{"node", 4, Hosts::turns},
-                                         Case{"node", 11, Hosts::turns}, Case{"node", 5, Hosts::ranks},
-                                         Case{"node", 8, Hosts::ranks}, Case{"tree", 7, Hosts::halves}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    All, ExchangeTest,
+    testing::Values(Case{"node", 1}, Case{"node", 2}, Case{"node", 3}, Case{"node", 5}, Case{"node", 8},
+                    Case{"node", 13}, Case{"tree", 1}, Case{"tree", 2}, Case{"tree", 3}, Case{"tree", 5},
+                    Case{"tree", 8}, Case{"tree", 13}, Case{"allreduce", 1}, Case{"allreduce", 5}, Case{"allreduce", 8},
+                    Case{"node", 4, Hosts::halves}, Case{"node", 7, Hosts::halves},
+                    Case{"node", 13, Hosts::halves, false}, Case{"node", 4, Hosts::turns},
+                    Case{"node", 11, Hosts::turns}, Case{"node", 5, Hosts::ranks}, Case{"node", 8, Hosts::ranks},
+                    Case{"tree", 7, Hosts::halves}, Case{"node", 5, Hosts::one, true, true},
+                    Case{"node", 8, Hosts::halves, true, true}, Case{"node", 5, Hosts::ranks, true, true},
+                    Case{"tree", 5, Hosts::one, true, true}),
+    name_of);
 
 // Slots that are dealt over hosts come together on rank 0, and go back.
 TEST_P(ExchangeTest, SlotsGoToTheRootAndBack) {

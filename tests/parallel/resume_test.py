@@ -1,9 +1,12 @@
 """Resume: from mid-epoch and from an epoch's end, on other rank counts, to the bits of the run that never stopped."""
 
+import json
 import shutil
 import tempfile
 import unittest
 from pathlib import Path
+
+import h5py
 
 import program
 
@@ -112,6 +115,53 @@ class Resume(unittest.TestCase):
         losses = {row["epoch"]: float(row["train_loss"]) for row in program.metrics(folder)}
         best = program.summary(folder)["best"]
         self.assertEqual((best["monitor"], best["value"]), ("train.loss", min(losses["3"], losses["4"])))
+
+    def test_a_warm_start_with_frozen_layers_and_class_weights(self):
+        source = self.folder / "source"
+        shutil.copytree(self.whole, source)
+        balanced = 'model.loss={type = "softmax_cross_entropy", class_weights = "balanced", label_smoothing = 0.1}'
+        how = (*SHORT, "--set", "train.epochs=2", "--set", f"model.initial={source}", "--set", 'model.freeze=["dense2"]',
+               "--set", "data.normalize=standard", "--set", balanced)
+        straight = self.folder / "warm"
+        done = program.run("train", RUN, "--output", straight, *how, ranks=2)
+        self.assertIn("inputs that were normalised otherwise", done.stderr)
+        self.assertNotIn("not taken", done.stderr)
+        run = (straight / "run.toml").read_text(encoding="utf-8")
+        self.assertIn("step-00000048.h5", run)
+        self.assertNotIn("balanced", run)
+
+        def weights(folder, step):
+            with h5py.File(folder / f"checkpoints/step-{step:08}.h5") as file:
+                return {name: data[:].tobytes() for layer in file["parameters"].values()
+                        for name, data in ((data.name, data) for data in layer.values())}
+
+        start = weights(self.whole, 48)
+        self.assertEqual(weights(straight, 0), start)
+        for name, now in weights(straight, 24).items():
+            self.assertEqual(now == start[name], "dense2" in name, name)
+        self.assertEqual(program.summary(straight)["test"]["loss"],
+                         json.loads(program.run("evaluate", straight, "--json", ranks=3).stdout)["loss"])
+
+        shutil.rmtree(source)  # a resumed run needs it no more
+        folder = self.folder / "warm-again"
+        shutil.copytree(straight, folder)
+        for path in (folder / "checkpoints").iterdir():
+            if path.name > "step-00000005.h5":
+                path.unlink()
+        (folder / "summary.json").unlink()
+        done = program.run("train", RUN, "--output", folder, "--resume", *how, ranks=3)
+        self.assertNotIn("model.initial", done.stderr)
+        self.assertEqual(program.digest(folder), program.digest(straight))
+        self.assertEqual(program.metrics(folder), program.metrics(straight))
+        self.assertEqual(program.steps(folder), program.steps(straight))
+        other = balanced.replace('"balanced"', "[1, 1, 1, 1, 1, 1, 1, 1, 1, 2]")
+        done = program.run("train", RUN, "--output", folder, "--resume", *how, "--set", other, ranks=1, expect=2)
+        self.assertIn("model.loss", done.stderr)
+        # A list that is not the balanced one cannot be taken for it.
+        listed = self.folder / "listed"
+        program.run("train", RUN, "--output", listed, *SHORT, "--set", "train.epochs=1", "--set", other, ranks=1)
+        done = program.run("train", RUN, "--output", listed, "--resume", *SHORT, "--set", balanced, ranks=2, expect=2)
+        self.assertIn('"balanced" gives other weights', done.stderr)
 
     def test_what_must_not_change_is_exit_2_naming_the_key(self):
         folder = self.stopped_at(20, "forbidden")

@@ -36,6 +36,7 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
   EXPECT_EQ(a.time, b.time);
   EXPECT_EQ(a.sums.loss_sum, b.sums.loss_sum);
   EXPECT_EQ(a.sums.samples, b.sums.samples);
+  EXPECT_EQ(a.sums.weight, b.sums.weight);
   EXPECT_EQ(a.sums.seconds, b.sums.seconds);
   EXPECT_EQ(a.sums.total_seconds, b.sums.total_seconds);
   EXPECT_EQ(a.history.columns, b.history.columns);

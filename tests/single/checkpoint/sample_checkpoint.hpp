@@ -66,7 +66,7 @@ inline CheckpointInfo sample_info() {
   info.ranks = 4;
   info.hosts = "a,b";
   info.time = "2020-02-02T02:02:02Z";
-  info.sums = {1.0 / 3, 96, 0.125, 2.5e10};
+  info.sums = {1.0 / 3, 96, 32.1, 0.125, 2.5e10};
   info.history = {{"epoch", "train_loss", "test_r2"}, {1, 0.1, nan, 2, 1e-300, -0.5}};
   info.best = Best{"test.loss", 0.1, 64, 2};
   info.normalization = {{"x_shift", {0.1, -2, 3, 4, 5}}, {"x_scale", {1, 1, 1, 1, 1e-9}}};

@@ -85,6 +85,23 @@ TEST(Placement, SlicesOfManyPartialSumsAreSmaller) {
   for (const Bucket& bucket : make_buckets(blocks, 1, 9)) EXPECT_EQ(bucket.blocks().size(), 1U);
 }
 
+TEST(Placement, NoBucketReachesOverWhatIsInNoBlock) {
+  const std::vector<Block> all = some_blocks();
+  std::vector<Block> blocks = all;
+  const std::size_t gap = blocks.size() / 2;
+  blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(gap),
+               blocks.begin() + static_cast<std::ptrdiff_t>(gap) + 3);
+  for (const std::size_t slices : {1U, 2U, 5U}) {
+    std::size_t end = blocks.size();
+    for (const Bucket& bucket : make_buckets(blocks, slices, 1)) {
+      EXPECT_EQ(bucket.blocks().end, end);
+      end = bucket.blocks().begin;
+      EXPECT_TRUE(bucket.blocks().end <= gap || bucket.blocks().begin >= gap);
+    }
+    EXPECT_EQ(end, 0U);
+  }
+}
+
 // What a host sends is within one block a bucket of its fair part.
 TEST(Placement, SlicesAreEven) {
   ParameterTable table;

@@ -117,7 +117,8 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                         "train.stall_timeout=9",
                                         "train.audit_every=9",
                                         "train.early_stop=9",
-                                        "checkpoint.every_seconds=9"};
+                                        "checkpoint.every_seconds=9",
+                                        "model.initial=other.h5"};
   for (const std::string& text : may) {
     const RunDifference difference = compare_runs(kept, with({text}));
     ASSERT_EQ(difference.allowed.size(), 1U) << text;
@@ -131,6 +132,7 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                              "data.validation=0.5",
                                              "model.loss=mae",
                                              "model.layers.0.units=9",
+                                             "model.freeze=[\"dense1\"]",
                                              "train.batch=9",
                                              "train.shards=9",
                                              "train.ema=0.5",
@@ -190,6 +192,19 @@ TEST_F(ResolvePaths, TakesBothFilesOfAPair) {
 TEST_F(ResolvePaths, LeavesAbsolutePathsAndEmptyOnes) {
   EXPECT_EQ(resolved({place("b/one.h5") + ":/x"}).data.train.x, place("b/one.h5:/x"));
   EXPECT_TRUE(resolved({}).data.train.empty());
+}
+
+TEST_F(ResolvePaths, FindsTheInitialNetAndLeavesOneThatIsGone) {
+  const auto initial = [&](const std::string& name) {
+    RunConfig run;
+    run.model.initial = name;
+    const std::vector<std::string> folders = {place("a"), place("b")};
+    resolve_paths(run, folders);
+    return *run.model.initial;
+  };
+  EXPECT_EQ(initial("two.h5"), place("b/two.h5"));
+  EXPECT_EQ(initial("../a"), place("a"));
+  EXPECT_EQ(initial("gone.h5"), "gone.h5");
 }
 
 TEST_F(ResolvePaths, NamesAllPlacesItLookedAt) {

@@ -25,6 +25,8 @@ validation = 0.25
 loss = {type = "softmax_cross_entropy", label_smoothing = 0.1}
 layers = [{type = "dense", units = 64, bias = false, init = "kaiming_uniform"}, {type = "relu", name = "knee"},
           {type = "dropout", rate = 0.1}, {type = "dense", units = 10}]
+freeze = ["dense1"]
+initial = "other.h5"
 [train]
 batch = 128
 shards = 8
@@ -94,6 +96,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.model.layers[0],
             (LayerConfig{"dense", {{"units", 64}, {"bias", false}, {"init", "kaiming_uniform"}}, ""}));
   EXPECT_EQ(run.model.layers[1], (LayerConfig{"relu", {}, "knee"}));
+  EXPECT_EQ(run.model.freeze, std::vector<std::string>{"dense1"});
+  EXPECT_EQ(run.model.initial, "other.h5");
   EXPECT_EQ(run.train.batch, 128);
   EXPECT_EQ(run.train.shards, 8);
   EXPECT_EQ(run.train.epochs, 30);

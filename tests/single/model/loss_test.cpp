@@ -10,6 +10,8 @@
 
 #include "core/random.hpp"
 #include "lockstep/error.hpp"
+#include "model/class_weights.hpp"
+#include "support/expect_error.hpp"
 
 namespace lockstep {
 namespace {
@@ -25,11 +27,18 @@ struct Answers {
   }
 };
 
-std::vector<Component> all_cases() {
+// Of nets of up to four outputs.
+std::vector<Component> all_cases(std::size_t width = 3) {
   std::vector<Component> cases;
+  std::vector<double> weights{0.5, 1.5, 0.25, 1};
+  weights.resize(width);
   for (const std::string_view name : loss_names()) cases.push_back({std::string(name), {}});
   cases.push_back({"huber", {{"delta", 0.4}}});
   cases.push_back({"softmax_cross_entropy", {{"label_smoothing", 0.2}}});
+  cases.push_back({"softmax_cross_entropy", {{"class_weights", weights}}});
+  cases.push_back({"softmax_cross_entropy", {{"class_weights", weights}, {"label_smoothing", 0.2}}});
+  cases.push_back({"binary_cross_entropy", {{"pos_weight", 1.5}}});
+  cases.push_back({"binary_cross_entropy", {{"pos_weight", weights}}});
   return cases;
 }
 
@@ -53,7 +62,7 @@ TEST(Losses, GradientsMatchCentralDifferences) {
   Answers answers{{0, 1, 2, 3, 0, 2}, std::vector<float>(6 * width)};
   fill_uniform({5, RandomPurpose::bench, 0}, -2.0F, 2.0F, outputs);
   fill_uniform({5, RandomPurpose::bench, 1}, 0.0F, 1.0F, answers.values);
-  for (const Component& config : all_cases()) {
+  for (const Component& config : all_cases(width)) {
     SCOPED_TRACE(config.type);
     const auto loss = make_loss(config);
     const auto slope = evaluate(config, width, outputs, answers).slope;
@@ -127,6 +136,70 @@ TEST(Losses, MatchPyTorch) {
                  {0.178030193F, 0.024093766F, -0.202124F, 0.919586241F, -0.941212833F, 0.021626594F});
   expect_pytorch({"softmax_cross_entropy", {{"label_smoothing", 0.1}}}, labels, 3.167966843,
                  {0.144696862F, -0.009239569F, -0.135457337F, 0.88625288F, -0.87454617F, -0.011706742F});
+}
+
+TEST(Losses, WeighTheirRows) {
+  const std::vector<std::int32_t> labels{2, 0, 2, 1};
+  const auto weighted = make_loss({"softmax_cross_entropy", {{"class_weights", std::vector<double>{0.5, 0, 3}}}});
+  EXPECT_EQ(weighted->weight(4, {labels, {}}), 6.5);
+  EXPECT_EQ(weighted->weight(0, {}), 0.0);
+  EXPECT_EQ(make_loss({"softmax_cross_entropy"})->weight(4, {labels, {}}), 4.0);
+  EXPECT_EQ(make_loss({"binary_cross_entropy", {{"pos_weight", 9}}})->weight(4, {}), 4.0);  // as PyTorch's
+}
+
+TEST(Losses, OneForEveryWeightIsNoWeight) {
+  const std::vector<float> outputs{0.5F, -1.5F, 2.0F, 3.0F, 0.25F, -0.75F};
+  const Answers answers{{2, 1}, {0.0F, 1.0F, 0.25F, 1.0F, 0.0F, 0.75F}};
+  for (const auto& [type, key] :
+       {std::pair{"softmax_cross_entropy", "class_weights"}, {"binary_cross_entropy", "pos_weight"}}) {
+    const auto plain = evaluate({type}, 3, outputs, answers);
+    const auto weighted = evaluate({type, {{key, std::vector<double>{1, 1, 1}}}}, 3, outputs, answers);
+    EXPECT_NEAR(weighted.sum, plain.sum, 1e-12 * plain.sum);
+    for (std::size_t i = 0; i < outputs.size(); ++i) EXPECT_NEAR(weighted.slope[i], plain.slope[i], 1e-7) << i;
+  }
+}
+
+// n / (classes * count), as scikit-learn's "balanced".
+TEST(ClassWeights, BalanceIsByTheCountsOfLabels) {
+  Component loss{"softmax_cross_entropy", {{"class_weights", "balanced"}, {"label_smoothing", 0.1}}};
+  EXPECT_TRUE(wants_balance(loss));
+  EXPECT_TRUE(make_loss(loss)->class_weights().empty());
+  balance(loss, std::vector<std::int64_t>{6, 1, 2}, "train.h5");
+  EXPECT_FALSE(wants_balance(loss));
+  EXPECT_EQ(loss.options.numbers("class_weights"), (std::vector<double>{9.0 / (3 * 6), 9.0 / 3, 9.0 / (3 * 2)}));
+  EXPECT_EQ(loss.options.number("label_smoothing"), 0.1);
+  EXPECT_EQ(make_loss(loss)->class_weights().size(), 3U);
+  EXPECT_EQ(without_class_weights(loss), (Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}));
+  EXPECT_FALSE(wants_balance({"softmax_cross_entropy"}));
+  Component kept = loss;
+  loss.options.set("class_weights", "balanced");
+  take_class_weights(loss, kept);
+  EXPECT_EQ(loss, kept);
+}
+
+TEST(ClassWeights, WhatIsNoneIsRefused) {
+  const auto refused = [](const char* type, const char* key, const OptionValue& value,
+                          std::initializer_list<const char*> says) {
+    expect_error(ErrorKind::config, says, [&] { make_loss({type, {{key, value}}})->check_outputs(3); });
+  };
+  const char* const softmax = "softmax_cross_entropy";
+  const char* const binary = "binary_cross_entropy";
+  refused(softmax, "class_weights", "balance",
+          {"model.loss.class_weights", "\"balanced\" or a list of numbers", "found \"balance\""});
+  refused(softmax, "class_weights", 2, {"model.loss.class_weights: expected a list of numbers, found 2"});
+  refused(softmax, "class_weights", std::vector<double>{1, 2}, {"expected 3 weights, one an output", "found 2"});
+  refused(softmax, "class_weights", std::vector<double>{1, -2, 1}, {"model.loss.class_weights", "found -2"});
+  refused(softmax, "class_weights", std::vector<double>{1, std::nan(""), 1}, {"found nan"});
+  refused(softmax, "class_weights", std::vector<double>{0, 0, 0}, {"at least one weight above 0"});
+  refused(softmax, "class_weights", std::vector<double>{}, {"at least one weight above 0"});
+  refused(binary, "pos_weight", std::vector<double>{1, 2}, {"model.loss.pos_weight", "expected 3 weights", "found 2"});
+  refused(binary, "pos_weight", std::vector<double>{}, {"model.loss.pos_weight", "found none"});
+  refused(binary, "pos_weight", -1.0, {"model.loss.pos_weight", "found -1"});
+  refused(binary, "pos_weight", "balanced", {"model.loss.pos_weight: expected a number, found \"balanced\""});
+  Component loss{softmax, {{"class_weights", "balanced"}}};
+  expect_error(ErrorKind::config, {"train.h5 has none of class 1", "give a list"}, [&] {
+    balance(loss, std::vector<std::int64_t>{6, 0, 2}, "train.h5");
+  });
 }
 
 TEST(SoftmaxCrossEntropy, TakesLogitsOfAnySize) {

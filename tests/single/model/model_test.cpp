@@ -156,6 +156,63 @@ TEST(Model, LayersBeforeTheFirstWithParametersNeedNoGradient) {
   EXPECT_EQ(with.gradient(), without.gradient());
 }
 
+TEST(Model, FrozenLayersAreLeftOutOfTheGradient) {
+  for (const std::vector<std::string>& frozen :
+       std::initializer_list<std::vector<std::string>>{{"dense1"}, {"dense2"}, {"dense3", "dense1"}}) {
+    ModelConfig config = small_net();
+    config.freeze = frozen;
+    Net net(config);
+    Net plain;
+    EXPECT_EQ(net.weights, plain.weights);
+    net.evaluate();
+    std::vector<float> gradient(net.weights.size(), 7.0F);
+    std::size_t told = gradient.size();  // all of the arena is told of, from its end to its beginning
+    net.model.backward(net.pass(), net.weights, kRows, net.workspace, gradient, [&](Range range) {
+      EXPECT_LE(range.end, told);
+      told = range.begin;
+    });
+    EXPECT_EQ(told, 0U);
+    const auto all = plain.gradient();
+    const auto entries = net.model.parameters().entries();
+    for (std::size_t entry = 0; entry < entries.size(); ++entry) {
+      const bool is_frozen = std::find(frozen.begin(), frozen.end(), entries[entry].layer) != frozen.end();
+      EXPECT_EQ(net.model.trained()[entry], !is_frozen);
+      for (std::size_t i = entries[entry].range.begin; i < entries[entry].range.end; ++i) {
+        ASSERT_EQ(gradient[i], is_frozen ? 7.0F : all[i]) << entries[entry].layer << " " << i;
+      }
+    }
+  }
+}
+
+TEST(Model, BelowTheFirstLayerToTrainNothingIsDifferentiated) {
+  ModelConfig config = small_net();
+  config.freeze = {"dense1", "dense2"};
+  Net net(config);
+  net.evaluate();
+  const auto doutputs = net.workspace.doutputs(kRows);
+  const std::vector<float> before(doutputs.begin(), doutputs.end());
+  std::vector<float> gradient(net.weights.size());
+  net.model.backward(net.pass(), net.weights, kRows, net.workspace, gradient, {});
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), doutputs.begin()));  // else taken for other derivatives
+  Net plain;
+  plain.gradient();
+  const auto reused = plain.workspace.doutputs(kRows);
+  EXPECT_FALSE(std::equal(before.begin(), before.end(), reused.begin()));
+}
+
+TEST(Model, WhatCannotBeFrozenIsRefused) {
+  ModelConfig config = small_net();
+  for (const char* name : {"dense4", "tanh1"}) {
+    config.freeze = {"dense1", name};
+    const std::string text = error_of(config);
+    EXPECT_NE(text.find("model.freeze"), std::string::npos) << text;
+    EXPECT_NE(text.find("dense1, dense2, dense3"), std::string::npos) << text;
+    EXPECT_NE(text.find(name), std::string::npos) << text;
+  }
+  config.freeze = {"dense3", "dense1", "dense2"};
+  EXPECT_NE(error_of(config).find("at least one"), std::string::npos);
+}
+
 TEST(Model, ANetWithoutParametersHasAnEmptyGradient) {
   Net net({{"softmax_cross_entropy"}, {{"tanh"}}});
   EXPECT_EQ(net.model.parameters().count(), 0U);

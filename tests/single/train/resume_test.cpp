@@ -189,6 +189,48 @@ TEST(CheckResumable, TakesShardsAndLearningRateOfTheCheckpointWhenUnset) {
   EXPECT_EQ(now.optimizer.lr, 0.001);
 }
 
+TEST(CheckResumable, KeepsWhatTheRunHasStartedWith) {
+  RunConfig kept = parse_run(kKept, "kept");
+  kept.model.initial = "/net/runs/old/checkpoints/step-00000042.h5";
+  CheckpointInfo info;
+  info.run = format_run(kept);
+  for (const auto& [name, notices_expected] : {std::pair{"/net/runs/old", 0U},
+                                               {"step-00000042.h5", 0U},
+                                               {"/net/runs/old/checkpoints/step-00000042.h5", 0U},
+                                               {"/net/runs/new", 1U}}) {
+    RunConfig now = now_with({});
+    now.model.initial = name;
+    std::vector<std::string> notices;
+    check_resumable(info, now, "runs/digits", notices);
+    EXPECT_EQ(now.model.initial, kept.model.initial);
+    ASSERT_EQ(notices.size(), notices_expected) << name;
+    if (!notices.empty()) {
+      EXPECT_NE(notices[0].find("\"/net/runs/new\" is not read on resume"), std::string::npos) << notices[0];
+    }
+  }
+  RunConfig now = now_with({"model.initial=late.h5"});
+  std::vector<std::string> notices;
+  check_resumable(kept_info(), now, "runs/digits", notices);
+  EXPECT_FALSE(now.model.initial.has_value());
+  EXPECT_EQ(notices.size(), 1U);
+}
+
+TEST(CheckResumable, TakesBalancedClassWeightsFromTheCheckpoint) {
+  RunConfig kept = parse_run(kKept, "kept");
+  kept.model.loss = {"softmax_cross_entropy", {{"class_weights", std::vector<double>{0.5, 2}}}};
+  CheckpointInfo info;
+  info.run = format_run(kept);
+  RunConfig now = now_with({});
+  std::vector<std::string> notices;
+  now.model.loss = {"softmax_cross_entropy", {{"class_weights", "balanced"}}};
+  check_resumable(info, now, "runs/digits", notices);
+  EXPECT_EQ(now.model.loss, kept.model.loss);
+  now.model.loss = {"softmax_cross_entropy", {{"class_weights", "balanced"}, {"label_smoothing", 0.1}}};
+  expect_error(ErrorKind::config, {"model.loss"}, [&] { check_resumable(info, now, "runs/digits", notices); });
+  now.model.loss = {"softmax_cross_entropy", {{"class_weights", "balanced"}}};
+  expect_error(ErrorKind::config, {"model.loss"}, [&] { check_resumable(kept_info(), now, "runs/digits", notices); });
+}
+
 TEST(CheckResumable, NamesEveryKeyThatMustNotChange) {
   RunConfig now = now_with({"train.batch=64", "train.shards=8", "optimizer.eps=1e-6", "train.epochs=9"});
   std::vector<std::string> notices;

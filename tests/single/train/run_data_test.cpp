@@ -56,6 +56,21 @@ TEST(CheckTargets, RefusesAnotherNumberOfTargetColumns) {
                [&] { check_targets(train, &test, *loss, 2, {}); });
 }
 
+TEST(CheckTargets, SomeSamplesHaveWeight) {
+  const auto loss = make_loss({"softmax_cross_entropy", {{"class_weights", std::vector<double>{0, 2, 0}}}});
+  const Dataset train = labels({0, 1, 2});
+  const Dataset test = labels({2, 0, 0}, "test.h5:/a");
+  EXPECT_NO_THROW(check_targets(train, nullptr, *loss, 3, {}));
+  expect_error(ErrorKind::config, {"model.loss.class_weights", "of test.h5:/a", "weight 0"},
+               [&] { check_targets(train, &test, *loss, 3, {}); });
+  EXPECT_NO_THROW(check_some_weight(train, *loss, std::vector<std::uint32_t>{2, 1}));
+  expect_error(ErrorKind::config, {"all 2 samples of train.h5:/a", "weight 0"}, [&] {
+    check_some_weight(train, *loss, std::vector<std::uint32_t>{0, 2});
+  });
+  expect_error(ErrorKind::config, {"expected 4 weights", "found 3"},
+               [&] { check_targets(train, nullptr, *loss, 4, 4); });
+}
+
 TEST(CheckTargets, BinaryTargetsLieBetweenZeroAndOne) {
   const auto loss = loss_of("binary_cross_entropy");
   const Dataset good = values(2, {0, 1, 0.5F, 1});
