@@ -2,8 +2,6 @@
 #include "io/files.hpp"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 #include <string_view>
 
 #include "support/expect_error.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lockstep {
@@ -110,26 +109,6 @@ TEST(ReadFile, ReadsAnEmptyFile) {
   write(folder.path() / "empty", "");
   EXPECT_TRUE(read_file(folder.path() / "empty").empty());
 }
-
-// As on a full disk: beyond the limit a write takes a part of the bytes, then none.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, handler_);
-  }
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
 
 TEST(RowFile, KeepsWhatCannotBeWrittenAndLeavesNoTornRow) {
   const TemporaryFolder folder;
