@@ -171,13 +171,14 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
   bool first = true;
   for (const std::size_t shard : exchange_->shard_order()) {
-    pulse.enter(Phase::gathering);
+    const auto number = static_cast<std::uint32_t>(shard);
+    pulse.enter(Phase::gathering, number);
     const std::size_t rows = batch.rows(shard);
     reserve_rows(rows);
     batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
     result.times.gather += watch.lap();
 
-    pulse.enter(Phase::forward);
+    pulse.enter(Phase::forward, number);
     const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
     const auto await = [this](Range range) { exchange_->await_weights(range); };
     const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_, {},
@@ -186,7 +187,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     shard_losses_[shard] = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
     result.times.forward += watch.lap() - take_waits(result.times);
 
-    pulse.enter(Phase::backward);
+    pulse.enter(Phase::backward, number);
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
                     [this](Range range) { exchange_->gradient_ready(range); });
     result.times.backward += watch.lap();
@@ -194,13 +195,16 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   }
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
-  pulse.enter(Phase::updating);
+  pulse.enter(Phase::collecting);
   exchange_->collect(shard_losses_);
+  pulse.enter(Phase::updating);
   result.learning_rate = learning_rate(info.position.step);
   result.loss = tree_sum(shard_losses_) / static_cast<double>(result.samples);
   const bool updated = std::isfinite(result.loss) && update(result);
+  pulse.enter(Phase::publishing);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
   result.times.exchange = watch.lap() - take_waits(result.times);
+  pulse.enter(Phase::between_steps);
   if (!updated || (notes_ & kNotFinite) != 0) meet_not_finite(batch, updated, result);
 
   if (result.skipped.empty()) skipped_ = 0;
