@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "comm/phase.hpp"
@@ -24,10 +25,11 @@ struct alignas(kCacheLine) Pulse {
   Timeline* timeline;  ///< of this rank, where one is kept; in its process' own memory, so nobody else may look at it
 
   void beat() noexcept { beats.store(beats.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  void enter(Phase now, std::uint32_t shard = kNoShard) noexcept {
+  void enter(Phase now, std::size_t shard = kNoShard) noexcept {
     phase.store(now, std::memory_order_relaxed);
     beat();
-    if (timeline != nullptr) timeline->enter(now, step.load(std::memory_order_relaxed), shard);
+    if (timeline == nullptr) return;
+    timeline->enter(now, step.load(std::memory_order_relaxed), static_cast<std::uint32_t>(shard));
   }
 };
 

@@ -171,14 +171,13 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
   bool first = true;
   for (const std::size_t shard : exchange_->shard_order()) {
-    const auto number = static_cast<std::uint32_t>(shard);
-    pulse.enter(Phase::gathering, number);
+    pulse.enter(Phase::gathering, shard);
     const std::size_t rows = batch.rows(shard);
     reserve_rows(rows);
     batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
     result.times.gather += watch.lap();
 
-    pulse.enter(Phase::forward, number);
+    pulse.enter(Phase::forward, shard);
     const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
     const auto await = [this](Range range) { exchange_->await_weights(range); };
     const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_, {},
@@ -187,7 +186,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     shard_losses_[shard] = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
     result.times.forward += watch.lap() - take_waits(result.times);
 
-    pulse.enter(Phase::backward, number);
+    pulse.enter(Phase::backward, shard);
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
                     [this](Range range) { exchange_->gradient_ready(range); });
     result.times.backward += watch.lap();
