@@ -94,6 +94,8 @@ struct CheckpointConfig {
 
 struct LogConfig {
   std::int64_t every_steps = 0;  ///< a row of steps.csv every so many steps; 0: about ten an epoch
+  bool tensorboard = false;      ///< event files for TensorBoard beside the CSV files
+  bool trace = false;            ///< a timeline of all ranks, trace.json
 };
 
 struct RunConfig {

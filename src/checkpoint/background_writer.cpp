@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <system_error>
@@ -87,8 +86,8 @@ void BackgroundWriter::run() {
 
 // The image's memory is given back here, without the lock.
 CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, h5::FileImage image) {
-  CheckpointOutcome outcome{checkpoint_path(job.folder, job.step), job.step, 0, "", ""};
-  const auto start = std::chrono::steady_clock::now();
+  CheckpointOutcome outcome{checkpoint_path(job.folder, job.step), job.step, 0, "", "",
+                            std::chrono::steady_clock::now()};
   try {
     std::error_code ignored;  // a folder that is gone may come back; if it cannot, the write says why
     std::filesystem::create_directories(job.folder, ignored);
@@ -99,7 +98,7 @@ CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, h5::FileImag
   } catch (const std::exception& error) {
     outcome.error = error.what();
   }
-  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - outcome.begin).count();
   if (!outcome.error.empty()) return outcome;
   try {
     prune_checkpoints(job.folder, job.keep, job.step, job.best_step);

@@ -1,6 +1,7 @@
 // Checkpoints on their way to disk while training goes on: one thread, one file at a time, no HDF5.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -28,6 +29,7 @@ struct CheckpointOutcome {
   double seconds = 0;     ///< of writing, syncing and renaming
   std::string error;      ///< why it is not there; empty: it is
   std::string complaint;  ///< it is there, but older ones could not be removed
+  std::chrono::steady_clock::time_point begin = {};
 };
 
 class BackgroundWriter {

@@ -2,46 +2,14 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <string_view>
 
+#include "comm/phase.hpp"
+#include "comm/timeline.hpp"
 #include "core/buffer.hpp"
 
 namespace lockstep {
-
-enum class Phase : std::uint32_t {
-  starting,
-  reading,
-  gathering,
-  forward,
-  backward,
-  updating,
-  scoring,
-  saving,
-  writing,
-  comparing,
-  predicting,
-  storing,
-  ending
-};
-
-/// The phase in words: "the backward pass".
-[[nodiscard]] constexpr std::string_view phase_name(Phase phase) noexcept {
-  constexpr std::string_view names[] = {"the start",
-                                        "reading data",
-                                        "gathering samples",
-                                        "the forward pass",
-                                        "the backward pass",
-                                        "the update",
-                                        "scoring",
-                                        "saving a checkpoint",
-                                        "writing the run folder",
-                                        "comparing the copies of the weights",
-                                        "predicting",
-                                        "writing predictions",
-                                        "the end"};
-  return names[static_cast<std::size_t>(phase)];
-}
 
 /// All zeros is a pulse that has not begun. Costs a rank a few plain stores.
 struct alignas(kCacheLine) Pulse {
@@ -54,12 +22,30 @@ struct alignas(kCacheLine) Pulse {
   std::atomic<bool> waits;        ///< for other ranks
   std::atomic<bool> left;         ///< communicates no more
   std::atomic<bool> told;         ///< it has been said why the job ends; only in the pulse of a host's first rank
+  Timeline* timeline;  ///< of this rank, where one is kept; in its process' own memory, so nobody else may look at it
 
   void beat() noexcept { beats.store(beats.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  void enter(Phase now) noexcept {
+  void enter(Phase now, std::size_t shard = kNoShard) noexcept {
     phase.store(now, std::memory_order_relaxed);
     beat();
+    if (timeline == nullptr) return;
+    timeline->enter(now, step.load(std::memory_order_relaxed), static_cast<std::uint32_t>(shard));
   }
+};
+
+/// For the length of a scope, the rank does something else; then it goes on with what it did.
+class During {
+ public:
+  During(Pulse& pulse, Phase phase) noexcept : pulse_(pulse), before_(pulse.phase.load(std::memory_order_relaxed)) {
+    pulse_.enter(phase);
+  }
+  During(const During&) = delete;
+  During& operator=(const During&) = delete;
+  ~During() { pulse_.enter(before_); }
+
+ private:
+  Pulse& pulse_;
+  Phase before_;
 };
 
 /// For the length of a scope, the rank waits for others.
@@ -77,6 +63,7 @@ class Waiting {
   void set(bool waits) noexcept {
     pulse_.waits.store(waits, std::memory_order_relaxed);
     pulse_.beat();
+    if (pulse_.timeline != nullptr) pulse_.timeline->wait(waits);
   }
   Pulse& pulse_;
 };

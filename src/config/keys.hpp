@@ -167,6 +167,14 @@ void visit_keys(Run& run, Visitor&& visit) {
       KeyInfo{
           "log.every_steps", "a row of steps.csv every so many steps; 0: about ten an epoch", not_negative, {}, true},
       run.log.every_steps);
+  visit(KeyInfo{.name = "log.tensorboard",
+                .what = "whether losses and scores are also written as event files for TensorBoard",
+                .may_change = true},
+        run.log.tensorboard);
+  visit(KeyInfo{.name = "log.trace",
+                .what = "whether a timeline of all ranks is kept, for Perfetto or chrome://tracing: trace.json",
+                .may_change = true},
+        run.log.trace);
 }
 
 }  // namespace lockstep

@@ -26,7 +26,7 @@ std::string most_common(std::span<const std::string> texts) {
 
 void Engine::audit() {
   if (exchange_->copies() < 2) return;
-  comm_.pulse().enter(Phase::comparing);
+  const During comparing(comm_.pulse(), Phase::comparing);
   std::string mine;
   exchange_->await_weights(all_elements());
   if (exchange_->holds_copy()) {

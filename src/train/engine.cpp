@@ -188,13 +188,13 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
   bool first = true;
   for (const std::size_t shard : exchange_->shard_order()) {
-    pulse.enter(Phase::gathering);
+    pulse.enter(Phase::gathering, shard);
     const std::size_t rows = batch.rows(shard);
     reserve_rows(rows);
     batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
     result.times.gather += watch.lap();
 
-    pulse.enter(Phase::forward);
+    pulse.enter(Phase::forward, shard);
     const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
     const auto await = [this](Range range) { exchange_->await_weights(range); };
     const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_, {},
@@ -205,7 +205,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     shard_sums_[kShardSums * shard + 1] = loss_->weight(rows, targets);
     result.times.forward += watch.lap() - take_waits(result.times);
 
-    pulse.enter(Phase::backward);
+    pulse.enter(Phase::backward, shard);
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
                     [this](Range range) { exchange_->gradient_ready(range); });
     result.times.backward += watch.lap();
@@ -213,14 +213,17 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   }
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
-  pulse.enter(Phase::updating);
+  pulse.enter(Phase::collecting);
   exchange_->collect(shard_sums_);
+  pulse.enter(Phase::updating);
   result.learning_rate = learning_rate(info.position.step);
   result.weight = tree_sum_column(shard_sums_, kShardSums, 1);
   result.loss = tree_sum_column(shard_sums_, kShardSums, 0) / result.weight;
   const bool updated = std::isfinite(result.loss) && update(result);
+  pulse.enter(Phase::publishing);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
   result.times.exchange = watch.lap() - take_waits(result.times);
+  pulse.enter(Phase::between_steps);
   if (!updated || (notes_ & kNotFinite) != 0) meet_not_finite(batch, updated, result);
 
   if (result.skipped.empty()) skipped_ = 0;

@@ -16,6 +16,7 @@
 #include "train/saver.hpp"
 #include "train/scoring.hpp"
 #include "train/stragglers.hpp"
+#include "train/trace.hpp"
 
 namespace lockstep {
 namespace {
@@ -59,11 +60,12 @@ class Fit {
   void start() {
     comm_.at_root([&] {
       if (!r_.resumed && options_.overwrite) remove_checkpoints(folder_.checkpoints());
-      folder_.open(format_run(r_.run), info());
+      folder_.open(format_run(r_.run), info(), r_.run.log.tensorboard);
     });
     batches_.emplace(r_.data.train, r_.data.normalization, r_.epoch, r_.engine->shards(),
                      static_cast<std::uint64_t>(r_.run.seed), r_.data.split.train);
     stragglers_.emplace(comm_);
+    if (r_.run.log.trace) trace_.emplace(comm_, folder_.trace(), comm_.is_root() ? options_.log : LogSink{});
     const auto a_tenth = std::max<std::uint64_t>(1, r_.epoch.batches() / 10);
     log_every_ = r_.run.log.every_steps > 0 ? static_cast<std::uint64_t>(r_.run.log.every_steps) : a_tenth;
     if (!r_.resumed) save();
@@ -125,7 +127,7 @@ class Fit {
     if (logs) tell_times(stragglers_->next(step.step));
     if (!comm_.is_root()) return;
     if (logs) {
-      comm_.pulse().enter(Phase::writing);
+      const During writing(comm_.pulse(), Phase::writing);
       warn(folder_.add_step(step, info().position.epoch + 1, rate()));
     }
     if (options_.observer != nullptr) options_.observer->on_step(step, progress());
@@ -239,6 +241,7 @@ class Fit {
     saver_.finish();
     save();
     saver_.finish();
+    if (trace_) trace_->write();
   }
 
   [[nodiscard]] std::string lost_state() {
@@ -311,6 +314,7 @@ class Fit {
   double samples_here_ = 0;  // of this start
   double seconds_here_ = 0;
   double communication_here_ = 0;
+  std::optional<Trace> trace_;
 };
 
 }  // namespace

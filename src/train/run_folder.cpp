@@ -35,6 +35,24 @@ void write_text(const std::string& path, const std::string& text) {
   write_file_atomically(path, parts);
 }
 
+// The losses and scores of the last epoch. Of a name the set of samples comes first: "test/accuracy".
+std::vector<TaggedValue> epoch_events(const History& history) {
+  std::vector<TaggedValue> values;
+  const std::span<const double> row = std::span(history.rows).last(history.columns.size());
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    std::string tag = history.columns[c];
+    const bool of_a_step = tag == "learning_rate" || tag == "samples_per_second";  // steps have them too
+    if (std::isnan(row[c]) || of_a_step || tag.find('_') == std::string::npos) continue;
+    if (tag == "train_loss") tag = "train_epoch_loss";  // "train/loss" is that of a batch
+    values.push_back({tag.replace(tag.find('_'), 1, "/"), row[c]});
+  }
+  return values;
+}
+
+std::string joined(const std::string& problem, const std::string& other) {
+  return problem.empty() || other.empty() ? problem + other : problem + "; " + other;
+}
+
 std::string metrics_row(const History& history, std::size_t row) {
   std::string text;
   for (std::size_t c = 0; c < history.columns.size(); ++c) {
@@ -71,7 +89,7 @@ nlohmann::ordered_json to_json(const Scores& scores) {
 
 }  // namespace
 
-void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
+void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info, bool tensorboard) {
   std::error_code error;
   std::filesystem::create_directories(checkpoints(), error);
   if (error) throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", checkpoints(), error.message()));
@@ -87,16 +105,36 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info) {
   metrics_ = RowFile(folder_ + "/metrics.csv");
   steps_ = RowFile(folder_ + "/steps.csv");
   times_ = RowFile(folder_ + "/times.csv");
+  const std::string events = folder_ + "/tensorboard";
+  if (info.position.step == 0) {  // of another run
+    remove_event_files(events);
+    std::filesystem::remove(trace(), error);
+  }
+  events_.reset();
+  // Files of an earlier start must hear which of their steps do not count any more, whether or not events follow.
+  if (tensorboard || has_event_files(events)) events_.emplace(events, info.position.step);
+  if (!tensorboard) events_.reset();
 }
 
 std::string RunFolder::add_epoch(const History& history) {
-  return metrics_.add(metrics_row(history, history.num_rows() - 1));
+  const std::string problem = metrics_.add(metrics_row(history, history.num_rows() - 1));
+  if (!events_) return problem;
+  const auto column = std::ranges::find(history.columns, "step") - history.columns.begin();
+  const double step = *(history.rows.end() - std::ssize(history.columns) + column);
+  return joined(problem, events_->add(static_cast<std::uint64_t>(step), epoch_events(history)));
 }
 
 std::string RunFolder::add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second) {
   const std::string norm = step.gradient_norm ? fmt::format("{}", *step.gradient_norm) : "";
-  return steps_.add(fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate, step.loss, norm,
-                                samples_per_second));
+  const std::string problem = steps_.add(fmt::format("{},{},{},{},{},{:.1f}\n", step.step, epoch, step.learning_rate,
+                                                     step.loss, norm, samples_per_second));
+  if (!events_) return problem;
+  std::vector<TaggedValue> values = {{"epoch", static_cast<double>(epoch)},
+                                     {"train/loss", step.loss},
+                                     {"train/learning_rate", step.learning_rate},
+                                     {"train/samples_per_second", samples_per_second}};
+  if (step.gradient_norm) values.push_back({"train/gradient_norm", *step.gradient_norm});
+  return joined(problem, events_->add(step.step, values));
 }
 
 std::string RunFolder::add_times(const TimesRow& row) {
@@ -112,6 +150,9 @@ std::vector<std::string> RunFolder::last_rows() {
   std::vector<std::string> problems;
   for (RowFile* file : {&metrics_, &steps_, &times_}) {
     if (std::string problem = file->finish(); !problem.empty()) problems.push_back(std::move(problem));
+  }
+  if (events_) {
+    if (std::string problem = events_->finish(); !problem.empty()) problems.push_back(std::move(problem));
   }
   return problems;
 }

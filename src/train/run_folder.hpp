@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "io/files.hpp"
 #include "train/fit.hpp"
 #include "train/stragglers.hpp"
+#include "train/tensorboard.hpp"
 
 namespace lockstep {
 
@@ -17,10 +19,11 @@ class RunFolder {
   explicit RunFolder(std::string folder) : folder_(std::move(folder)) {}
 
   [[nodiscard]] std::string checkpoints() const { return folder_ + "/checkpoints"; }
+  [[nodiscard]] std::string trace() const { return folder_ + "/trace.json"; }
 
   /// Makes the folder, writes run.toml, and brings metrics.csv, steps.csv and times.csv to the state of `info`: rows of
-  /// steps that are not done any more go. Errors: io.
-  void open(const std::string& run_toml, const CheckpointInfo& info);
+  /// steps that are not done any more go. `tensorboard`: all but the times goes to event files too. Errors: io.
+  void open(const std::string& run_toml, const CheckpointInfo& info, bool tensorboard = false);
   /// Appends the last row of `history` to metrics.csv. Returns what is wrong, if anything: the row is kept then, and
   /// written together with a later one.
   std::string add_epoch(const History& history);
@@ -38,6 +41,7 @@ class RunFolder {
   RowFile metrics_;
   RowFile steps_;
   RowFile times_;
+  std::optional<EventFile> events_;
 };
 
 /// summary.json as text.

@@ -25,7 +25,7 @@ Saver::Saver(const Communicator& comm, std::string folder, LogSink log)
 void Saver::save(Engine& engine, const CheckpointConfig& config) {
   const std::uint64_t step = engine.info.position.step;
   const auto start = std::chrono::steady_clock::now();
-  comm_.pulse().enter(Phase::saving);
+  const During saving(comm_.pulse(), Phase::saving);
   Engine::State state;
   bool wanted = comm_.is_root() && begun_step_ != step;
   if (wanted) {
@@ -80,6 +80,10 @@ void Saver::finish() {
 void Saver::tell(const CheckpointOutcome& outcome) {
   busy_ = false;
   last_ = std::chrono::steady_clock::now();
+  if (Timeline* const timeline = comm_.pulse().timeline) {
+    const auto length = std::chrono::nanoseconds(static_cast<std::int64_t>(outcome.seconds * 1e9));
+    timeline->add(Timeline::Thread::writer, Phase::saving, outcome.step, outcome.begin, outcome.begin + length);
+  }
   const double whole = build_seconds_ + outcome.seconds;
   seconds_ += whole;
   longest_ = std::max(longest_, whole);

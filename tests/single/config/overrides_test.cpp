@@ -109,6 +109,8 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                         "checkpoint.every_epochs=9",
                                         "checkpoint.every_steps=9",
                                         "log.every_steps=9",
+                                        "log.tensorboard=true",
+                                        "log.trace=true",
                                         "checkpoint.monitor=test.loss",
                                         "data.train=b.h5:/x",
                                         "data.test=b.h5:/x",

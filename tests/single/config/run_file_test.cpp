@@ -58,6 +58,8 @@ keep = 5
 monitor = "test.loss"
 [log]
 every_steps = 10
+tensorboard = true
+trace = true
 )";
 
 RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
@@ -122,6 +124,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.checkpoint.keep, 5);
   EXPECT_EQ(run.checkpoint.monitor, "test.loss");
   EXPECT_EQ(run.log.every_steps, 10);
+  EXPECT_TRUE(run.log.tensorboard);
+  EXPECT_TRUE(run.log.trace);
 }
 
 TEST(RunFile, PassesFurtherOptimizerKeysOnAsItsOptions) {

@@ -1,6 +1,7 @@
 // The files of a run folder: rebuilt from the state of the checkpoint, continued, and in the format of the contract.
 #include "train/run_folder.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <sstream>
 
 #include "support/expect_error.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lockstep {
@@ -115,6 +117,69 @@ TEST_F(RunFolderFiles, AFreshRunDropsRowsAndSummaryOfAnOlderOne) {
   folder.open("", at_step(0));
   EXPECT_EQ(text_of("steps.csv"), kStepsHeader);
   EXPECT_FALSE(std::filesystem::exists(place_ + "/summary.json"));
+}
+
+class RunFolderEvents : public RunFolderFiles {
+ protected:
+  // Of the files, in the order of their names.
+  [[nodiscard]] std::vector<std::string> events() const {
+    std::vector<std::string> names;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(place_ + "/tensorboard", none))
+      names.push_back(entry.path().filename());
+    std::ranges::sort(names);
+    return names;
+  }
+  [[nodiscard]] std::string text_of_event_file(std::size_t index) const {
+    return text_of("tensorboard/" + events().at(index));
+  }
+};
+
+// What is in them is checked by another program: parallel/records_test.py.
+TEST_F(RunFolderEvents, EveryStartHasAFileThatComesBehindTheOthers) {
+  for (const std::uint64_t step : {0, 10, 20}) {
+    RunFolder folder(place_);
+    folder.open("", at_step(step), true);
+    folder.add_step({.step = step + 1, .loss = static_cast<double>(step)}, 1, 1);
+  }
+  ASSERT_EQ(events().size(), 3U);  // within a second
+  EXPECT_NE(text_of_event_file(0).find("brain.Event:2"), std::string::npos);
+  EXPECT_NE(text_of_event_file(0).find("train/loss"), std::string::npos);
+  EXPECT_EQ(text_of_event_file(0).size(), text_of_event_file(2).size());
+  RunFolder afresh(place_);
+  afresh.open("", at_step(0), true);
+  EXPECT_EQ(events().size(), 1U);
+  EXPECT_EQ(text_of_event_file(0).find("train/loss"), std::string::npos);
+}
+
+TEST_F(RunFolderEvents, AStartWithoutEventsStillTakesBackThoseOfAnEarlierOne) {
+  RunFolder with(place_);
+  with.open("", at_step(0), true);
+  RunFolder without(place_);
+  without.open("", at_step(0));
+  EXPECT_TRUE(events().empty());
+  with.open("", at_step(0), true);
+  const std::size_t start = text_of_event_file(0).size();
+  without.open("", at_step(10));
+  without.add_step({.step = 11}, 1, 1);
+  ASSERT_EQ(events().size(), 2U);
+  EXPECT_EQ(text_of_event_file(1).size(), start);
+}
+
+TEST_F(RunFolderEvents, WhatCannotBeWrittenIsToldOnceAndWrittenLater) {
+  RunFolder folder(place_);
+  folder.open("", at_step(0), true);
+  folder.add_step({.step = 1}, 1, 1);
+  const std::size_t size = text_of_event_file(0).size();
+  {
+    const FileSizeLimit limit(size);  // the tables are shorter
+    EXPECT_NE(folder.add_step({.step = 2}, 1, 1).find("tensorboard/events"), std::string::npos);
+    EXPECT_EQ(folder.add_step({.step = 3}, 1, 1), "");
+    ASSERT_EQ(folder.last_rows().size(), 1U);
+    EXPECT_EQ(text_of_event_file(0).size(), size);
+  }
+  EXPECT_TRUE(folder.last_rows().empty());
+  EXPECT_GT(text_of_event_file(0).size(), size);
 }
 
 TEST_F(RunFolderFiles, AFolderThatCannotBeMadeIsAnError) {
