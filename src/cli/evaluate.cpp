@@ -10,7 +10,6 @@
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
 #include "train/evaluation.hpp"
-#include "train/load_dataset.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep::cli {
@@ -74,7 +73,7 @@ struct Scored {
 Scored score(const Communicator& comm, const StoredNet& stored, const CommandInput& input) {
   DataSource source;
   comm.together([&] { source = source_of(input, stored.run); });
-  const Dataset data = load_dataset(comm, source, {});
+  const Dataset data = read_scored_data(comm, source, stored.run.data, *stored.loss, stored.model->outputs());
   std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {

@@ -10,6 +10,7 @@
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
 #include "train/describe.hpp"
+#include "train/load_choice.hpp"
 #include "train/resume.hpp"
 
 namespace lockstep {
@@ -63,7 +64,9 @@ class Preparation {
       r_.run = resolve_run(r_.run, comm_.size());
       loss = make_loss(r_.run.model.loss);
     });
-    r_.data = read_run_data(comm_, r_.run.data, static_cast<std::uint64_t>(r_.run.seed), *loss);
+    resolve_load(comm_, r_.run, notices);
+    for (const std::string& text : std::exchange(notices, {})) log(LogLevel::notice, text);
+    r_.data = read_run_data(comm_, r_.run, *loss, [this](const std::string& text) { log(LogLevel::info, text); });
     std::optional<EngineParts> parts;
     comm_.together([&] {
       r_.deadline.emplace(r_.run.train.time_limit, options_.started);
@@ -114,6 +117,7 @@ class Preparation {
   void describe() {
     for (const std::string& text : describe_run(*r_.engine, r_.data, r_.epoch, r_.total_steps))
       log(LogLevel::info, text);
+    if (const std::string text = describe_stream(*r_.engine, r_.data); !text.empty()) log(LogLevel::info, text);
     if (const std::string text = r_.deadline->describe(); !text.empty()) log(LogLevel::info, text);
     for (const std::string& text : exchange_notices(*r_.engine)) log(LogLevel::notice, text);
     if (kept_) {
