@@ -40,6 +40,10 @@ struct DataConfig {
   std::string normalize = "none";       ///< none | standard | minmax, fitted on train
   std::optional<std::int64_t> classes;  ///< unset: the file's class list, or the largest label + 1
   double validation = 0;                ///< share of the training samples that is held out and scored; 0: none
+  std::string load = "auto";            ///< auto | memory | stream: held in memory, or read while training
+  std::string memory_limit = "4GiB";    ///< auto: the most that is held in memory
+  std::string window = "32MiB";         ///< stream: memory for a shard's samples
+  std::optional<std::int64_t> block;    ///< stream: samples that are read in one go; unset: by window and file
 };
 
 struct ModelConfig {

@@ -36,13 +36,16 @@ struct LocalSamples {
 
 /// Where the time of a step went on this rank [seconds].
 struct StepTimes {
+  double input = 0;    ///< waited for samples to be read, where they are streamed
   double gather = 0;   ///< samples converted and normalised
   double forward = 0;  ///< with the loss
   double backward = 0;
   double wait = 0;           ///< for other ranks of the host, where the exchange can tell (node)
   double communication = 0;  ///< for data of other hosts: what is not hidden behind the rest (node)
   double exchange = 0;       ///< gradients combined, weights updated and published
-  [[nodiscard]] double total() const noexcept { return gather + forward + backward + wait + communication + exchange; }
+  [[nodiscard]] double total() const noexcept {
+    return input + gather + forward + backward + wait + communication + exchange;
+  }
 };
 
 /// What one step did; the same on every rank but for the times.

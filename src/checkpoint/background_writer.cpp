@@ -1,34 +1,20 @@
 #include "checkpoint/background_writer.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
 
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <system_error>
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/retention.hpp"
+#include "core/quiet_thread.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 
-// Signals are the main thread's: the new one inherits that all are blocked.
-BackgroundWriter::BackgroundWriter() try {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-} catch (const std::system_error& error) {
-  throw Error(ErrorKind::internal, fmt::format("no thread for writing checkpoints can be started: {}", error.what()));
-}
+BackgroundWriter::BackgroundWriter() : thread_(start_quiet_thread("writing checkpoints", [this] { run(); })) {}
 
 BackgroundWriter::~BackgroundWriter() {
   {

@@ -12,7 +12,6 @@
 #include "comm/communicator.hpp"
 #include "data/dataset.hpp"
 #include "train/evaluation.hpp"
-#include "train/load_dataset.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep::cli {
@@ -55,7 +54,7 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     }
     source.y = input.options["labels"].as<std::string>();
   });
-  const Dataset data = load_dataset(comm, source, {});
+  const Dataset data = read_scored_data(comm, source, stored.run.data, *stored.loss, stored.model->outputs());
   std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {

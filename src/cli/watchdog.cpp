@@ -1,7 +1,6 @@
 #include "cli/watchdog.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "cli/signals.hpp"
 #include "comm/cores.hpp"
+#include "core/quiet_thread.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -42,17 +42,7 @@ Watchdog::Watchdog(int rank) {
   pulses_ = {&own_};
   views_ = {RankView{.rank = rank, .pid = getpid()}};
   host_ = "this host";
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);  // signals are the main thread's
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_quiet_thread("the watch over stalled ranks", [this] { run(); });
 }
 
 Watchdog::~Watchdog() {

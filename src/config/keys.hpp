@@ -23,6 +23,7 @@ struct KeyInfo {
 inline constexpr std::string_view kExchangeNames[] = {"node", "tree", "allreduce"};
 inline constexpr std::string_view kWireNames[] = {"float32", "bfloat16"};
 inline constexpr std::string_view kOnNonfiniteNames[] = {"stop", "skip"};
+inline constexpr std::string_view kLoadNames[] = {"auto", "memory", "stream"};
 inline constexpr std::string_view kNormalizeNames[] = {"none", "standard", "minmax"};
 
 /// Calls visit(KeyInfo, member) for every key, in the order of the documentation. Run: RunConfig or const RunConfig.
@@ -51,6 +52,20 @@ void visit_keys(Run& run, Visitor&& visit) {
                 "0: none",
                 not_negative},
         run.data.validation);
+  visit(KeyInfo{"data.load",
+                "memory (once a host), stream (for data larger than memory) or auto: memory up to data.memory_limit",
+                Bound::any, kLoadNames},
+        run.data.load);
+  visit(KeyInfo{.name = "data.memory_limit",
+                .what = "training and test data up to this are held in memory where data.load is auto",
+                .may_change = true},
+        run.data.memory_limit);
+  visit(KeyInfo{"data.window", "stream: memory for a shard's samples; half is shuffled, half is read ahead"},
+        run.data.window);
+  visit(KeyInfo{"data.block",
+                "stream: samples that lie together in the file and are read in one go; unset: by window and file",
+                positive},
+        run.data.block);
 
   visit(KeyInfo{"model.loss",
                 "mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight) or softmax_cross_entropy "

@@ -18,7 +18,9 @@ enum class RandomPurpose : std::uint32_t {
   order = 3,
   bench = 4,
   validation = 5,
-  deal = 6
+  deal = 6,
+  blocks = 7,
+  window = 8
 };
 
 /// Names a stream of random numbers.

@@ -51,39 +51,50 @@ Table read_table(TableReader& reader) {
   return {header.type, header.rows, header.columns, memory->view(), memory};
 }
 
-/// The largest label. Errors: data, when one is outside [0, limit).
-std::uint64_t check_labels(const Dataset& data, std::uint64_t limit, const std::string& why) {
-  const std::string name = data.source + ": y";
-  if (!data.y.is_integer()) {
-    throw Error(ErrorKind::data, name +
-                                     " holds floating-point numbers; a loss over classes needs labels of an integer "
-                                     "type. Store y as integers, or take a loss for values, such as mse");
-  }
-  if (data.y.columns != 1) {
-    throw Error(ErrorKind::data, name + " has " + std::to_string(data.y.columns) +
-                                     " columns; a loss over classes needs one label a sample, [n], counted from 0");
-  }
-  return visit_element_type(data.y.type, [&](auto zero) -> std::uint64_t {
+void count(const Table& y, LabelCounts& counts) {
+  visit_element_type(y.type, [&](auto zero) {
+    for (const auto value : values<decltype(zero)>(y)) {
+      const auto label = static_cast<std::uint64_t>(value);
+      counts.largest = std::max(counts.largest, label);
+      if (label >= LabelCounts::kMostCounted) continue;
+      if (label >= counts.samples.size()) counts.samples.resize(label + 1);
+      ++counts.samples[label];
+    }
+  });
+}
+
+void check_labels(const TargetRule& rule, const Table& y, const std::string& source, std::size_t first) {
+  visit_element_type(y.type, [&](auto zero) {
     using T = decltype(zero);
-    std::uint64_t largest = 0;
-    const std::span<const T> labels = values<T>(data.y);
+    const std::span<const T> labels = values<T>(y);
     for (std::size_t r = 0; r < labels.size(); ++r) {
       const T label = labels[r];
-      if (label < T{0} || static_cast<std::uint64_t>(label) >= limit) {
-        throw Error(ErrorKind::data, name + ", row " + std::to_string(r) + " (counted from 0) is label " +
-                                         std::to_string(label) + "; expected 0 to " + std::to_string(limit - 1) + ", " +
-                                         why);
+      if (label < T{0} || static_cast<std::uint64_t>(label) >= rule.limit) {
+        throw Error(ErrorKind::data, fmt::format("{}: y, row {} (counted from 0) is label {}; expected 0 to {}, {}",
+                                                 source, first + r, +label, rule.limit - 1, rule.why));
       }
-      largest = std::max(largest, static_cast<std::uint64_t>(label));
     }
-    return largest;
+  });
+}
+
+void check_unit_interval(const Table& y, const std::string& source, std::size_t first) {
+  visit_element_type(y.type, [&](auto zero) {
+    const auto all = values<decltype(zero)>(y);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto value = static_cast<double>(all[i]);
+      if (value >= 0 && value <= 1) continue;
+      throw Error(ErrorKind::data,
+                  fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}", source,
+                              first + i / y.columns, value));
+    }
   });
 }
 
 }  // namespace
 
 void Table::row(std::size_t row, std::span<double> out) const {
-  if (row >= rows || out.size() != columns) throw Error(ErrorKind::usage, "Table::row: no such row, or another width");
+  if (row >= rows || out.size() != columns || bytes.size() != size_bytes())
+    throw Error(ErrorKind::usage, "Table::row: no such row, or another width");
   visit_element_type(type, [&](auto zero) {
     const auto from = values<decltype(zero)>(*this).subspan(row * columns, columns);
     std::transform(from.begin(), from.end(), out.begin(), [](auto value) { return static_cast<double>(value); });
@@ -107,30 +118,72 @@ Dataset read_dataset(const DataSource& source, std::span<const std::string> fold
   return data;
 }
 
-std::size_t count_classes(const Dataset& train, const Dataset* test, std::optional<std::int64_t> configured) {
+TargetRule label_rule(std::optional<std::int64_t> configured, const std::vector<std::string>& train_names,
+                      const std::string& train_source) {
   // Labels are 32 bits wide once gathered.
   constexpr std::uint64_t most = std::numeric_limits<std::int32_t>::max();
-  std::uint64_t limit = most;
-  std::string why = "the most that labels may be";
+  TargetRule rule{TargetRule::Kind::labels, most, "the most that labels may be"};
   if (configured) {
     if (*configured < 1 || static_cast<std::uint64_t>(*configured) > most) {
       throw Error(ErrorKind::config,
                   "data.classes is " + std::to_string(*configured) + "; expected 1 to " + std::to_string(most));
     }
-    limit = static_cast<std::uint64_t>(*configured);
-    why = "since data.classes is " + std::to_string(limit);
-  } else if (!train.class_names.empty()) {
-    limit = train.class_names.size();
-    why = "since the class list of " + train.source + " has " + std::to_string(limit) + " names";
+    rule.limit = static_cast<std::uint64_t>(*configured);
+    rule.why = "since data.classes is " + std::to_string(rule.limit);
+  } else if (!train_names.empty()) {
+    rule.limit = train_names.size();
+    rule.why = "since the class list of " + train_source + " has " + std::to_string(rule.limit) + " names";
   }
-  std::uint64_t largest = check_labels(train, limit, why);
-  if (test != nullptr) largest = std::max(largest, check_labels(*test, limit, why));
+  return rule;
+}
+
+void check_target_type(const TargetRule& rule, const Table& y, const std::string& source) {
+  if (rule.kind != TargetRule::Kind::labels) return;
+  if (!y.is_integer()) {
+    throw Error(ErrorKind::data, source +
+                                     ": y holds floating-point numbers; a loss over classes needs labels of an integer "
+                                     "type. Store y as integers, or take a loss for values, such as mse");
+  }
+  if (y.columns != 1) {
+    throw Error(ErrorKind::data, source + ": y has " + std::to_string(y.columns) +
+                                     " columns; a loss over classes needs one label a sample, [n], counted from 0");
+  }
+}
+
+void check_targets_held(const TargetRule& rule, const Table& y, const std::string& source, std::size_t first,
+                        LabelCounts* counts) {
+  if (rule.kind == TargetRule::Kind::unit_interval) check_unit_interval(y, source, first);
+  if (rule.kind != TargetRule::Kind::labels) return;
+  check_labels(rule, y, source, first);
+  if (counts != nullptr) count(y, *counts);
+}
+
+std::size_t count_classes(const Dataset& train, const Dataset* test, std::optional<std::int64_t> configured) {
+  const TargetRule rule = label_rule(configured, train.class_names, train.source);
+  std::uint64_t largest = 0;
+  for (const Dataset* data : {&train, test}) {
+    if (data == nullptr) continue;
+    check_target_type(rule, data->y, data->source);
+    if (data->streamed() && !data->labels) throw Error(ErrorKind::usage, "count_classes: labels that were not counted");
+    if (data->streamed() && data->labels->largest >= rule.limit) {
+      throw Error(ErrorKind::data, fmt::format("{}: y holds label {}; expected 0 to {}, {}", data->source,
+                                               data->labels->largest, rule.limit - 1, rule.why));
+    }
+    LabelCounts counts;
+    if (!data->streamed()) check_targets_held(rule, data->y, data->source, 0, &counts);
+    largest = std::max(largest, data->streamed() ? data->labels->largest : counts.largest);
+  }
   const bool known = configured || !train.class_names.empty();
-  return static_cast<std::size_t>(known ? limit : largest + 1);
+  return static_cast<std::size_t>(known ? rule.limit : largest + 1);
 }
 
 std::vector<std::int64_t> count_labels(const Dataset& data, std::size_t classes, RowList rows) {
   std::vector<std::int64_t> counts(classes, 0);
+  if (data.streamed()) {  // counted when it was passed over
+    std::ranges::copy(std::span(data.labels->samples).first(std::min(classes, data.labels->samples.size())),
+                      counts.begin());
+    return counts;
+  }
   visit_element_type(data.y.type, [&](auto zero) {
     const auto labels = values<decltype(zero)>(data.y);
     const std::size_t count = rows.empty() ? labels.size() : rows.size();

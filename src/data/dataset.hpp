@@ -1,4 +1,5 @@
-// Samples in memory, in the type they are stored in; converted and normalised when a batch is gathered.
+// Samples in the type they are stored in, converted and normalised when a batch is gathered: in memory, or, of a
+// streamed data set, in their file.
 #pragma once
 
 #include <cstddef>
@@ -22,11 +23,13 @@ struct Table {
   ElementType type = ElementType::f32;
   std::size_t rows = 0;
   std::size_t columns = 0;                ///< the product of all dimensions behind the first
-  std::span<const std::byte> bytes = {};  ///< row-major, machine byte order
+  std::span<const std::byte> bytes = {};  ///< row-major, machine byte order; empty where the rows are in a file
   /// Whose memory it is: one rank's, or a host's (train/load_dataset.hpp). Shared by the copies of a table, and by x
   /// and y of a data set that lie in one piece of memory.
   std::shared_ptr<const void> owner = {};
 
+  /// Of all rows, held or not.
+  [[nodiscard]] std::size_t size_bytes() const noexcept { return rows * columns * bytes_of(type); }
   [[nodiscard]] bool is_integer() const noexcept { return type != ElementType::f32 && type != ElementType::f64; }
   /// Row `row` as doubles into `out` [columns].
   void row(std::size_t row, std::span<double> out) const;
@@ -39,6 +42,15 @@ template <class T>
   return {kElementType<T>, owner->size() / columns, columns, std::as_bytes(std::span(*owner)), owner};
 }
 
+struct OpenDataset;
+
+/// What labels were found.
+struct LabelCounts {
+  std::uint64_t largest = 0;
+  std::vector<std::int64_t> samples;  ///< [label] how many have it; of labels below kMostCounted
+  static constexpr std::uint64_t kMostCounted = 65536;
+};
+
 /// x and y of one split, checked: equal lengths, at least one sample, all finite.
 struct Dataset {
   std::string source;                    ///< as the run file names it, for messages
@@ -46,9 +58,15 @@ struct Dataset {
   Table y;                               ///< [n, 1] for labels, [n, k] for values
   std::vector<std::string> class_names;  ///< from the file, may be empty
   std::string fingerprint;               ///< over types, shapes and bytes, see data/fingerprint.hpp
+  /// Where the rows of a streamed data set are read, from one thread at a time: its tables hold none. Null: they are
+  /// held. Shared by the copies of the data set.
+  std::shared_ptr<OpenDataset> file = {};
+  std::optional<LabelCounts> labels = {};  ///< of a streamed one whose y was checked for labels
 
   [[nodiscard]] std::size_t samples() const noexcept { return x.rows; }
   [[nodiscard]] std::size_t inputs() const noexcept { return x.columns; }
+  [[nodiscard]] bool streamed() const noexcept { return file != nullptr; }
+  /// That are held.
   [[nodiscard]] std::size_t bytes() const noexcept { return x.bytes.size() + y.bytes.size(); }
 };
 
@@ -62,8 +80,29 @@ struct Dataset {
 /// Errors: data, naming the first such row and its column.
 void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first = 0);
 
+/// What y must hold for a loss.
+struct TargetRule {
+  enum class Kind { values, unit_interval, labels } kind = Kind::values;
+  std::uint64_t limit = 0;  ///< labels are below it
+  std::string why = {};     ///< the limit's reason
+};
+
+/// The rule of labels: they are below the number of classes `configured`, or that of the names of `train_names`, the
+/// class list of data set `train_source`, where one of them is known. Errors: config.
+[[nodiscard]] TargetRule label_rule(std::optional<std::int64_t> configured, const std::vector<std::string>& train_names,
+                                    const std::string& train_source);
+
+/// Checks that y of data set `source` has the type and columns that `rule` needs. Errors: data.
+void check_target_type(const TargetRule& rule, const Table& y, const std::string& source);
+
+/// Checks all rows of `y`, of which the first is row `first` of data set `source`; `counts`, unless null, takes its
+/// labels. Errors: data, naming the row.
+void check_targets_held(const TargetRule& rule, const Table& y, const std::string& source, std::size_t first,
+                        LabelCounts* counts);
+
 /// The number of classes: `configured`, else the file's class list, else the largest label of both splits + 1.
-/// Checks that y holds integers in [0, classes) in one column. `test` may be null.
+/// Checks that y holds integers in [0, classes) in one column; that of a streamed data set was checked before. `test`
+/// may be null.
 /// Errors: data (not integer labels, out of range), naming file and row.
 [[nodiscard]] std::size_t count_classes(const Dataset& train, const Dataset* test,
                                         std::optional<std::int64_t> configured);

@@ -85,9 +85,9 @@ class Ranges {
 };
 
 /// Counts of labels, as long as all numbers are labels.
-class LabelCounts {
+class LabelTally {
  public:
-  explicit LabelCounts(bool possible) : possible_(possible) {}
+  explicit LabelTally(bool possible) : possible_(possible) {}
 
   template <class T>
   void add(std::span<const T> values) {
@@ -123,12 +123,13 @@ void measure(const h5::File& file, TableDescription& table, bool may_be_labels) 
   const std::size_t row_bytes = columns * bytes_of(*table.info.type);
   const std::size_t block = std::min(rows, block_rows(table, row_bytes));
   Ranges ranges(columns);
-  LabelCounts labels(may_be_labels && integers && columns == 1);
+  LabelTally labels(may_be_labels && integers && columns == 1);
   Buffer<std::byte> memory(block * row_bytes);
+  const h5::Rows stored(file, table.path);
   for (std::size_t begin = 0; begin < rows; begin += block) {
     const Range part{begin, std::min(begin + block, rows)};
     const auto bytes = memory.view().first(part.size() * row_bytes);
-    file.read_rows(table.path, part, bytes);
+    stored.read(part, bytes);
     visit_element_type(*table.info.type, [&](auto zero) {
       using T = decltype(zero);
       const std::span values(reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T));

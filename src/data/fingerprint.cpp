@@ -18,7 +18,7 @@ void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashByt
 std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes) {
   Hash hash;
   for (const Table* table : {&x, &y}) {
-    const std::size_t blocks = fingerprint_blocks(table->bytes.size());
+    const std::size_t blocks = fingerprint_blocks(table->size_bytes());
     if (hashes.size() < blocks) throw Error(ErrorKind::usage, "fingerprint: too few hashes");
     hash.integer(static_cast<std::uint64_t>(table->type));
     hash.integer(table->rows);

@@ -25,7 +25,7 @@ inline constexpr std::size_t kFingerprintBlock = std::size_t{1} << 20U;  // part
 /// Hashes of blocks `blocks`, which count over x and then y, into `hashes` [blocks.size()].
 void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes);
 
-/// The fingerprint from the hashes of all blocks. Errors: usage (another number of them).
+/// The fingerprint from the hashes of all blocks; the rows need not be held. Errors: usage (another number of them).
 [[nodiscard]] std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes);
 
 }  // namespace lockstep

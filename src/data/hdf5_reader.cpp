@@ -1,4 +1,5 @@
 // Samples from HDF5: data sets x [n, ...] and y [n] or [n, k] in one group.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "data/readers.hpp"
@@ -13,9 +14,10 @@ std::string inside(const std::string& group, const std::string& name) {
 
 class Hdf5Table final : public TableReader {
  public:
-  Hdf5Table(std::shared_ptr<const h5::File> file, std::string path) : file_(std::move(file)), path_(std::move(path)) {
-    const h5::DatasetInfo info = file_->info(path_);
-    const std::string name = file_->name() + ": " + path_;
+  Hdf5Table(std::shared_ptr<const h5::File> file, const std::string& path)
+      : file_(std::move(file)), rows_(*file_, path) {
+    const h5::DatasetInfo& info = rows_.info();
+    const std::string name = file_->name() + ": " + path;
     if (!info.type) {
       throw Error(ErrorKind::data,
                   name + " does not hold plain numbers; expected float32, float64, or integers of 8 to 64 bits");
@@ -24,13 +26,15 @@ class Hdf5Table final : public TableReader {
       throw Error(ErrorKind::data, name + " is a single number; expected one row a sample: [n, ...]");
     }
     header_ = make_header(name, *info.type, info.shape);
+    header_.chunk_rows = std::min(rows_.chunk_rows(), info.shape.front());
+    header_.chunk_bytes = rows_.chunk_bytes();
   }
 
-  void read(Range rows, std::span<std::byte> out) override { file_->read_rows(path_, rows, out); }
+  void read(Range rows, std::span<std::byte> out) override { rows_.read(rows, out); }
 
  private:
   std::shared_ptr<const h5::File> file_;  // shared by the readers of x and y
-  std::string path_;
+  h5::Rows rows_;
 };
 
 void expect_group(const h5::File& file, const std::string& group) {

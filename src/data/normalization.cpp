@@ -1,97 +1,25 @@
-// Statistics of columns in fixed blocks and a fixed tree, and gathering rows as normalised floats.
+// Fitting a normalisation to columns, and gathering rows as normalised floats.
 #include "data/normalization.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <string>
 
 #include "core/range.hpp"
-#include "core/tree.hpp"
 #include "core/vector_clones.hpp"
+#include "data/column_statistics.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kBlockRows = 1024;  // part of the definition: another size gives other bits
 constexpr std::size_t kStripColumns = 512;
 constexpr std::size_t kRowsAhead = 2;  // 31 to 19 us for 64 rows of 784 floats
 
 template <class T>
 std::span<const T> row_of(const Table& table, std::size_t row) {
   return {reinterpret_cast<const T*>(table.bytes.data()) + row * table.columns, table.columns};
-}
-
-/// Per column of some columns, over some rows.
-struct Statistics {
-  double count = 0;
-  std::vector<double> mean;
-  std::vector<double> m2;  // sum of (value - mean)^2
-  std::vector<double> smallest;
-  std::vector<double> largest;
-};
-
-/// What statistics are taken over: `rows` of some columns.
-struct Sample {
-  const Table& table;
-  Range columns;
-  RowList rows;
-  [[nodiscard]] std::size_t num_rows() const noexcept { return rows.empty() ? table.rows : rows.size(); }
-};
-
-template <class T>
-Statistics of_block(const Sample& sample, Range rows) {
-  const Range chosen = sample.columns;
-  const std::size_t columns = chosen.size();
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  Statistics block{static_cast<double>(rows.size()), std::vector<double>(columns), std::vector<double>(columns),
-                   std::vector<double>(columns, infinity), std::vector<double>(columns, -infinity)};
-  for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    const std::span<const T> row = row_of<T>(sample.table, row_at(sample.rows, r)).subspan(chosen.begin, columns);
-    for (std::size_t c = 0; c < columns; ++c) {
-      const auto value = static_cast<double>(row[c]);
-      block.mean[c] += value;
-      block.smallest[c] = std::min(block.smallest[c], value);
-      block.largest[c] = std::max(block.largest[c], value);
-    }
-  }
-  for (double& mean : block.mean) mean /= block.count;
-  for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    const std::span<const T> row = row_of<T>(sample.table, row_at(sample.rows, r)).subspan(chosen.begin, columns);
-    for (std::size_t c = 0; c < columns; ++c) {
-      const double difference = static_cast<double>(row[c]) - block.mean[c];
-      block.m2[c] += difference * difference;
-    }
-  }
-  return block;
-}
-
-/// Chan, Golub and LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
-void merge(Statistics& left, const Statistics& right) {
-  const double count = left.count + right.count;
-  for (std::size_t c = 0; c < left.mean.size(); ++c) {
-    const double delta = right.mean[c] - left.mean[c];
-    left.mean[c] += delta * (right.count / count);
-    left.m2[c] += right.m2[c] + delta * delta * (left.count * right.count / count);
-    left.smallest[c] = std::min(left.smallest[c], right.smallest[c]);
-    left.largest[c] = std::max(left.largest[c], right.largest[c]);
-  }
-  left.count = count;
-}
-
-/// Statistics of a node of the tree over blocks.
-template <class T>
-Statistics of_blocks(const Sample& sample, Range blocks) {
-  if (blocks.size() == 1) {
-    return of_block<T>(sample, {blocks.begin * kBlockRows, std::min(blocks.end * kBlockRows, sample.num_rows())});
-  }
-  const std::size_t mid = tree_split(blocks);
-  Statistics node = of_blocks<T>(sample, {blocks.begin, mid});
-  merge(node, of_blocks<T>(sample, {mid, blocks.end}));
-  return node;
 }
 
 // A strip of columns. Shapes: all [columns of the strip].
@@ -125,6 +53,8 @@ void fetch_row(std::span<const T> row) {
 }
 
 void check_rows(const Table& table, std::span<const std::uint32_t> rows) {
+  if (table.bytes.size() != table.size_bytes())
+    throw Error(ErrorKind::usage, "gather: a table whose rows are not held");
   for (const std::uint32_t row : rows) {
     if (row >= table.rows) {
       throw Error(ErrorKind::usage,
@@ -157,20 +87,8 @@ void fit_columns(NormalizeMethod method, const Table& table, Range columns, std:
   if (columns.end > table.columns || shift.size() != columns.size() || scale.size() != columns.size()) {
     throw Error(ErrorKind::usage, "fit_columns: no such columns, or another number of results");
   }
-  const Sample sample{table, columns, rows};
-  const std::size_t blocks = (sample.num_rows() + kBlockRows - 1) / kBlockRows;
-  const Statistics all = visit_element_type(table.type, [&](auto zero) {
-    return of_blocks<decltype(zero)>(sample, {0, blocks});
-  });
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    const double span = all.largest[c] - all.smallest[c];
-    const bool minmax = method == NormalizeMethod::minmax;
-    // A mean of equal numbers may round to a neighbour; a constant column becomes exactly 0.
-    shift[c] = minmax || span == 0 ? all.smallest[c] : all.mean[c];
-    const double spread = minmax ? span : std::sqrt(all.m2[c] / all.count);
-    // Below that a spread is that of a constant column: dividing by it would leave the range of double.
-    scale[c] = span == 0 || spread < std::numeric_limits<double>::min() ? 1 : spread;
-  }
+  const std::size_t samples = rows.empty() ? table.rows : rows.size();
+  finish_columns(method, statistics_of(table, columns, {0, statistics_blocks(samples)}, rows), shift, scale);
 }
 
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,

@@ -93,7 +93,7 @@ std::string shape_text(std::span<const std::size_t> shape) {
 }
 
 TableHeader make_header(const std::string& name, ElementType type, std::span<const std::size_t> shape) {
-  TableHeader header{name, type, shape.front(), 1, {shape.begin(), shape.end()}};
+  TableHeader header{name, type, shape.front(), 1, {shape.begin(), shape.end()}, 1, 0};
   for (const std::size_t dim : shape.subspan(1)) header.columns *= dim;
   return header;
 }

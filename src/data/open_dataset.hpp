@@ -21,6 +21,8 @@ struct TableHeader {
   std::size_t rows = 0;
   std::size_t columns = 0;              ///< the product of all dimensions behind the first
   std::vector<std::size_t> shape = {};  ///< [rows, ...]
+  std::size_t chunk_rows = 1;   ///< rows that the file keeps together and that are read together, packed perhaps
+  std::size_t chunk_bytes = 0;  ///< of them, unpacked; 0: each row is read for itself
 
   [[nodiscard]] std::size_t row_bytes() const noexcept { return columns * bytes_of(type); }
   [[nodiscard]] std::size_t bytes() const noexcept { return rows * row_bytes(); }

@@ -52,6 +52,41 @@ struct DatasetStorage {
   std::size_t bytes = 0;                  ///< taken in the file
 };
 
+class File;
+
+/// A data set that is kept open to read rows of it, in any order. What a file keeps in chunks stays in HDF5's cache, up
+/// to a row of them, so that rows of the same chunks that are read one after the other are not unpacked twice.
+class Rows {
+ public:
+  /// `file` must outlive it. Errors: data (see File::info; chunks of no size).
+  Rows(const File& file, const std::string& path);
+
+  [[nodiscard]] const DatasetInfo& info() const noexcept { return info_; }
+  /// Rows that lie in the same chunks; 1 where there are none.
+  [[nodiscard]] std::size_t chunk_rows() const noexcept { return chunk_rows_; }
+  /// Bytes of the chunks of a row, all of which are read for it; 0 where there are none.
+  [[nodiscard]] std::size_t chunk_bytes() const noexcept { return chunk_bytes_; }
+  /// Reads rows `rows`, which count along the first dimension, in the stored type and machine byte order.
+  /// Does not hold HDF5's lock where the rows lie in the file as they are, so that a slow disk keeps nobody else from
+  /// HDF5. Errors: data (damaged; the file has become shorter since it was opened), io, usage.
+  void read(Range rows, std::span<std::byte> out) const;
+
+ private:
+  void look_at_layout(std::int64_t dataset);
+  void read_by_descriptor(std::size_t at, std::span<std::byte> out) const;
+  void check_length() const;
+
+  std::string file_name_;
+  std::string path_;
+  DatasetInfo info_;
+  std::size_t chunk_rows_ = 1;
+  std::size_t chunk_bytes_ = 0;
+  int fd_ = -1;                          // HDF5's own; -1: none
+  std::size_t file_bytes_ = 0;           // when it was opened
+  std::optional<std::size_t> plain_at_;  // where the numbers lie in the file just as they are read; unset: they do not
+  Handle dataset_;
+};
+
 /// The bytes of a file that was built in memory. HDF5 knows nothing of them any more.
 class FileImage {
  public:
@@ -117,8 +152,6 @@ class File {
   void read(const std::string& path, std::span<float> out) const;
   void read(const std::string& path, std::span<double> out) const;
   void read(const std::string& path, std::span<std::int64_t> out) const;
-  /// Reads rows `rows`, which count along the first dimension, in the stored type and machine byte order.
-  void read_rows(const std::string& path, Range rows, std::span<std::byte> out) const;
   /// One string, of fixed or variable length.
   [[nodiscard]] std::string read_text(const std::string& path) const;
 
@@ -148,6 +181,7 @@ class File {
   [[nodiscard]] Frame take_frame() &&;
 
  private:
+  friend class Rows;
   struct Memory;    // of an image that is being built
   struct Reserved;  // the arrays of a frame, and its file
   void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;

@@ -108,6 +108,25 @@ Handle open_object(hid_t file, const std::string& name, const std::string& path)
               name + ": there is no " + path + "; " + nearest + " holds " + join(names_in(parent.get(), name)));
 }
 
+Handle open_dataset(hid_t file, const std::string& name, const std::string& path) {
+  Handle object = open_object(file, name, path);
+  if (H5Iget_type(object.get()) != H5I_DATASET) {
+    throw Error(ErrorKind::data, name + ": expected a data set at " + path + ", found a group or a type");
+  }
+  return object;
+}
+
+std::vector<std::size_t> chunk_of(hid_t created, std::size_t dims, const std::string& name, const std::string& path) {
+  std::vector<hsize_t> chunk(dims);
+  const int found = H5Pget_chunk(created, static_cast<int>(dims), chunk.data());
+  if (found != static_cast<int>(dims) || std::find(chunk.begin(), chunk.end(), hsize_t{0}) != chunk.end()) {
+    throw Error(ErrorKind::data, name + ": the chunks of " + path +
+                                     " have no size, or other dimensions than it; the "
+                                     "file is damaged");
+  }
+  return {chunk.begin(), chunk.end()};
+}
+
 hid_t native(ElementType type) {
   switch (type) {
     case ElementType::f32:

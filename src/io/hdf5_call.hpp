@@ -58,6 +58,14 @@ class Lock {
 /// Opens the object at absolute `path` of file `name`. Errors: data, telling what the nearest group holds instead.
 [[nodiscard]] Handle open_object(hid_t file, const std::string& name, const std::string& path);
 
+/// The same for a data set. Errors: data (something else is there).
+[[nodiscard]] Handle open_dataset(hid_t file, const std::string& name, const std::string& path);
+
+/// The shape of a chunk, [dims]; `created`: the properties of a data set in chunks. Errors: data (HDF5 1.10 divides by
+/// a size of 0).
+[[nodiscard]] std::vector<std::size_t> chunk_of(hid_t created, std::size_t dims, const std::string& name,
+                                                const std::string& path);
+
 /// Names in an open group, in alphabetical order.
 [[nodiscard]] std::vector<std::string> names_in(hid_t group, const std::string& name);
 

@@ -66,6 +66,7 @@ void check_claim(hid_t dataset, std::span<const std::size_t> shape, std::size_t 
   }
   std::size_t bound = 0;
   if (layout == H5D_CHUNKED) {
+    (void)chunk_of(created.get(), shape.size(), name, path);
     const std::size_t stored = H5Dget_storage_size(dataset);
     if (__builtin_mul_overflow(stored, std::size_t{4096}, &bound)) bound = stored;
     bound += 16 * mib;
@@ -84,14 +85,6 @@ void check_claim(hid_t dataset, std::span<const std::size_t> shape, std::size_t 
                                      (claimed ? std::to_string(*claimed) : std::string("more than 2^63")) +
                                      " bytes, more than the file can hold; it is damaged or was never written in full");
   }
-}
-
-Handle open_dataset(hid_t file, const std::string& name, const std::string& path) {
-  Handle object = open_object(file, name, path);
-  if (H5Iget_type(object.get()) != H5I_DATASET) {
-    throw Error(ErrorKind::data, name + ": expected a data set at " + path + ", found a group or a type");
-  }
-  return object;
 }
 
 Handle open_attribute(hid_t file, const std::string& name, const std::string& path, const std::string& attribute) {
@@ -246,33 +239,6 @@ void File::read_bytes(const std::string& path, ElementType type, std::span<std::
   if (out.size() % bytes_of(type) != 0) throw Error(ErrorKind::usage, "read_bytes: a part of an element");
   const std::string at = absolute(path);
   read_elements(*this, open_dataset(file_.get(), name_, at), at, native(type), out.size() / bytes_of(type), out.data());
-}
-
-void File::read_rows(const std::string& path, Range rows, std::span<std::byte> out) const {
-  const Lock lock;
-  const std::string at = absolute(path);
-  const DatasetInfo stored = info(at);
-  if (!stored.type) throw Error(ErrorKind::data, name_ + ": " + at + " does not hold plain numbers");
-  if (stored.shape.empty() || rows.begin > rows.end || rows.end > stored.shape.front()) {
-    throw Error(ErrorKind::usage, name_ + ": " + at + " has no such rows");
-  }
-  std::vector<hsize_t> start(stored.shape.size(), 0);
-  std::vector<hsize_t> count(stored.shape.begin(), stored.shape.end());
-  start.front() = rows.begin;
-  count.front() = rows.size();
-  hsize_t elements = 1;
-  for (const hsize_t dim : count) elements *= dim;
-  if (out.size() != elements * bytes_of(*stored.type)) {
-    throw Error(ErrorKind::usage, name_ + ": memory of another size than the rows of " + at);
-  }
-  if (elements == 0) return;
-  const Handle dataset = open_dataset(file_.get(), name_, at);
-  const Handle space = checked(H5Dget_space(dataset.get()), ErrorKind::data, name_, at + ": no shape");
-  const Handle memory = checked(H5Screate_simple(1, &elements, nullptr), ErrorKind::internal, name_, at);
-  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
-      H5Dread(dataset.get(), native(*stored.type), memory.get(), space.get(), H5P_DEFAULT, out.data()) < 0) {
-    fail(ErrorKind::data, name_, at + " cannot be read");
-  }
 }
 
 std::string File::read_text(const std::string& path) const {

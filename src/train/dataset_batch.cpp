@@ -26,17 +26,7 @@ void DatasetBatch::gather(std::size_t shard, const BatchRows& rows) {
   const Range part = shards_.rows(samples(), shard);
   const auto chosen = std::span<const std::uint32_t>(order_).subspan(positions_.begin + part.begin, part.size());
   std::ranges::copy(chosen, rows.samples.begin());
-  gather_samples(data_, normalization_, chosen, rows);
-}
-
-void gather_samples(const Dataset& data, const Normalization& normalization, std::span<const std::uint32_t> samples,
-                    const BatchRows& rows) {
-  gather_rows(data.x, normalization.x, samples, rows.x);
-  if (rows.labels.empty()) {
-    gather_rows(data.y, normalization.y, samples, rows.values);
-  } else {
-    gather_labels(data.y, samples, rows.labels);
-  }
+  gather_samples(data_.x, data_.y, normalization_, chosen, rows);
 }
 
 }  // namespace lockstep

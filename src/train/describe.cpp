@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 #include "comm/cores.hpp"
 #include "core/blas.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
+#include "data/open_dataset.hpp"
+#include "data/window_reader.hpp"
 
 namespace lockstep {
 
@@ -27,12 +30,42 @@ std::vector<std::string> describe_run(const Engine& engine, const RunData& data,
                       count_text(total_steps, "step"), engine.run().train.exchange)};
 }
 
+namespace {
+
+double megabytes(std::size_t bytes) {
+  return static_cast<double>(bytes) / 1e6;
+}
+
+// That a rank's windows take, on the rank with the most shards.
+std::size_t stream_bytes(const Engine& engine, const RunData& data) {
+  const ShardPlan& shards = engine.shards();
+  const OpenDataset& file = *data.train.file;
+  const std::size_t row = file.x->header().row_bytes() + file.y->header().row_bytes();
+  return window_bytes(*data.stream, (shards.shards + shards.ranks - 1) / shards.ranks, row);
+}
+
+}  // namespace
+
+std::string describe_stream(const Engine& engine, const RunData& data) {
+  if (!data.stream) return "";
+  const StreamPlan& plan = *data.stream;
+  return fmt::format(
+      "streams {:.1f} MB of training data: {} of {}, dealt to the shards anew each epoch and shuffled in windows of "
+      "{}; "
+      "{:.1f} MB a rank",
+      megabytes(data.train.x.size_bytes() + data.train.y.size_bytes()), count_text(plan.blocks(), "block"),
+      count_text(plan.shape().block, "sample"), count_text(std::min(plan.window_blocks(), plan.blocks()), "block"),
+      megabytes(stream_bytes(engine, data)));
+}
+
 // Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
 std::string describe_memory(const Engine& engine, const RunData& data) {
-  const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  const auto mb = megabytes;
   const Communicator& comm = engine.comm();
-  const std::size_t order = (data.train_samples() + data.split.train.size() + data.split.validation.size()) *
-                            sizeof(std::uint32_t);  // of an epoch, and what it is made of
+  const std::size_t order =  // of an epoch, and what it is made of; or windows
+      data.stream
+          ? stream_bytes(engine, data)
+          : (data.train_samples() + data.split.train.size() + data.split.validation.size()) * sizeof(std::uint32_t);
   const std::size_t held = data.train.bytes() + (data.test ? data.test->bytes() : 0);
   const std::size_t rank = engine.bytes() + order;
   const auto ranks = static_cast<std::size_t>(comm.max(comm.node_size()));  // of the fullest host

@@ -16,6 +16,9 @@ namespace lockstep {
 [[nodiscard]] std::vector<std::string> describe_run(const Engine& engine, const RunData& data, const EpochPlan& epoch,
                                                     std::uint64_t total_steps);
 
+/// How the training data is streamed; empty where it is not. Collective.
+[[nodiscard]] std::string describe_stream(const Engine& engine, const RunData& data);
+
 /// Memory that a rank and the fullest host need. Collective.
 [[nodiscard]] std::string describe_memory(const Engine& engine, const RunData& data);
 

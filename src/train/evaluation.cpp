@@ -1,12 +1,15 @@
 #include "train/evaluation.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/tree.hpp"
+#include "data/open_dataset.hpp"
 #include "data/shard_plan.hpp"
-#include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
+#include "train/epoch_batch.hpp"
 
 namespace lockstep {
 namespace {
@@ -28,17 +31,19 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
   RowBuffer buffer(net.model.outputs(), net.loss.targets());
   buffer.reserve(kEvaluationBlock);
-  for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
-    comm.pulse().beat();
-    const std::size_t rows = rows_of(block);
-    fill(block, buffer.rows(rows, workspace.input(rows)));
-    const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
-    const Targets targets = buffer.targets(rows);
-    const double loss = net.loss.evaluate(net.model.outputs(), outputs, targets, workspace.doutputs(rows));
-    const auto of_block = std::span(sums).subspan(block * columns, columns);
-    metrics.add_block(loss, outputs, targets, of_block.first(metrics.num_sums()), counts);
-    of_block.back() = net.loss.weight(rows, targets);
-  }
+  comm.together([&] {  // samples that are read only now may be gone on one rank
+    for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
+      comm.pulse().beat();
+      const std::size_t rows = rows_of(block);
+      fill(block, buffer.rows(rows, workspace.input(rows)));
+      const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
+      const Targets targets = buffer.targets(rows);
+      const double loss = net.loss.evaluate(net.model.outputs(), outputs, targets, workspace.doutputs(rows));
+      const auto of_block = std::span(sums).subspan(block * columns, columns);
+      metrics.add_block(loss, outputs, targets, of_block.first(metrics.num_sums()), counts);
+      of_block.back() = net.loss.weight(rows, targets);
+    }
+  });
   std::vector<std::size_t> value_starts(starts.begin(), starts.end());
   for (std::size_t& start : value_starts) start *= columns;
   comm.gather_parts(sums, value_starts);
@@ -48,6 +53,55 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   Scores scores = metrics.finish(samples, std::span(totals).first(metrics.num_sums()), counts);
   scores.loss = totals.front() / totals.back();
   return scores;
+}
+
+constexpr std::size_t kPieceBytes = std::size_t{4} << 20U;
+
+// The rows of a streamed data set in order, piece by piece.
+class PieceReader {
+ public:
+  PieceReader(const Dataset& data, TargetRule rule)
+      : data_(data), rule_(std::move(rule)), row_bytes_(data.file->x->header().row_bytes()) {
+    const std::size_t blocks = kPieceBytes / (row_bytes_ * kEvaluationBlock);
+    piece_rows_ = std::max<std::size_t>(blocks, 1) * kEvaluationBlock;
+  }
+
+  /// The tables that hold rows `rows`, which are of one block, and where in them the first of these is.
+  std::size_t hold(Range rows) {
+    if (held_.contains(rows.begin)) return rows.begin - held_.begin;
+    held_ = {rows.begin, std::min(rows.begin + piece_rows_, data_.samples())};
+    x = read(*data_.file->x, x_memory_);
+    y = read(*data_.file->y, y_memory_);
+    check_targets_held(rule_, y, data_.source, held_.begin, nullptr);
+    return 0;
+  }
+
+  Table x, y;
+
+ private:
+  Table read(TableReader& reader, std::vector<std::byte>& memory) const {
+    const TableHeader& header = reader.header();
+    memory.resize(held_.size() * header.row_bytes());
+    reader.read(held_, memory);
+    const Table table{header.type, held_.size(), header.columns, memory, {}};
+    check_finite(table, header.name, {0, table.rows}, held_.begin);
+    return table;
+  }
+
+  const Dataset& data_;
+  TargetRule rule_;
+  std::size_t row_bytes_;
+  std::size_t piece_rows_;
+  Range held_;
+  std::vector<std::byte> x_memory_, y_memory_;
+};
+
+// The file may have changed since it was passed over.
+TargetRule rule_of(const Net& net) {
+  if (net.loss.targets() == TargetKind::labels) {
+    return {TargetRule::Kind::labels, net.model.outputs(), "the outputs of the net"};
+  }
+  return {net.loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
 }
 
 }  // namespace
@@ -64,14 +118,25 @@ Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, c
     return Range{block * kEvaluationBlock, std::min((block + 1) * kEvaluationBlock, samples)};
   };
   std::vector<std::uint32_t> chosen(kEvaluationBlock);
+  std::optional<PieceReader> pieces;
+  if (data.streamed()) {
+    if (!rows.empty()) throw Error(ErrorKind::usage, "evaluate: some rows of a streamed data set").as_agreed();
+    pieces.emplace(data, rule_of(net));
+  }
   return evaluate_blocks(
       comm, net, {normalization.y.shift, normalization.y.scale}, samples, starts,
       [&](std::size_t block) { return block_range(block).size(); },
       [&](std::size_t block, const BatchRows& to) {
         const Range range = block_range(block);
-        for (std::size_t i = 0; i < range.size(); ++i)
-          chosen[i] = static_cast<std::uint32_t>(row_at(rows, range.begin + i));
-        gather_samples(data, normalization, std::span(chosen).first(range.size()), to);
+        if (pieces) {
+          const std::size_t first = pieces->hold(range);
+          for (std::size_t i = 0; i < range.size(); ++i) chosen[i] = static_cast<std::uint32_t>(first + i);
+        } else {
+          for (std::size_t i = 0; i < range.size(); ++i)
+            chosen[i] = static_cast<std::uint32_t>(row_at(rows, range.begin + i));
+        }
+        gather_samples(pieces ? pieces->x : data.x, pieces ? pieces->y : data.y, normalization,
+                       std::span(chosen).first(range.size()), to);
       });
 }
 

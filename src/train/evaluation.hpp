@@ -22,8 +22,9 @@ struct Net {
   std::span<const float> weights;  ///< [arena]
 };
 
-/// Scores over `rows` of `data`, the same bits at any rank count. Every rank sees all of `data`.
-/// Collective. Allocates.
+/// Scores over `rows` of `data`, the same bits at any rank count. Every rank sees all of `data`, or reads its part
+/// where that is streamed, of which all rows are scored. Collective. Allocates. Errors, agreed: data, io (of samples
+/// that are read only now).
 [[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
                               const Normalization& normalization, RowList rows = {});
 

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
-#include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
+#include "train/epoch_batch.hpp"
 #include "train/prepare.hpp"
 #include "train/resume.hpp"
 #include "train/run_data.hpp"
@@ -62,8 +63,7 @@ class Fit {
       if (!r_.resumed && options_.overwrite) remove_checkpoints(folder_.checkpoints());
       folder_.open(format_run(r_.run), info(), r_.run.log.tensorboard);
     });
-    batches_.emplace(r_.data.train, r_.data.normalization, r_.epoch, r_.engine->shards(),
-                     static_cast<std::uint64_t>(r_.run.seed), r_.data.split.train);
+    batches_ = make_epoch_batch(comm_, r_.data, r_.epoch, r_.run);
     stragglers_.emplace(comm_);
     if (r_.run.log.trace) trace_.emplace(comm_, folder_.trace(), comm_.is_root() ? options_.log : LogSink{});
     const auto a_tenth = std::max<std::uint64_t>(1, r_.epoch.batches() / 10);
@@ -77,8 +77,9 @@ class Fit {
     while (info().position.position < r_.epoch.samples) {
       const std::size_t b = info().position.position / r_.epoch.batch;
       const bool last = b + 1 == r_.epoch.batches();
-      batches_->select(b);
-      const StepResult step = r_.engine->train_step(*batches_, wishes(last));
+      const double waited = batches_->select(b);
+      StepResult step = r_.engine->train_step(*batches_, wishes(last));
+      step.times.input = waited;
       notes_ = r_.engine->notes();
       info().position.position += step.samples;
       count(step);
@@ -305,7 +306,7 @@ class Fit {
   RunFolder folder_;
   PreparedRun r_;  // its data go after the batches that look at them
   std::uint64_t log_every_ = 1;
-  std::optional<DatasetBatch> batches_;
+  std::unique_ptr<EpochBatch> batches_;
   EpochScores scores_;  // of the last epoch
   std::optional<Stragglers> stragglers_;
   std::string slow_host_;  // that was told of

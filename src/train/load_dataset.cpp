@@ -43,7 +43,8 @@ class Loader {
         plan_(opened_.x->header(), opened_.y->header()),
         window_(std::make_shared<const NodeWindow>(
             comm, plan_.bytes(), mine(plan_.bytes()),
-            WindowUse{opened_.source, "fewer or smaller samples (uint8 rather than float)"})) {}
+            WindowUse{opened_.source,
+                      "fewer or smaller samples (uint8 rather than float), or, to train, data.load = \"stream\""})) {}
 
   Dataset load() {
     Dataset data{opened_.source, table(*opened_.x, plan_.x), table(*opened_.y, plan_.y), opened_.class_names, {}};

@@ -11,6 +11,7 @@
 #include "config/run_file.hpp"
 #include "model/class_weights.hpp"
 #include "train/describe.hpp"
+#include "train/load_choice.hpp"
 #include "train/resume.hpp"
 #include "train/warm_start.hpp"
 
@@ -70,7 +71,9 @@ class Preparation {
       r_.run = resolve_run(r_.run, comm_.size());
       loss = make_loss(r_.run.model.loss);
     });
-    r_.data = read_run_data(comm_, r_.run.data, static_cast<std::uint64_t>(r_.run.seed), *loss);
+    resolve_load(comm_, r_.run, notices);
+    for (const std::string& text : std::exchange(notices, {})) log(LogLevel::notice, text);
+    r_.data = read_run_data(comm_, r_.run, *loss, [this](const std::string& text) { log(LogLevel::info, text); });
     std::optional<EngineParts> parts;
     comm_.together([&] {
       balance_classes(loss_as_written);
@@ -152,6 +155,7 @@ class Preparation {
   void describe() {
     for (const std::string& text : describe_run(*r_.engine, r_.data, r_.epoch, r_.total_steps))
       log(LogLevel::info, text);
+    if (const std::string text = describe_stream(*r_.engine, r_.data); !text.empty()) log(LogLevel::info, text);
     if (const std::string text = r_.deadline->describe(); !text.empty()) log(LogLevel::info, text);
     for (const std::string& text : exchange_notices(*r_.engine)) log(LogLevel::notice, text);
     if (kept_) {

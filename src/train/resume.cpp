@@ -104,7 +104,10 @@ std::optional<CheckpointInfo> share_info(const Communicator& comm, const Checkpo
 
 void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::string& path,
                      std::vector<std::string>& notices) {
-  const RunConfig before = parse_run(kept.run, path + ":/run");
+  RunConfig before = parse_run(kept.run, path + ":/run");
+  if (before.data.load == "auto") before.data.load = "memory";  // of a version that knew nothing else
+  if (now.data.load == "auto") now.data.load = before.data.load;
+  if (!now.data.block) now.data.block = before.data.block;
   if (!now.train.shards) now.train.shards = before.train.shards;
   if (!now.optimizer.lr && now.optimizer.type == before.optimizer.type) now.optimizer.lr = before.optimizer.lr;
   take_class_weights(now.model.loss, before.model.loss);

@@ -39,8 +39,8 @@ void restore_best(Engine& engine, const std::string& folder);
                                                        const std::string& name);
 
 /// Checks that `now` may go on from the checkpoint `kept`, and says what it changes.
-/// An unset run.train.shards of `now` becomes the checkpoint's; so does model.initial, and class_weights = "balanced",
-/// which the caller has to compare with the labels.
+/// What `now` leaves open becomes the checkpoint's: shards, learning rate, data.load = "auto", data.block; so do
+/// model.initial, and class_weights = "balanced", which the caller has to compare with the labels.
 /// Errors: config, naming every key that differs and must not.
 void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::string& path,
                      std::vector<std::string>& notices);

@@ -6,44 +6,67 @@
 #include <map>
 
 #include "core/number_text.hpp"
+#include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
+#include "train/load_choice.hpp"
 #include "train/load_dataset.hpp"
+#include "train/stream_dataset.hpp"
 
 namespace lockstep {
 namespace {
 
-void check_unit_interval(const Dataset& data) {
-  std::vector<double> row(data.y.columns);
-  for (std::size_t i = 0; i < data.y.rows; ++i) {
-    data.y.row(i, row);
-    for (const double value : row) {
-      if (value < 0 || value > 1) {
-        throw Error(ErrorKind::data,
-                    fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}", data.source,
-                                i, value));
-      }
-    }
-  }
+TargetRule rule_of(const Loss& loss, const std::optional<std::int64_t>& classes, const OpenDataset& train) {
+  if (loss.targets() == TargetKind::labels) return label_rule(classes, train.class_names, train.source);
+  return {loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
+}
+
+void load(const Communicator& comm, const DataConfig& config, RunData& data) {
+  data.train = load_dataset(comm, config.train, {});
+  if (!config.test.empty()) data.test = load_dataset(comm, config.test, {});
+}
+
+void pass(const Communicator& comm, const RunConfig& run, const Loss& loss, NormalizeMethod method,
+          const std::function<void(const std::string&)>& tell, RunData& data) {
+  std::optional<OpenDataset> file;
+  const auto open = [&](const DataSource& source) { comm.together([&] { file.emplace(open_dataset(source, {})); }); };
+  open(run.data.train);
+  comm.together([&] {
+    data.rule = rule_of(loss, run.data.classes, *file);
+    data.stream = make_stream_plan(run, *file);
+  });
+  const NormalizeMethod of_y = loss.task() == Task::regression ? method : NormalizeMethod::none;
+  PassedDataset train = pass_over(comm, std::move(*file), {data.rule, method, of_y, tell});
+  data.train = std::move(train.data);
+  data.normalization = std::move(train.normalization);
+  if (run.data.test.empty()) return;
+  open(run.data.test);
+  data.test = pass_over(comm, std::move(*file), {data.rule, NormalizeMethod::none, NormalizeMethod::none, tell}).data;
 }
 
 }  // namespace
 
-RunData read_run_data(const Communicator& comm, const DataConfig& config, std::uint64_t seed, const Loss& loss) {
+RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss& loss,
+                      const std::function<void(const std::string&)>& tell) {
   NormalizeMethod method = NormalizeMethod::none;
   comm.together([&] {
-    if (config.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
-    method = parse_normalize(config.normalize);
+    if (run.data.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
+    method = parse_normalize(run.data.normalize);
   });
   RunData data;
-  data.train = load_dataset(comm, config.train, {});
-  if (!config.test.empty()) data.test = load_dataset(comm, config.test, {});
+  const bool streams = run.data.load == "stream";
+  if (streams) {
+    pass(comm, run, loss, method, tell, data);
+  } else {
+    load(comm, run.data, data);
+  }
   comm.together([&] {
-    data.split = split_rows(config.validation, seed, data.train.samples());
+    data.split = split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), data.train.samples());
     if (data.test && data.test->inputs() != data.train.inputs()) {
       throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, {} has {}", data.test->source,
                                                data.test->inputs(), data.train.source, data.train.inputs()));
     }
   });
+  if (streams) return data;
   data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train);
   if (loss.task() == Task::regression) {
     data.normalization.y = fit_scaling(comm, method, data.train.y, data.split.train);
@@ -74,6 +97,24 @@ void check_some_weight(const Dataset& data, const Loss& loss, RowList rows) {
                           count_text(rows.empty() ? data.samples() : rows.size(), "sample"), data.source));
 }
 
+Dataset read_scored_data(const Communicator& comm, const DataSource& source, const DataConfig& config, const Loss& loss,
+                         std::size_t outputs) {
+  std::optional<OpenDataset> file;
+  std::uint32_t streams = 0;
+  comm.together([&] {
+    file.emplace(open_dataset(source, {}));
+    DataConfig by_size = config;
+    if (by_size.load == "memory") by_size.load = "auto";
+    const std::size_t bytes = file->x->header().bytes() + file->y->header().bytes();
+    // Rows that a run has held out are known of data in memory.
+    streams =
+        config.validation == 0 && file->x->seekable() && file->y->seekable() && wants_stream(by_size, bytes) ? 1 : 0;
+  });
+  if (comm.combine(streams) == 0) return load_dataset(comm, source, {});
+  const TargetRule rule = rule_of(loss, static_cast<std::int64_t>(outputs), *file);
+  return pass_over(comm, std::move(*file), {.rule = rule}).data;
+}
+
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes) {
   if (loss.targets() == TargetKind::labels) {
@@ -96,7 +137,9 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
                   fmt::format("model.layers: the last layer has {} outputs, but y of {} has {} columns", outputs,
                               data->source, data->y.columns));
     }
-    if (loss.task() == Task::binary) check_unit_interval(*data);
+    if (loss.task() == Task::binary && !data->streamed()) {
+      check_targets_held({TargetRule::Kind::unit_interval}, data->y, data->source, 0, nullptr);
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 // The data of a run: read, checked against the net, and with its normalisation.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
@@ -11,6 +13,7 @@
 #include "data/normalization.hpp"
 #include "data/shard_plan.hpp"
 #include "data/split.hpp"
+#include "data/stream_plan.hpp"
 #include "lockstep/run_config.hpp"
 #include "lockstep/scores.hpp"
 #include "model/loss.hpp"
@@ -24,6 +27,8 @@ struct RunData {
   Split split;    ///< of them
   std::optional<Dataset> test;
   Normalization normalization;
+  TargetRule rule = {};                   ///< what y must hold
+  std::optional<StreamPlan> stream = {};  ///< of the training data, where it is streamed
 
   /// How many samples are trained on.
   [[nodiscard]] std::size_t train_samples() const noexcept {
@@ -31,11 +36,17 @@ struct RunData {
   }
 };
 
-/// Reads both splits, once a host, holds out what is to validate with, and fits the normalisation to the rest. Paths
-/// must be resolved.
+/// Reads both splits, once a host, or passes over them where they are streamed, holds out what is to validate with, and
+/// fits the normalisation to the rest. Paths and load must be resolved. `tell`: of rank 0, for what takes long.
 /// Collective. Errors, agreed: data, config.
-[[nodiscard]] RunData read_run_data(const Communicator& comm, const DataConfig& config, std::uint64_t seed,
-                                    const Loss& loss);
+[[nodiscard]] RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss& loss,
+                                    const std::function<void(const std::string&)>& tell = {});
+
+/// Data to be scored by a net of `outputs` outputs whose run says `config`: in memory, or streamed where the run's data
+/// is, or where it is larger than data.memory_limit and can be. The scores are the same. Collective. Errors, agreed:
+/// data, config.
+[[nodiscard]] Dataset read_scored_data(const Communicator& comm, const DataSource& source, const DataConfig& config,
+                                       const Loss& loss, std::size_t outputs);
 
 /// The rows of its training data that a run was trained on, and those that it held out: of `data`, which is to be that
 /// training data. `kept` is of a checkpoint of `run`.

@@ -23,7 +23,7 @@ double median(std::vector<double> values) {
 }
 
 std::array<double, kStepPhases> in_order(const StepTimes& times) {
-  return {times.gather, times.forward, times.backward, times.wait, times.communication, times.exchange};
+  return {times.input, times.gather, times.forward, times.backward, times.wait, times.communication, times.exchange};
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ TimesRow spread_of(std::uint64_t step, std::span<const RankTimes> ranks, std::sp
   std::map<std::string, Work> works;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     Work& work = works[hosts[rank]];
-    for (std::size_t phase = 0; phase < 3; ++phase) work.seconds += ranks[rank].seconds[phase];
+    for (std::size_t phase = 1; phase < 4; ++phase) work.seconds += ranks[rank].seconds[phase];
     work.samples += ranks[rank].samples;
   }
   std::vector<double> of_hosts;

@@ -19,10 +19,10 @@
 
 namespace lockstep {
 
-inline constexpr std::size_t kStepPhases = 6;
-/// The phases of a step, in the order of StepTimes: "gather", ...
-inline constexpr std::array<std::string_view, kStepPhases> kStepPhaseNames = {"gather", "forward",       "backward",
-                                                                              "wait",   "communication", "exchange"};
+inline constexpr std::size_t kStepPhases = 7;
+/// The phases of a step, in the order of StepTimes: "input", ...
+inline constexpr std::array<std::string_view, kStepPhases> kStepPhaseNames = {
+    "input", "gather", "forward", "backward", "wait", "communication", "exchange"};
 
 /// Of one phase over the ranks [s a step].
 struct PhaseSpread {

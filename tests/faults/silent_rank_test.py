@@ -59,6 +59,14 @@ class SilentRank(unittest.TestCase):
         stuck.touch()
         self.assert_told(running, r"rank 0 on .* has given no sign of life", "in saving a checkpoint")
 
+    def test_ranks_stuck_in_reading_streamed_data_are_named(self):
+        stuck = self.folder / "stuck"
+        running = self.start("stuck-reads", *STALL, *LONG, "--set", "data.load=stream",
+                             environment={"LD_PRELOAD": STUCK_DISK, "STUCK_READS": str(stuck)})
+        running.wait_for_steps(3)
+        stuck.touch()
+        self.assert_told(running, r"rank \d on .* has given no sign of life", "in reading data")
+
     def test_a_job_that_was_suspended_as_a_whole_goes_on(self):
         running = self.start("suspended", *STALL, *LONG)
         running.wait_for_steps(3)

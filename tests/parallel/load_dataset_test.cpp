@@ -231,11 +231,12 @@ class ReadRunData : public LoadDataset {
   }
   [[nodiscard]] RunData read(const std::string& train, const std::string& test, const std::string& method,
                              const std::string& loss) const {
-    DataConfig data;
-    if (!train.empty()) data.train.x = path("a.h5:/") + train;
-    if (!test.empty()) data.test.x = path("a.h5:/") + test;
-    data.normalize = method;
-    return read_run_data(world, data, 1, *make_loss({loss, {}}));
+    RunConfig run;
+    if (!train.empty()) run.data.train.x = path("a.h5:/") + train;
+    if (!test.empty()) run.data.test.x = path("a.h5:/") + test;
+    run.data.normalize = method;
+    run.data.load = "memory";
+    return read_run_data(world, run, *make_loss({loss, {}}));
   }
 };
 

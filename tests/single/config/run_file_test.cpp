@@ -21,6 +21,10 @@ test = {x = "images.idx.gz", y = "labels.idx.gz"}
 normalize = "standard"
 classes = 10
 validation = 0.25
+load = "stream"
+memory_limit = "8GiB"
+window = "64MB"
+block = 1024
 [model]
 loss = {type = "softmax_cross_entropy", label_smoothing = 0.1}
 layers = [{type = "dense", units = 64, bias = false, init = "kaiming_uniform"}, {type = "relu", name = "knee"},
@@ -93,6 +97,10 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.data.normalize, "standard");
   EXPECT_EQ(run.data.classes, 10);
   EXPECT_EQ(run.data.validation, 0.25);
+  EXPECT_EQ(run.data.load, "stream");
+  EXPECT_EQ(run.data.memory_limit, "8GiB");
+  EXPECT_EQ(run.data.window, "64MB");
+  EXPECT_EQ(run.data.block, 1024);
   EXPECT_EQ(run.model.loss, (Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}));
   ASSERT_EQ(run.model.layers.size(), 4U);
   EXPECT_EQ(run.model.layers[0],
@@ -229,7 +237,8 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
   expect_refused("nmae = 1",
                  {"run.toml:1: nmae: unknown key", "name, seed, data, model, train, optimizer, checkpoint, log"});
   expect_refused("[data]\ntrian = \"x\"",
-                 {"run.toml:2: data.trian: unknown key", "[data]: train, test, normalize, classes, validation"});
+                 {"run.toml:2: data.trian: unknown key",
+                  "[data]: train, test, normalize, classes, validation, load, memory_limit, window, block"});
   expect_refused("[model]\nx = 1", {"model.x", "loss, layers"});
   expect_refused("[train]\nbatchsize = 1", {"train.batchsize",
                                             "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "

@@ -205,14 +205,15 @@ TEST(Hdf5File, RefusesOtherTypesAndCounts) {
 
 TEST(Hdf5File, ReadsRowsAsStored) {
   const File file = example();
+  const Rows rows(file, "/group/sub/floats");
   std::array<float, 3> row{};
-  file.read_rows("/group/sub/floats", {1, 2}, std::as_writable_bytes(std::span(row)));
+  rows.read({1, 2}, std::as_writable_bytes(std::span(row)));
   EXPECT_EQ(row, (std::array<float, 3>{4, 5, 0.1F}));
-  EXPECT_NO_THROW(file.read_rows("/group/sub/floats", {2, 2}, {}));
+  EXPECT_NO_THROW(rows.read({2, 2}, {}));
   const auto bytes = std::as_writable_bytes(std::span(row));
-  expect_error(ErrorKind::usage, {"no such rows"}, [&] { file.read_rows("/group/sub/floats", {2, 3}, bytes); });
-  expect_error(ErrorKind::usage, {"another size"}, [&] { file.read_rows("/group/sub/floats", {0, 2}, bytes); });
-  expect_error(ErrorKind::data, {"plain numbers"}, [&] { file.read_rows("/text", {0, 1}, bytes); });
+  expect_error(ErrorKind::usage, {"no such rows"}, [&] { rows.read({2, 3}, bytes); });
+  expect_error(ErrorKind::usage, {"another size"}, [&] { rows.read({0, 2}, bytes); });
+  expect_error(ErrorKind::data, {"plain numbers"}, [&] { Rows(file, "/text").read({0, 1}, bytes); });
 }
 
 TEST(Hdf5File, WillNotWriteOneDataSetTwice) {

@@ -80,7 +80,7 @@ TEST_F(RunFolderFiles, TimesAreWrittenWithTheHostThatIsSlow) {
   row.behind = 0.25;
   folder.add_times(row);
   const std::string text = text_of("times.csv");
-  EXPECT_TRUE(text.starts_with("step,steps,gather_min,gather_median,gather_max,forward_min,")) << text;
+  EXPECT_TRUE(text.starts_with("step,steps,input_min,input_median,input_max,gather_min,")) << text;
   EXPECT_NE(text.find("\n4,2,0.0000000,0.0000000,0.0000000,0.5000000,0.7500000,1.0000000,"), std::string::npos) << text;
   EXPECT_TRUE(text.ends_with(",node7,0.250\n")) << text;
   RunFolder resumed(place_);

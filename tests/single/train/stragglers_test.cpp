@@ -10,7 +10,7 @@ namespace {
 
 // Four steps on a rank that computes `samples` in forward and backward of so many seconds.
 RankTimes rank_of(double samples, double forward, double backward) {
-  return {4, samples, {0, forward, backward, 0, 0, 0}};
+  return {4, samples, {0, 0, forward, backward, 0, 0, 0}};
 }
 
 TEST(Stragglers, SpreadIsOverTheRanksAndAStep) {
@@ -19,11 +19,11 @@ TEST(Stragglers, SpreadIsOverTheRanksAndAStep) {
   const TimesRow row = spread_of(12, ranks, hosts);
   EXPECT_EQ(row.step, 12U);
   EXPECT_EQ(row.steps, 4U);
-  EXPECT_EQ(row.phases[1].min, 1);
-  EXPECT_EQ(row.phases[1].median, 2);
-  EXPECT_EQ(row.phases[1].max, 10);
-  EXPECT_EQ(row.phases[2].max, 2);
-  EXPECT_EQ(row.phases[5].max, 0);
+  EXPECT_EQ(row.phases[2].min, 1);
+  EXPECT_EQ(row.phases[2].median, 2);
+  EXPECT_EQ(row.phases[2].max, 10);
+  EXPECT_EQ(row.phases[3].max, 2);
+  EXPECT_EQ(row.phases[6].max, 0);
   EXPECT_EQ(row.slowest_host, "");  // there is but one
 }
 

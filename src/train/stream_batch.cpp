@@ -1,0 +1,68 @@
+#include "train/stream_batch.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace lockstep {
+
+StreamBatch::StreamBatch(const Communicator& comm, const RunData& data, const RunConfig& run)
+    : comm_(comm),
+      normalization_(data.normalization),
+      stream_(*data.stream),
+      plan_{stream_.shape().samples, stream_.shape().batch},
+      shards_{stream_.shape().shards, static_cast<std::size_t>(comm.size())},
+      seed_(static_cast<std::uint64_t>(run.seed)) {
+  comm.together([&] {
+    reader_.emplace(open_dataset(run.data.train, {}),
+                    StreamSettings{stream_, shards_.owned(static_cast<std::size_t>(comm.rank())), seed_,
+                                   static_cast<std::uint64_t>(run.train.epochs), data.rule});
+  });
+}
+
+void StreamBatch::start_epoch(std::uint64_t epoch) {
+  started_ = started_ && epoch == epoch_ + 1 && next_ == plan_.batches();  // else it goes on at another place
+  epoch_ = epoch;
+  next_ = 0;
+  entries_ = StreamOrder(stream_, seed_, epoch).entries();
+}
+
+double StreamBatch::select(std::size_t index) {
+  const bool follows = started_ && index == next_;
+  batch_ = index;
+  next_ = index + 1;
+  if (follows && !std::ranges::binary_search(entries_, index)) {
+    reader_->move_to(epoch_, index);
+    return 0;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  started_ = true;
+  comm_.pulse().enter(Phase::reading);
+  comm_.together([&] {
+    if (follows) {
+      reader_->move_to(epoch_, index);
+    } else {
+      reader_->start(epoch_, index);
+    }
+    reader_->await([this] { comm_.pulse().beat(); });
+  });
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void StreamBatch::gather(std::size_t shard, const BatchRows& rows) {
+  std::size_t at = 0;
+  for (const WindowReader::Part& part : reader_->parts_of(shard)) {
+    const std::size_t size = part.rows.size();
+    if (size == 0) continue;
+    const auto columns = [&](std::span<float> values) {
+      const std::size_t width = rows.samples.empty() ? 0 : values.size() / rows.samples.size();
+      return values.subspan(at * width, size * width);
+    };
+    std::ranges::copy(part.samples, rows.samples.begin() + static_cast<std::ptrdiff_t>(at));
+    gather_samples(part.x, part.y, normalization_, part.rows,
+                   {columns(rows.x), columns(rows.values),
+                    rows.labels.empty() ? rows.labels : rows.labels.subspan(at, size), rows.samples.subspan(at, size)});
+    at += size;
+  }
+}
+
+}  // namespace lockstep
