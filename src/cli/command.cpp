@@ -34,7 +34,7 @@ std::shared_ptr<cxxopts::Value> value_of(const OptionSpec& option) {
 
 std::span<const Command> commands() {
   static const std::vector<Command> all{train_command(),  evaluate_command(), inspect_command(), import_command(),
-                                        export_command(), bench_command(),    doctor_command()};
+                                        export_command(), bench_command(),    doctor_command(),  report_command()};
   return all;
 }
 
@@ -80,7 +80,7 @@ cxxopts::ParseResult parse_options(const Command& command, std::span<const char*
   try {
     cxxopts::ParseResult result = options.parse(static_cast<int>(words.size()), words.data());
     if (result.count("arguments") != 0) arguments = result["arguments"].as<std::vector<std::string>>();
-    if (arguments.size() > wanted) {
+    if (arguments.size() > wanted && !command.arguments.ends_with("...")) {
       throw Error(ErrorKind::usage,
                   fmt::format("{} takes {}, found \"{}\" besides", command.name,
                               wanted == 0 ? "options only" : std::string(command.arguments), arguments[wanted]));

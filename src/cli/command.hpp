@@ -38,7 +38,7 @@ struct CommandInput {
 
 struct Command {
   std::string_view name;
-  std::string_view arguments;  ///< "RUN.toml"; at most as many as it has words
+  std::string_view arguments;  ///< "RUN.toml"; at most as many as it has words, any number where it ends in "..."
   std::string_view what;
   std::string_view example;
   bool uses_mpi = false;
@@ -56,6 +56,7 @@ struct Command {
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command doctor_command();
 [[nodiscard]] Command import_command();
+[[nodiscard]] Command report_command();
 
 [[nodiscard]] std::span<const Command> commands();
 

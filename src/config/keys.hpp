@@ -158,6 +158,14 @@ void visit_keys(Run& run, Visitor&& visit) {
       KeyInfo{
           "log.every_steps", "a row of steps.csv every so many steps; 0: about ten an epoch", not_negative, {}, true},
       run.log.every_steps);
+  visit(
+      KeyInfo{
+          .name = "log.report", .what = "whether report.html is drawn when the run ends or stops", .may_change = true},
+      run.log.report);
+  visit(KeyInfo{.name = "log.gradient_norm",
+                .what = "whether the gradient's norm is measured in every step, also where clip_norm does not need it",
+                .may_change = true},
+        run.log.gradient_norm);
 }
 
 }  // namespace lockstep

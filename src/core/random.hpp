@@ -12,7 +12,14 @@
 namespace lockstep {
 
 /// What a number is for; keeps streams apart.
-enum class RandomPurpose : std::uint32_t { initialize = 1, dropout = 2, order = 3, bench = 4, validation = 5, deal = 6 };
+enum class RandomPurpose : std::uint32_t {
+  initialize = 1,
+  dropout = 2,
+  order = 3,
+  bench = 4,
+  validation = 5,
+  deal = 6
+};
 
 /// Names a stream of random numbers.
 struct RandomKey {

@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
+#include "core/utc_time.hpp"
 #include "core/vector_math.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/version.hpp"
@@ -14,19 +13,6 @@
 #include "train/resume.hpp"
 
 namespace lockstep {
-namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text.data(), length};
-}
-
-}  // namespace
-
 CheckpointArrays Engine::arrays(const State& state) const {
   CheckpointArrays arrays{model_.parameters(), exchange_->weights(), optimizer_->slots(), state.slots};
   if (!has_ema()) return arrays;
