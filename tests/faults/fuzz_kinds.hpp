@@ -1,5 +1,5 @@
-// What is fuzzed: run files, checkpoints, IDX, .npy and CSV files. Each kind has good files to start from and hands a changed one
-// to the code that meets it in a run.
+// What is fuzzed: run files, checkpoints, IDX, .npy and CSV files. Each kind has good files to start from and hands a
+// changed one to the code that meets it in a run.
 #pragma once
 
 #include <cstdint>

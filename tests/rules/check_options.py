@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUBCOMMANDS = ("", "train", "evaluate", "inspect", "import", "export", "bench", "doctor")
+SUBCOMMANDS = ("", "train", "evaluate", "inspect", "import", "export", "bench", "doctor", "report")
 # Options in README.md's commands that belong to other programs.
 OF_OTHERS = {
     "mpirun": {"--oversubscribe", "--host", "--hostfile", "--map-by", "--bind-to", "--report-bindings", "--mca"},

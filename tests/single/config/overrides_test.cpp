@@ -100,24 +100,12 @@ TEST(CompareRuns, OfEqualRunsIsEmpty) {
 
 TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
   const RunConfig kept = with({});
-  const std::vector<std::string> may = {"train.epochs=9",
-                                        "train.exchange=allreduce",
-                                        "train.threads=2",
-                                        "train.wire=bfloat16",
-                                        "train.overlap=false",
-                                        "checkpoint.keep=9",
-                                        "checkpoint.every_epochs=9",
-                                        "checkpoint.every_steps=9",
-                                        "log.every_steps=9",
-                                        "checkpoint.monitor=test.loss",
-                                        "data.train=b.h5:/x",
-                                        "data.test=b.h5:/x",
-                                        "train.on_nonfinite=skip",
-                                        "train.time_limit=90m",
-                                        "train.stall_timeout=9",
-                                        "train.audit_every=9",
-                                        "train.early_stop=9",
-                                        "checkpoint.every_seconds=9"};
+  const std::vector<std::string> may = {
+      "train.epochs=9",        "train.exchange=allreduce", "train.threads=2",           "train.wire=bfloat16",
+      "train.overlap=false",   "checkpoint.keep=9",        "checkpoint.every_epochs=9", "checkpoint.every_steps=9",
+      "log.every_steps=9",     "log.report=false",         "log.gradient_norm=true",    "checkpoint.monitor=test.loss",
+      "data.train=b.h5:/x",    "data.test=b.h5:/x",        "train.on_nonfinite=skip",   "train.time_limit=90m",
+      "train.stall_timeout=9", "train.audit_every=9",      "train.early_stop=9",        "checkpoint.every_seconds=9"};
   for (const std::string& text : may) {
     const RunDifference difference = compare_runs(kept, with({text}));
     ASSERT_EQ(difference.allowed.size(), 1U) << text;

@@ -56,6 +56,8 @@ keep = 5
 monitor = "test.loss"
 [log]
 every_steps = 10
+report = false
+gradient_norm = true
 )";
 
 RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
@@ -118,6 +120,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.checkpoint.keep, 5);
   EXPECT_EQ(run.checkpoint.monitor, "test.loss");
   EXPECT_EQ(run.log.every_steps, 10);
+  EXPECT_FALSE(run.log.report);
+  EXPECT_TRUE(run.log.gradient_norm);
 }
 
 TEST(RunFile, PassesFurtherOptimizerKeysOnAsItsOptions) {
@@ -227,7 +231,7 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
                                             "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "
                                             "time_limit, stall_timeout, audit_every, early_stop, ema"});
   expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
-  expect_refused("[log]\nevery = 1", {"log.every", "every_steps"});
+  expect_refused("[log]\nevery = 1", {"log.every", "every_steps, report, gradient_norm"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
   expect_refused("\"train.batch\" = 64", {"train.batch", "unknown key"});  // in quotes it is one odd key
 }
