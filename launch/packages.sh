@@ -5,9 +5,10 @@
 
 packages_run=(g++ cmake make pkg-config openmpi-bin libopenmpi-dev libopenblas-dev libhdf5-dev libcxxopts-dev
   libtomlplusplus-dev librandom123-dev libxxhash-dev libfmt-dev libspdlog-dev nlohmann-json3-dev zlib1g-dev libhwy-dev
-  libprotobuf-dev libzip-dev libcsv-dev)
+  libprotobuf-dev libzip-dev libcsv-dev libjs-chart.js)
 packages_test=(libgtest-dev libbenchmark-dev python3 python3-numpy python3-h5py groff-base
   python3-onnx python3-opencv python3-torch) # they read what export writes
+packages_browser=(chromium) # to look at report.html
 packages_cluster=(iproute2 munge slurmctld slurmd slurm-client) # for tests that only root can run
 packages_lint=(clang-format-14 clang-tidy-14)
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the tests in build/ and runs them. Usage: tests/run.sh [--sanitize] [CTEST ARGUMENT...]
 # --sanitize: the same with AddressSanitizer and UBSan, in build-asan/.
-# The last line is "N passed, N failed", with ", N not run" behind it where a test could not run here (some need root); a
-# build that fails and a run without a test are failures.
+# The last line is "N passed, N failed", with ", N not run" behind it where a test could not run here (some need root, one
+# a browser); a build that fails and a run without a test are failures.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/packages.sh
@@ -22,6 +22,8 @@ if command -v ccache >/dev/null; then settings+=(-DCMAKE_CXX_COMPILER_LAUNCHER=c
 
 install_packages "${packages_run[@]}" "${packages_test[@]}"
 if ((EUID == 0)); then install_packages "${packages_cluster[@]}"; fi
+# One test needs a browser; where none can be had that test is not run, and says so.
+(install_packages "${packages_browser[@]}") || true
 mpi_environment 4
 if ! { cmake -S . -B "$folder" "${settings[@]}" && cmake --build "$folder" -j "$(build_jobs)"; }; then
   echo "The build failed. To see it again: cmake --build $folder" >&2

@@ -100,6 +100,8 @@ struct LogConfig {
   std::int64_t every_steps = 0;  ///< a row of steps.csv every so many steps; 0: about ten an epoch
   bool tensorboard = false;      ///< event files for TensorBoard beside the CSV files
   bool trace = false;            ///< a timeline of all ranks, trace.json
+  bool report = true;            ///< whether report.html is drawn when the run ends or stops
+  bool gradient_norm = false;    ///< whether the gradient's norm is measured also where the update has no need of it
 };
 
 struct RunConfig {

@@ -58,9 +58,9 @@ std::string row(std::string_view left, std::size_t width, std::string_view what)
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::vector<Command> all{train_command(),  evaluate_command(), predict_command(), inspect_command(),
-                                        import_command(), export_command(),   bench_command(),   doctor_command(),
-                                        completion_command(), manual_command()};
+  static const std::vector<Command> all{train_command(),      evaluate_command(), predict_command(), inspect_command(),
+                                        import_command(),     export_command(),   report_command(),  bench_command(),
+                                        doctor_command(),     completion_command(), manual_command()};
   return all;
 }
 
@@ -122,7 +122,7 @@ cxxopts::ParseResult parse_options(const Command& command, std::span<const char*
   try {
     cxxopts::ParseResult result = options.parse(static_cast<int>(words.size()), words.data());
     if (result.count("arguments") != 0) arguments = result["arguments"].as<std::vector<std::string>>();
-    if (arguments.size() > wanted) {
+    if (arguments.size() > wanted && !command.arguments.ends_with("...")) {
       throw Error(ErrorKind::usage,
                   fmt::format("{} takes {}, found \"{}\" besides", command.name,
                               wanted == 0 ? "options only" : std::string(command.arguments), arguments[wanted]));

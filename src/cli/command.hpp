@@ -39,7 +39,8 @@ struct CommandInput {
 
 struct Command {
   std::string_view name;
-  /// "RUN.toml"; at most as many as it has words. A word in small letters is what it must be.
+  /// "RUN.toml"; at most as many as it has words, any number where it ends in "...". A word in small letters is what it
+  /// must be.
   std::string_view arguments;
   std::string_view what;
   std::string_view example;
@@ -61,6 +62,7 @@ struct Command {
 [[nodiscard]] Command import_command();
 [[nodiscard]] Command completion_command();
 [[nodiscard]] Command manual_command();
+[[nodiscard]] Command report_command();
 
 [[nodiscard]] std::span<const Command> commands();
 

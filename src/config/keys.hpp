@@ -190,6 +190,14 @@ void visit_keys(Run& run, Visitor&& visit) {
                 .what = "whether a timeline of all ranks is kept, for Perfetto or chrome://tracing: trace.json",
                 .may_change = true},
         run.log.trace);
+  visit(
+      KeyInfo{
+          .name = "log.report", .what = "whether report.html is drawn when the run ends or stops", .may_change = true},
+      run.log.report);
+  visit(KeyInfo{.name = "log.gradient_norm",
+                .what = "whether the gradient's norm is measured in every step, also where clip_norm does not need it",
+                .may_change = true},
+        run.log.gradient_norm);
 }
 
 }  // namespace lockstep

@@ -146,7 +146,8 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       base_lr_(*run.optimizer.lr),
       plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
       blocks_(trained_blocks(model_)),
-      measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || optimizer_->needs_norms()),
+      measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || run.log.gradient_norm ||
+                         optimizer_->needs_norms()),
       exchange_(make_exchange(
           run.train.exchange, comm,
           {model_.parameters().arena_size(), blocks_, num_slots(), plan_.shards,

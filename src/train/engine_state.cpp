@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
+#include "core/utc_time.hpp"
 #include "core/vector_math.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/version.hpp"
@@ -15,15 +14,6 @@
 
 namespace lockstep {
 namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text.data(), length};
-}
 
 // The state of frozen parameters is zeros, also where they have been trained before.
 std::vector<std::vector<float>> without_frozen(std::vector<std::vector<float>> slots, const Model& model) {

@@ -14,6 +14,7 @@
 #include "train/resume.hpp"
 #include "train/run_data.hpp"
 #include "train/run_folder.hpp"
+#include "train/run_report.hpp"
 #include "train/saver.hpp"
 #include "train/scoring.hpp"
 #include "train/stragglers.hpp"
@@ -51,6 +52,7 @@ class Fit {
       if (!error.agreed()) throw;
       saver_.finish();  // here, where it gives signs of life
       if (error.kind() != ErrorKind::diverged) throw;
+      if (comm_.is_root()) report({.status = {"diverged", error.what()}});
       throw Error(error.kind(), fmt::format("{}; {}", error.what(), last_checkpoint())).as_agreed();
     }
     return r_.finished() ? end() : stop();
@@ -66,6 +68,8 @@ class Fit {
     batches_ = make_epoch_batch(comm_, r_.data, r_.epoch, r_.run);
     stragglers_.emplace(comm_);
     if (r_.run.log.trace) trace_.emplace(comm_, folder_.trace(), comm_.is_root() ? options_.log : LogSink{});
+    report_.emplace(comm_, options_.output, r_, *stragglers_);
+    comm_.at_root([&] { report_->begin(); });
     const auto a_tenth = std::max<std::uint64_t>(1, r_.epoch.batches() / 10);
     log_every_ = r_.run.log.every_steps > 0 ? static_cast<std::uint64_t>(r_.run.log.every_steps) : a_tenth;
     if (!r_.resumed) save();
@@ -151,6 +155,7 @@ class Fit {
     scores_.train_loss = epoch_loss();
     const auto start = std::chrono::steady_clock::now();
     score_splits(*r_.engine, r_.data, scores_);
+    scored_ = {info().position.step, info().position.epoch + 1, 0};
     r_.deadline->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     FitProgress at_end = progress();
     ++info().position.epoch;
@@ -218,6 +223,9 @@ class Fit {
         if (result.failure.empty()) result.failure = error.what();
       }
     }
+    std::string why = result.failure;
+    if (why.empty() && result.stopped_early) why = "early stopping: " + r_.steering->why_it_stops();
+    report({.status = {"finished", why}, .summary = &result});
     result.failure = comm_.broadcast_text(result.failure);
     return result;
   }
@@ -227,17 +235,27 @@ class Fit {
     FitSummary result = summary(false);
     result.stopped = true;
     if (comm_.is_root() && !saver_.has(info().position.step)) result.failure = lost_state();
+    const std::string why = (notes_ & kStopWanted) != 0 ? "a signal" : r_.deadline->source();
+    report({.status = {"stopped", result.failure.empty() ? "by " + why : result.failure}, .summary = &result});
     result.failure = comm_.broadcast_text(result.failure);
     if (result.failure.empty()) {
-      const std::string why = (notes_ & kStopWanted) != 0 ? "a signal" : r_.deadline->source();
       log(LogLevel::notice, fmt::format("{} stops the run after step {} of {}; saved in {}, go on with --resume", why,
                                         info().position.step, r_.total_steps, result.checkpoint));
     }
     return result;
   }
 
+  void report(RunEnd end) {
+    comm_.pulse().enter(Phase::writing);
+    end.scored = scored_;
+    for (const std::string& problem : report_->end(end)) {
+      log(LogLevel::warning, problem + "; lockstep report draws what there is");
+    }
+  }
+
   // Once more where the last try has failed meanwhile.
   void save_at_last() {
+    tell_times(stragglers_->next(info().position.step));  // of steps since the last row
     tell_times(stragglers_->finish());
     saver_.finish();
     save();
@@ -307,8 +325,10 @@ class Fit {
   PreparedRun r_;  // its data go after the batches that look at them
   std::uint64_t log_every_ = 1;
   std::unique_ptr<EpochBatch> batches_;
-  EpochScores scores_;  // of the last epoch
+  EpochScores scores_;    // of the last epoch
+  Position scored_ = {};  // where they were taken
   std::optional<Stragglers> stragglers_;
+  std::optional<RunReport> report_;
   std::string slow_host_;  // that was told of
   Saver saver_;
   std::uint32_t notes_ = 0;  // of all ranks, see Engine::notes

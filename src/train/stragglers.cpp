@@ -26,6 +26,12 @@ std::array<double, kStepPhases> in_order(const StepTimes& times) {
   return {times.input, times.gather, times.forward, times.backward, times.wait, times.communication, times.exchange};
 }
 
+void add_to(RankTimes& total, const RankTimes& times) {
+  total.steps += times.steps;
+  total.samples += times.samples;
+  for (std::size_t phase = 0; phase < kStepPhases; ++phase) total.seconds[phase] += times.seconds[phase];
+}
+
 }  // namespace
 
 TimesRow spread_of(std::uint64_t step, std::span<const RankTimes> ranks, std::span<const std::string> hosts) {
@@ -70,7 +76,10 @@ std::string slow_host_text(const TimesRow& row) {
                      : fmt::format("steps {} to {}", row.step - row.steps + 1, row.step));
 }
 
-Stragglers::Stragglers(const Communicator& comm) : comm_(comm), hosts_(comm.gather_texts(host_name())) {}
+Stragglers::Stragglers(const Communicator& comm)
+    : comm_(comm),
+      hosts_(comm.gather_texts(host_name())),
+      totals_(comm.is_root() ? static_cast<std::size_t>(comm.size()) : 0) {}
 
 Stragglers::~Stragglers() {
   int finalized = 0;
@@ -107,6 +116,7 @@ std::optional<TimesRow> Stragglers::finish() {
   check_mpi(MPI_Wait(&in_flight_->request, MPI_STATUS_IGNORE), "MPI_Wait");
   const std::unique_ptr<InFlight> ended = std::move(in_flight_);
   if (!comm_.is_root()) return {};
+  for (std::size_t rank = 0; rank < totals_.size(); ++rank) add_to(totals_[rank], ended->all[rank]);
   return spread_of(ended->step, ended->all, hosts_);
 }
 

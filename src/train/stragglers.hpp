@@ -71,6 +71,10 @@ class Stragglers {
   /// Returns what was sent last, on rank 0. Collective. Errors: comm.
   std::optional<TimesRow> finish();
 
+  /// What has been returned so far, added up for each rank, and the ranks' hosts: on rank 0. [ranks]
+  [[nodiscard]] std::span<const RankTimes> totals() const noexcept { return totals_; }
+  [[nodiscard]] std::span<const std::string> hosts() const noexcept { return hosts_; }
+
  private:
   // MPI writes to it until the request has ended.
   struct InFlight {
@@ -82,6 +86,7 @@ class Stragglers {
 
   const Communicator& comm_;
   std::vector<std::string> hosts_;
+  std::vector<RankTimes> totals_;  // [ranks] on rank 0
   RankTimes counted_;
   std::unique_ptr<InFlight> in_flight_;
 };

@@ -31,6 +31,13 @@ TEST(Stragglers, TheTimesOfAllRanksComeTogetherARowLate) {
   check(stragglers.next(6), 3, 1);
   check(stragglers.finish(), 6, 10);
   EXPECT_FALSE(stragglers.finish().has_value());
+  ASSERT_EQ(stragglers.totals().size(), world.is_root() ? static_cast<std::size_t>(world.size()) : 0);
+  for (std::size_t of = 0; of < stragglers.totals().size(); ++of) {
+    const RankTimes& total = stragglers.totals()[of];
+    EXPECT_EQ(total.steps, 6);
+    EXPECT_EQ(total.samples, 48);
+    EXPECT_DOUBLE_EQ(total.seconds[1], 3 * (1 + 10 + 2 * static_cast<double>(of)));
+  }
   EXPECT_FALSE(stragglers.next(6).has_value());  // nothing has been counted
   count(5);
   (void)stragglers.next(9);  // what is still under way when the run ends with an error

@@ -111,6 +111,8 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                         "log.every_steps=9",
                                         "log.tensorboard=true",
                                         "log.trace=true",
+                                        "log.report=false",
+                                        "log.gradient_norm=true",
                                         "checkpoint.monitor=test.loss",
                                         "data.train=b.h5:/x",
                                         "data.test=b.h5:/x",

@@ -64,6 +64,8 @@ monitor = "test.loss"
 every_steps = 10
 tensorboard = true
 trace = true
+report = false
+gradient_norm = true
 )";
 
 RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
@@ -134,6 +136,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.log.every_steps, 10);
   EXPECT_TRUE(run.log.tensorboard);
   EXPECT_TRUE(run.log.trace);
+  EXPECT_FALSE(run.log.report);
+  EXPECT_TRUE(run.log.gradient_norm);
 }
 
 TEST(RunFile, PassesFurtherOptimizerKeysOnAsItsOptions) {
@@ -244,7 +248,7 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
                                             "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "
                                             "time_limit, stall_timeout, audit_every, early_stop, ema"});
   expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
-  expect_refused("[log]\nevery = 1", {"log.every", "every_steps"});
+  expect_refused("[log]\nevery = 1", {"log.every", "every_steps, report, gradient_norm"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
   expect_refused("\"train.batch\" = 64", {"train.batch", "unknown key"});  // in quotes it is one odd key
 }

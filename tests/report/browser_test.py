@@ -1,0 +1,223 @@
+"""report.html in a browser: no error, every chart drawn with the run's numbers, and readable on wide and narrow screens.
+
+Usage: browser_test.py PROGRAM
+Needs Chromium; where there is none it says so loudly and exits with NOT_RUN.
+"""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy
+
+import page
+import program
+
+NOT_RUN = 77  # ctest lists the test as skipped
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+RUNS = program.ROOT / "launch/runs"
+EVIL = "</script><script>document.title = 'broken'</script><b>"
+WIDTHS = (1280, 400)
+# Keeps what goes wrong in a page from its first script on.
+WATCH = """<head><script>
+window.problems = [];
+addEventListener("error", (event) => problems.push(String(event.message)));
+addEventListener("securitypolicyviolation", (event) => problems.push("policy: " + event.violatedDirective));
+console.error = console.warn = (...texts) => problems.push(texts.join(" "));
+</script>"""
+# Loads each page in each width and tells what came of it. A coloured pixel is one of a curve: text and grid are grey.
+LOOK = """<!DOCTYPE html><body><script>
+const look = (frame) => {
+  const { document: page, Chart, problems, performance } = frame.contentWindow;
+  const coloured = (canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      const rgb = data.slice(i, i + 3);
+      if (data[i + 3] > 0 && Math.max(...rgb) - Math.min(...rgb) > 40) ++count;
+    }
+    return count;
+  };
+  return {
+    problems: [...problems, ...[...page.querySelectorAll(".problem")].map((p) => p.textContent)],
+    loaded: performance.getEntriesByType("resource").map((entry) => entry.name),
+    title: page.title, head: page.querySelector("h1").textContent,
+    badges: [...page.querySelectorAll(".badge")].map((badge) => badge.textContent),
+    text: page.getElementById("page").innerText,
+    tooWide: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+    matrix: [...page.querySelectorAll("table.matrix td.count")].map((cell) => Number(cell.textContent)),
+    charts: Object.fromEntries([...page.querySelectorAll("canvas")].map((canvas) => {
+      const chart = Chart.getChart(canvas);
+      const { left, right } = canvas.getBoundingClientRect();
+      const axes = Object.values(chart.options.scales).map((scale) => scale.title.text);
+      return [canvas.id, { coloured: coloured(canvas), axes, inside: left >= 0 && right <= page.documentElement.clientWidth,
+        width: right - left, told: canvas.getAttribute("aria-label"),
+        curves: Object.fromEntries(chart.data.datasets.map((d) => [d.label, d.data])) }];
+    })),
+  };
+};
+(async () => {
+  const found = {};
+  for (const name of NAMES) for (const width of WIDTHS) {
+    const frame = document.createElement("iframe");
+    frame.style = `width: ${width}px; height: 900px; border: 0`;
+    frame.src = name;
+    const loaded = new Promise((resolve) => { frame.onload = resolve; });
+    document.body.append(frame);
+    await loaded;
+    try { found[`${name} ${width}`] = look(frame); } catch (error) { found[`${name} ${width}`] = { problems: [String(error)] }; }
+    frame.remove();
+  }
+  const result = document.createElement("pre");
+  result.textContent = JSON.stringify(found);
+  document.body.replaceChildren(result);
+})();
+</script></body>"""
+
+
+def train(folder, run, ranks, *keys, expect=0):
+    arguments = [word for key in keys for word in ("--set", key)]
+    program.run("train", run, "--output", folder, "--quiet", *arguments, ranks=ranks, expect=expect)
+
+
+def make_runs(folder):
+    """Pages by name: a classification, a regression, a binary one with an odd name, one that diverged, and several."""
+    train(folder / "digits", RUNS / "digits.toml", 3, "train.epochs=4")
+    train(folder / "concrete", RUNS / "concrete.toml", 2, "train.epochs=4")
+    train(folder / "diverged", RUNS / "digits.toml", 1, "optimizer.type=sgd", "optimizer.lr=1e30", expect=3)
+    rng = numpy.random.default_rng(1)
+    with h5py.File(folder / "binary.h5", "w") as file:
+        for split, rows in (("train", 256), ("test", 300)):
+            file[f"{split}/x"] = rng.random((rows, 4), dtype="f4")
+            file[f"{split}/y"] = (rng.random((rows, 2)) < 0.5).astype("u1")
+    (folder / "binary.toml").write_text(page.BINARY, encoding="utf-8")
+    train(folder / "binary", folder / "binary.toml", 1, f"name=\"{EVIL}\"")
+    program.run("report", folder / "digits", folder / "diverged", folder / "concrete", "--output", folder / "runs.html", mpi=False)
+    pages = {name: folder / name / "report.html" for name in ("digits", "concrete", "diverged", "binary")}
+    return {**pages, "runs": folder / "runs.html"}
+
+
+class InABrowser(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.folder = Path(scratch.name)
+        names = []
+        for name, path in make_runs(cls.folder).items():
+            text = path.read_text(encoding="utf-8").replace("<head>", WATCH, 1)
+            (cls.folder / f"{name}.html").write_text(text, encoding="utf-8")
+            names.append(f"{name}.html")
+        look = LOOK.replace("NAMES", json.dumps(names)).replace("WIDTHS", json.dumps(WIDTHS))
+        (cls.folder / "look.html").write_text(look, encoding="utf-8")
+        done = subprocess.run(
+            [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
+             "--window-size=1400,1000", "--virtual-time-budget=20000", "--allow-file-access-from-files",
+             f"--user-data-dir={cls.folder / 'profile'}", (cls.folder / "look.html").as_uri()],
+            capture_output=True, text=True, timeout=120, check=True)
+        cls.console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+        result = re.search(r"<pre>(.*)</pre>", done.stdout, re.DOTALL)
+        if result is None:
+            raise AssertionError(f"the browser did not get to the end:\n{done.stdout[:3000]}\n{done.stderr[-3000:]}")
+        cls.found = json.loads(html.unescape(result[1]))
+
+    def on(self, name, width=WIDTHS[0]):
+        return self.found[f"{name}.html {width}"]
+
+    def test_no_page_has_an_error_or_loads_anything(self):
+        self.assertEqual(len(self.found), 10)
+        self.assertEqual(self.console, [])
+        for name, found in self.found.items():
+            self.assertEqual(found["problems"], [], name)
+            self.assertEqual(found["loaded"], [], name)
+
+    def test_every_chart_is_drawn_within_the_screen_and_has_axes_and_a_text(self):
+        for name, found in self.found.items():
+            self.assertLessEqual(found["tooWide"], 0, name)
+            self.assertGreaterEqual(len(found["charts"]), 4, name)
+            for chart, drawn in found["charts"].items():
+                self.assertGreater(drawn["coloured"], 20, f"{name} {chart}")
+                self.assertTrue(drawn["inside"] and drawn["width"] > 250, f"{name} {chart}")
+                self.assertTrue(all(drawn["axes"]) and drawn["told"].count(":") > 0, f"{name} {chart}")
+
+    def points(self, name, chart, curve):
+        data = self.on(name)["charts"][chart]["curves"][curve]
+        return [point["x"] for point in data], [point["y"] for point in data]
+
+    def test_curves_are_those_of_the_files(self):
+        metrics = page.columns(self.folder / "digits/metrics.csv")
+        steps = page.columns(self.folder / "digits/steps.csv")
+        for chart, curve, table, column in (
+                ("loss", "train", metrics, "train_loss"), ("loss", "test", metrics, "test_loss"),
+                ("loss", "batch", steps, "loss"), ("score-accuracy", "test", metrics, "test_accuracy"),
+                ("score-top5", "test", metrics, "test_top5"), ("score-macro_recall", "test", metrics, "test_macro_recall"),
+                ("learning-rate", "digits", steps, "learning_rate"), ("gradient-norm", "digits", steps, "gradient_norm"),
+                ("speed", "since the start", steps, "samples_per_second"), ("speed", "of an epoch", metrics, "samples_per_second")):
+            self.assertEqual(self.points("digits", chart, curve), (table["step"], table[column]), f"{chart} {curve}")
+
+    def test_times_are_those_of_the_files(self):
+        times = page.columns(self.folder / "digits/times.csv")
+        steps, waits = self.points("digits", "times", "wait for ranks")
+        self.assertEqual(steps, times["step"])
+        scale = max(waits) / max(times["wait_median"])
+        self.assertIn(round(scale), (1, 1000, 1000000))
+        for drawn, seconds in zip(waits, times["wait_median"]):
+            self.assertAlmostEqual(drawn, seconds * round(scale), 6)
+        ranks = page.columns(self.folder / "digits/ranks.csv")
+        drawn = self.on("digits")["charts"]["ranks"]["curves"]
+        self.assertEqual(set(drawn), {"input", "forward", "backward", "wait for ranks", "exchange and update"})
+        unit = drawn["forward"][0] / (ranks["forward"][0] / 48)
+        for bar, seconds in zip(drawn["forward"], ranks["forward"]):
+            self.assertAlmostEqual(bar, seconds / 48 * unit, 6)
+
+    def test_the_head_tells_state_scores_and_digest(self):
+        found, summary = self.on("digits"), program.summary(self.folder / "digits")
+        self.assertEqual((found["head"], found["badges"]), ("digits", ["✓ finished"]))
+        for text in (summary["digest"], f"{summary['test']['accuracy']:.5g}", "test accuracy", "48", "schedule = {type"):
+            self.assertIn(text, found["text"])
+        self.assertEqual(self.on("diverged")["badges"], ["✗ diverged"])
+        self.assertIn("the training diverged in step", self.on("diverged")["text"])
+        self.assertIn("log.gradient_norm = true", self.on("binary")["text"])
+
+    def test_answers_are_those_of_the_files(self):
+        scores = {name: json.loads((self.folder / name / "scores.json").read_text(encoding="utf-8"))
+                  for name in ("digits", "concrete", "binary")}
+        self.assertEqual(self.on("digits")["matrix"], sum(scores["digits"]["confusion"], []))
+        truth, predicted = self.points("concrete", "predicted", "sample")
+        self.assertEqual((truth, predicted), (scores["concrete"]["true"][0], scores["concrete"]["predicted"][0]))
+        bins = self.on("binary")["charts"]["probabilities"]["curves"]
+        self.assertEqual(sum(bins["true 1"]), sum(scores["binary"]["true"][0]))
+        self.assertEqual(sum(bins["true 0"]) + sum(bins["true 1"]), 300)
+
+    def test_several_runs_are_drawn_by_name(self):
+        found = self.on("runs")
+        self.assertEqual(found["head"], "3 runs")
+        # Two runs of one name are told apart by their folders.
+        digits = str(self.folder / "digits")
+        self.assertEqual(self.points("runs", "loss", f"{digits}: test"), self.points("digits", "loss", "test"))
+        self.assertEqual(self.points("runs", "loss", "concrete: train"), self.points("concrete", "loss", "train"))
+        self.assertIn("optimizer.lr", found["text"])
+        self.assertEqual(found["matrix"], self.on("digits")["matrix"])
+
+    def test_what_a_name_holds_is_text(self):
+        found = self.on("binary")
+        self.assertEqual(found["head"], EVIL)
+        self.assertTrue(found["title"].startswith("</script>"), found["title"])
+
+
+def main():
+    if BROWSER is None:
+        print("NOT RUN: report.html is looked at with Chromium, which is not there (Debian: chromium)", flush=True)
+        sys.exit(NOT_RUN)
+    program.main()
+
+
+if __name__ == "__main__":
+    main()
