@@ -30,8 +30,8 @@ DataSource chosen_data(const CommandInput& input, const char* name, const RunCon
   const bool held_out = split == "validation";
   if (split != "test" && split != "train" && !held_out) {
     throw Error(ErrorKind::usage,
-                fmt::format("--split: expected train, validation or test, found \"{}\"; or name a file with --{}", split,
-                            name));
+                fmt::format("--split: expected train, validation or test, found \"{}\"; or name a file with --{}",
+                            split, name));
   }
   const DataSource& source = split == "test" ? run.data.test : run.data.train;
   if (source.empty() || (held_out && run.data.validation == 0)) {

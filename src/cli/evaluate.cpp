@@ -96,7 +96,12 @@ Command evaluate_command() {
           false,
           {{"data", OptionKind::text, "FILE", "", "other data than the run's, FILE.h5:/group, IDX or .npy"},
            {"labels", OptionKind::text, "FILE", "", "the labels or targets of --data that is one file of a pair"},
-           {"split", OptionKind::text, "NAME", "test", "group of FILE, or of the run's data", {"train", "validation", "test"}},
+           {"split",
+            OptionKind::text,
+            "NAME",
+            "test",
+            "group of FILE, or of the run's data",
+            {"train", "validation", "test"}},
            {"json", OptionKind::flag, "", "", "scores, scores by class and confusion matrix as JSON"}},
           run_evaluate};
 }

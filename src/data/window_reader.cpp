@@ -1,7 +1,6 @@
 #include "data/window_reader.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <new>
 #include <tuple>
 #include <utility>
@@ -109,6 +108,12 @@ void WindowReader::await(const std::function<void()>& alive) {
   if (!is_there()) throw Error(*failure_);
 }
 
+void WindowReader::take_reads(std::vector<Read>& reads) {
+  reads.clear();
+  const std::scoped_lock lock(mutex_);
+  std::swap(reads, reads_);
+}
+
 std::array<WindowReader::Part, 2> WindowReader::parts_of(std::size_t shard_number) const {
   std::array<Part, 2> parts;
   const Shard& shard = shards_[shard_number - settings_.shards.begin];
@@ -142,6 +147,7 @@ void WindowReader::run() {
     Window& window = shard.windows[shard.read % 2];  // nobody else looks at it now
     lock.unlock();
     std::optional<Error> failure;
+    const auto begin = std::chrono::steady_clock::now();
     try {
       read(*next, window);
     } catch (const Error& error) {
@@ -159,6 +165,7 @@ void WindowReader::run() {
     }
     ++shard.read;
     ++shard.next;
+    reads_.push_back({begin, std::chrono::steady_clock::now()});
     changed_.notify_all();
   }
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,13 @@ class WindowReader {
   /// Errors: those of the thread: data, io.
   void await(const std::function<void()>& alive);
 
+  /// When a window was read.
+  struct Read {
+    std::chrono::steady_clock::time_point begin, end;
+  };
+  /// Puts the windows that were read since the last call into `reads`, in place of what it holds.
+  void take_reads(std::vector<Read>& reads);
+
   /// Rows of the batch that lie in one window.
   struct Part {
     Table x, y;
@@ -107,6 +115,7 @@ class WindowReader {
   std::condition_variable changed_;
   bool stop_ = false;
   std::uint64_t pieces_ = 0;  // read so far
+  std::vector<Read> reads_;   // since the last take_reads()
   std::optional<Error> failure_;
   std::thread thread_;
 };

@@ -13,7 +13,7 @@ void score_splits(Engine& engine, const RunData& data, EpochScores& scores) {
   scores.test.reset();
   if (!scores_splits(data)) return;
   const Communicator& comm = engine.comm();
-  comm.pulse().enter(Phase::scoring);
+  const During scoring(comm.pulse(), Phase::scoring);
   engine.settle();
   engine.swap_ema();
   const Net net{engine.model(), engine.loss(), engine.weights()};

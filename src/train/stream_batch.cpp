@@ -27,6 +27,16 @@ void StreamBatch::start_epoch(std::uint64_t epoch) {
 }
 
 double StreamBatch::select(std::size_t index) {
+  const double seconds = move_to(index);
+  reader_->take_reads(reads_);
+  if (Timeline* const timeline = comm_.pulse().timeline) {
+    for (const auto& [begin, end] : reads_)
+      timeline->add(Timeline::Thread::reader, Phase::reading, comm_.pulse().step.load(), begin, end);
+  }
+  return seconds;
+}
+
+double StreamBatch::move_to(std::size_t index) {
   const bool follows = started_ && index == next_;
   batch_ = index;
   next_ = index + 1;
@@ -36,7 +46,7 @@ double StreamBatch::select(std::size_t index) {
   }
   const auto start = std::chrono::steady_clock::now();
   started_ = true;
-  comm_.pulse().enter(Phase::reading);
+  const During reading(comm_.pulse(), Phase::reading);
   comm_.together([&] {
     if (follows) {
       reader_->move_to(epoch_, index);

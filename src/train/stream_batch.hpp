@@ -27,6 +27,9 @@ class StreamBatch final : public EpochBatch {
   void gather(std::size_t shard, const BatchRows& rows) override;
 
  private:
+  // Seconds that this rank has waited for data.
+  double move_to(std::size_t index);
+
   const Communicator& comm_;
   const Normalization& normalization_;
   StreamPlan stream_;
@@ -39,6 +42,7 @@ class StreamBatch final : public EpochBatch {
   std::vector<std::size_t> entries_;  // batches of the epoch in which a shard begins a window
   bool started_ = false;              // the reader follows the batches
   std::optional<WindowReader> reader_;
+  std::vector<WindowReader::Read> reads_;  // told to the timeline
 };
 
 }  // namespace lockstep

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import unittest
+from collections import defaultdict
 from pathlib import Path
 
 import cluster
@@ -252,12 +253,28 @@ class RunFolder(Hosts):
     def test_only_the_host_of_rank_0_writes_it(self):
         folder = NET.local / "run"
         self.addCleanup(NET.on, 0, "rm", "-rf", folder)
-        self.run_on([1, 2, 0], "train", self.run_file, "--output", folder, "--quiet", "--set", "train.epochs=1")
+        self.run_on([1, 2, 0], "train", self.run_file, "--output", folder, "--quiet", "--set", "train.epochs=1",
+                    "--set", "log.trace=true")
         told = NET.on(0, program.PROGRAM, "inspect", folder, "--digest", capture_output=True, text=True).stdout.strip()
         one = self.folder / "one"
         program.run("train", self.run_file, "--output", one, "--quiet", "--set", "train.epochs=1")
         self.assertEqual(told, program.digest(one))
         self.assertNotEqual(NET.on(1, "ls", folder, check=False, capture_output=True).returncode, 0)
+        self.expect_one_clock(json.loads(NET.on(0, "cat", folder / "trace.json", capture_output=True, text=True).stdout))
+
+    def expect_one_clock(self, trace):
+        """All ranks are in the trace, and meet within each step."""
+        events = trace["traceEvents"]
+        self.assertEqual([event["args"]["name"] for event in events if event["name"] == "process_name"],
+                         ["rank 0 on host1", "rank 1 on host2", "rank 2 on host2"])
+        self.assertIn("await weights", {event["name"] for event in events})
+        steps = defaultdict(list)
+        for event in events:
+            if event.get("cat") == "step":
+                steps[event["name"]].append(event)
+        self.assertEqual([len(of_ranks) for of_ranks in steps.values()], [3] * 8)
+        for name, of_ranks in steps.items():
+            self.assertLess(max(event["ts"] for event in of_ranks), min(event["ts"] + event["dur"] for event in of_ranks), name)
 
 
 class Faults(Hosts):

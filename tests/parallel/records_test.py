@@ -88,24 +88,25 @@ class Records(unittest.TestCase):
         self.assertFalse((plain / "tensorboard").exists())
         self.assertFalse((plain / "trace.json").exists())
 
-    def of_ranks(self):
+    def of_ranks(self, trace=None, ranks=RANKS):
         """[rank] of {name of a thread: its complete events, in order}."""
+        trace = trace or self.trace
         meta = defaultdict(dict)
         threads = {}
-        for event in self.trace["traceEvents"]:
+        for event in trace["traceEvents"]:
             if event["ph"] == "M":
                 kind, key = event["name"].split("_", 1)
                 place = (event["pid"], event["tid"] if kind == "thread" else None)
                 meta[place][key] = event["args"][key]
         events = defaultdict(list)
-        for event in self.trace["traceEvents"]:
+        for event in trace["traceEvents"]:
             if event["ph"] == "X":
                 events[event["pid"], meta[event["pid"], event["tid"]]["name"]].append(event)
-        for pid in sorted({event["pid"] for event in self.trace["traceEvents"]}):
+        for pid in sorted({event["pid"] for event in trace["traceEvents"]}):
             self.assertRegex(meta[pid, None]["name"], rf"^rank {pid - 1} on \w+")
             self.assertEqual(meta[pid, None]["sort_index"], pid - 1)
             threads[pid] = {name: found for (of, name), found in events.items() if of == pid}
-        self.assertEqual(list(threads), list(range(1, RANKS + 1)))
+        self.assertEqual(list(threads), list(range(1, ranks + 1)))
         return list(threads.values())
 
     def test_a_trace_is_one_of_complete_events_that_do_not_overlap(self):
@@ -147,6 +148,16 @@ class Records(unittest.TestCase):
         self.assertEqual([(event["name"], event["args"]["step"]) for event in writers[0]],
                          [("write checkpoint", step) for step in (0, 12, 24, 36)])
         self.assertEqual(writers[1:], [[], []])
+
+    def test_a_trace_shows_data_that_are_read_ahead(self):
+        folder = self.folder / "streamed"
+        program.run("train", RUN, "--output", folder, "--quiet", "--set", "train.epochs=1", "--set", "log.trace=true",
+                    "--set", "data.load=stream", ranks=2)
+        trace = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
+        for threads in self.of_ranks(trace, 2):
+            self.assertIn("reader", threads)
+            self.assertEqual({event["name"] for event in threads["reader"]}, {"read ahead"})
+            self.assertIn("read data", {event["name"] for event in threads["main"]})
 
     def test_the_ranks_of_a_trace_have_one_clock(self):
         begins, ends = defaultdict(list), defaultdict(list)

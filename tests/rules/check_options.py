@@ -18,6 +18,7 @@ OF_OTHERS = {
     "launch/local.sh": {"--restarts", "--shrink"},
     "sbatch and srun": {"--nodes", "--ntasks", "--ntasks-per-node", "--mpi", "--requeue", "--signal"},
     "apt-get": {"--no-install-recommends"},
+    "tensorboard": {"--logdir"},
 }
 COMMAND = re.compile(r"^  (\w[\w-]*)  ", re.MULTILINE)  # a line of the list in lockstep --help
 OPTION = re.compile(r"(?<![\w-])--[a-zA-Z][\w-]*")

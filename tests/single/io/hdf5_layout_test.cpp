@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "io/files.hpp"
-#include "io/new_file.hpp"
 #include "io/hdf5.hpp"
+#include "io/new_file.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
 
