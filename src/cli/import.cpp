@@ -155,7 +155,7 @@ Command import_command() {
   return {"import",
           "TABLE.csv|X Y",
           "Makes an HDF5 file that runs read of a CSV table, or of a pair of IDX or .npy files.",
-          "lockstep import cars.csv --target price --categorical auto --split 0.8 --output cars.h5",
+          "lockstep import cars.csv --target price --split 0.8 --output cars.h5",
           false,
           false,
           {{"output", OptionKind::text, "FILE.h5", "", "the file to make"},

@@ -7,6 +7,7 @@ namespace lockstep {
 namespace {
 
 TEST(Stragglers, TheTimesOfAllRanksComeTogetherARowLate) {
+  constexpr std::size_t kForward = 2;  // behind input and gather
   const Communicator world(MPI_COMM_WORLD);
   Stragglers stragglers(world);
   const auto rank = static_cast<double>(world.rank());
@@ -22,8 +23,8 @@ TEST(Stragglers, TheTimesOfAllRanksComeTogetherARowLate) {
     if (!row) return;
     EXPECT_EQ(row->step, step);
     EXPECT_EQ(row->steps, 3U);
-    EXPECT_DOUBLE_EQ(row->phases[1].min, forward);
-    EXPECT_DOUBLE_EQ(row->phases[1].max, forward + world.size() - 1);
+    EXPECT_DOUBLE_EQ(row->phases[kForward].min, forward);
+    EXPECT_DOUBLE_EQ(row->phases[kForward].max, forward + world.size() - 1);
   };
   count(1);
   EXPECT_FALSE(stragglers.next(3).has_value());
@@ -36,7 +37,7 @@ TEST(Stragglers, TheTimesOfAllRanksComeTogetherARowLate) {
     const RankTimes& total = stragglers.totals()[of];
     EXPECT_EQ(total.steps, 6);
     EXPECT_EQ(total.samples, 48);
-    EXPECT_DOUBLE_EQ(total.seconds[1], 3 * (1 + 10 + 2 * static_cast<double>(of)));
+    EXPECT_DOUBLE_EQ(total.seconds[kForward], 3 * (1 + 10 + 2 * static_cast<double>(of)));
   }
   EXPECT_FALSE(stragglers.next(6).has_value());  // nothing has been counted
   count(5);

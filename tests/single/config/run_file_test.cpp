@@ -248,7 +248,7 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
                                             "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "
                                             "time_limit, stall_timeout, audit_every, early_stop, ema"});
   expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
-  expect_refused("[log]\nevery = 1", {"log.every", "every_steps, report, gradient_norm"});
+  expect_refused("[log]\nevery = 1", {"log.every", "every_steps, tensorboard, trace, report, gradient_norm"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
   expect_refused("\"train.batch\" = 64", {"train.batch", "unknown key"});  // in quotes it is one odd key
 }
