@@ -273,8 +273,10 @@ class RunFolder(Hosts):
             if event.get("cat") == "step":
                 steps[event["name"]].append(event)
         self.assertEqual([len(of_ranks) for of_ranks in steps.values()], [3] * 8)
+        slack = 5000  # [us] clocks are compared by messages, which others on this machine may hold up
         for name, of_ranks in steps.items():
-            self.assertLess(max(event["ts"] for event in of_ranks), min(event["ts"] + event["dur"] for event in of_ranks), name)
+            self.assertLess(max(event["ts"] for event in of_ranks),
+                            min(event["ts"] + event["dur"] for event in of_ranks) + slack, name)
 
 
 class Faults(Hosts):

@@ -51,6 +51,7 @@ test = "data/digits.h5:/test"
 normalize = "standard"
 classes = 10
 validation = 0.1
+block = 4096
 [model]
 loss = {type = "softmax_cross_entropy", label_smoothing = 0.1, class_weights = [1, 2, 0.5, 1, 1, 1, 1, 1, 1, 3e-1]}
 freeze = ["first"]

@@ -73,7 +73,8 @@ class Stream : public testing::Test {
       } catch (const Error& error) {
         EXPECT_EQ(error.kind(), ErrorKind::data);
         if (std::string(load) == "memory") first = error.what();
-        EXPECT_EQ(error.what(), first);
+        // The ranks pass over a part each, so over several hosts the one that found it is named.
+        EXPECT_TRUE(std::string(error.what()).ends_with(first)) << error.what() << "\n" << first;
       }
     }
   }
