@@ -2,41 +2,89 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/range.hpp"
+#include "data/open_dataset.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
 
 namespace lockstep {
+namespace {
+
+// The rows that are asked for: where they lie in tables that are in memory, and their numbers in the data set.
+struct Rows {
+  Table x, y;
+  std::vector<std::uint32_t> places;
+  std::vector<std::size_t> samples;
+};
+
+Table read_rows(TableReader& reader, std::span<const Range> runs, std::size_t count) {
+  const TableHeader& header = reader.header();
+  const auto memory = std::make_shared<std::vector<std::byte>>(count * header.row_bytes());
+  std::span<std::byte> left(*memory);
+  for (const Range& run : runs) {
+    const std::size_t bytes = run.size() * header.row_bytes();
+    reader.read(run, left.first(bytes));
+    left = left.subspan(bytes);
+  }
+  return {header.type, count, header.columns, *memory, memory};
+}
+
+Rows choose_rows(const Asked& asked) {
+  const std::size_t all = asked.count();
+  const std::size_t count = std::min(all, SampledAnswers::kMostSamples);
+  Rows rows{asked.data.x, asked.data.y, {}, {}};
+  if (!asked.data.streamed()) {
+    for (std::size_t i = 0; i < count; ++i) {
+      rows.samples.push_back(row_at(asked.rows, i * all / count));
+      rows.places.push_back(static_cast<std::uint32_t>(rows.samples.back()));
+    }
+    return rows;
+  }
+  std::vector<Range> runs;
+  for (std::size_t run = 0; run < SampledAnswers::kRuns; ++run) {
+    const std::size_t first = part_of(all, run, SampledAnswers::kRuns).begin;
+    runs.push_back({first, first + part_of(count, run, SampledAnswers::kRuns).size()});
+    for (std::size_t row = runs.back().begin; row < runs.back().end; ++row) {
+      rows.places.push_back(static_cast<std::uint32_t>(rows.samples.size()));
+      rows.samples.push_back(row);
+    }
+  }
+  rows.x = read_rows(*asked.data.file->x, runs, count);
+  rows.y = read_rows(*asked.data.file->y, runs, count);
+  return rows;
+}
+
+}  // namespace
 
 SampledAnswers sample_answers(const Net& net, const Asked& asked) {
-  const auto& [data, normalization, list] = asked;
-  const std::size_t count = std::min(asked.count(), SampledAnswers::kMostSamples);
+  const Rows rows = choose_rows(asked);
+  const ColumnScaling& scaling = asked.normalization.y;
+  const std::size_t count = rows.samples.size();
   const std::size_t outputs = net.model.outputs();
   const std::size_t shown = std::min(outputs, SampledAnswers::kMostOutputs);
   const bool binary = net.loss.task() == Task::binary;
-  SampledAnswers answers;
-  for (std::size_t i = 0; i < count; ++i) answers.samples.push_back(row_at(list, i * asked.count() / count));
+  SampledAnswers answers{.samples = rows.samples};
   answers.truth.assign(shown, std::vector<double>(count));
   answers.predicted.assign(shown, std::vector<double>(count));
 
   Workspace workspace = net.model.make_workspace(std::min(count, kEvaluationBlock), false);
   RowBuffer buffer(outputs, net.loss.targets());
   buffer.reserve(std::min(count, kEvaluationBlock));
-  std::vector<double> truth(data.y.columns);
+  std::vector<double> truth(rows.y.columns);
   for (std::size_t first = 0; first < count; first += kEvaluationBlock) {
-    const std::size_t rows = std::min(kEvaluationBlock, count - first);
-    std::vector<std::uint32_t> chosen;
-    for (std::size_t i = first; i < first + rows; ++i) chosen.push_back(static_cast<std::uint32_t>(answers.samples[i]));
-    gather_samples(data, normalization, chosen, buffer.rows(rows, workspace.input(rows)));
-    const auto found = net.model.forward(Pass{}, net.weights, rows, workspace);
-    for (std::size_t i = 0; i < rows; ++i) {
-      data.y.row(chosen[i], truth);
+    const std::size_t size = std::min(kEvaluationBlock, count - first);
+    const auto chosen = std::span(rows.places).subspan(first, size);
+    gather_samples(rows.x, rows.y, asked.normalization, chosen, buffer.rows(size, workspace.input(size)));
+    const auto found = net.model.forward(Pass{}, net.weights, size, workspace);
+    for (std::size_t i = 0; i < size; ++i) {
+      rows.y.row(chosen[i], truth);
       for (std::size_t output = 0; output < shown; ++output) {
         const double value = found[i * outputs + output];
-        const double scale = normalization.y.scale.empty() ? 1 : normalization.y.scale[output];
-        const double shift = normalization.y.shift.empty() ? 0 : normalization.y.shift[output];
+        const double scale = scaling.empty() ? 1 : scaling.scale[output];
+        const double shift = scaling.empty() ? 0 : scaling.shift[output];
         answers.truth[output][first + i] = truth[output];
         answers.predicted[output][first + i] = binary ? 1 / (1 + std::exp(-value)) : value * scale + shift;
       }

@@ -17,13 +17,15 @@ namespace lockstep {
 /// Answers to some samples of a data set, in the targets' own units; of a binary classification probabilities.
 struct SampledAnswers {
   static constexpr std::size_t kMostSamples = 1000;  ///< evenly spaced where there are more
-  static constexpr std::size_t kMostOutputs = 8;     ///< the first ones
-  std::vector<std::size_t> samples = {};             ///< indices
-  std::vector<std::vector<double>> truth = {};       ///< [outputs][samples]
+  /// Of a streamed data set: as many rows in so many runs of neighbours, since files keep rows together.
+  static constexpr std::size_t kRuns = 20;
+  static constexpr std::size_t kMostOutputs = 8;  ///< the first ones
+  std::vector<std::size_t> samples = {};          ///< indices
+  std::vector<std::vector<double>> truth = {};    ///< [outputs][samples]
   std::vector<std::vector<double>> predicted = {};
 };
 
-/// What is answered: `rows` of `data`, see RowList.
+/// What is answered: `rows` of `data`, see RowList; of a streamed data set all of them.
 struct Asked {
   const Dataset& data;
   const Normalization& normalization;
@@ -31,11 +33,11 @@ struct Asked {
   [[nodiscard]] std::size_t count() const noexcept { return rows.empty() ? data.samples() : rows.size(); }
 };
 
-/// The same bits at any rank count. Local: one rank computes all of it.
+/// The same bits at any rank count. Local: one rank computes all of it. Errors: data, io (of a streamed data set).
 [[nodiscard]] SampledAnswers sample_answers(const Net& net, const Asked& asked);
 
 /// The confusion matrix of `scores`, or for other tasks than classification the answers to some samples; nothing where
-/// a matrix is not kept. `class_names` [classes], or empty. Local.
+/// a matrix is not kept. `class_names` [classes], or empty. Local. Errors: as sample_answers.
 [[nodiscard]] nlohmann::ordered_json describe_answers(const Net& net, const Asked& asked, const Scores& scores,
                                                       const std::vector<std::string>& class_names);
 

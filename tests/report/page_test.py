@@ -42,7 +42,9 @@ class ReportPage(unittest.TestCase):
                 self.assertEqual((curve["x"], curve["y"]), (written["step"], written[column]), column)
         times = page.columns(folder / "times.csv")
         self.assertEqual(run["times"]["step"], times["step"])
-        for phase in ("gather", "forward", "backward", "wait", "communication", "exchange"):
+        phases = {name[:-len("_median")] for name in times if name.endswith("_median")}
+        self.assertEqual(set(run["times"]["phases"]), phases)
+        for phase in phases:
             for which in ("min", "median", "max"):
                 self.assertEqual(run["times"]["phases"][phase][which], times[f"{phase}_{which}"])
 
@@ -138,6 +140,13 @@ class ReportPage(unittest.TestCase):
         scores = json.loads((place / "scores.json").read_text(encoding="utf-8"))
         self.assertEqual((scores["task"], scores["samples"], len(scores["sampled"])), ("binary", 2500, 1000))
         self.assertEqual(scores["sampled"][:3], [0, 2, 5])
+        with h5py.File(self.folder / "binary.h5") as file:
+            self.assertEqual(scores["true"], file["test/y"][:][scores["sampled"]].T.tolist())
+        self.assertTrue(all(0 < p < 1 for output in scores["predicted"] for p in output))
+        program.run("train", self.folder / "binary.toml", "--output", place, "--quiet", "--overwrite", "--set",
+                    "data.load=stream", ranks=3)
+        scores = json.loads((place / "scores.json").read_text(encoding="utf-8"))
+        self.assertEqual(scores["sampled"], [run * 125 + i for run in range(20) for i in range(50)])  # neighbours
         with h5py.File(self.folder / "binary.h5") as file:
             self.assertEqual(scores["true"], file["test/y"][:][scores["sampled"]].T.tolist())
         self.assertTrue(all(0 < p < 1 for output in scores["predicted"] for p in output))

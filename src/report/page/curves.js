@@ -117,7 +117,8 @@ function drawSpeed(place, runs) {
 
 // The parts of a step's time: their names in the files, here, and their colours.
 const kParts = [
-  ["gather", "input", "c5"],
+  ["input", "wait for samples", "c6"],
+  ["gather", "gather", "c5"],
   ["forward", "forward", "c4"],
   ["backward", "backward", "c0"],
   ["wait", "wait for ranks", "c1"],
@@ -145,7 +146,7 @@ function drawTimes(place, run) {
   const computing = (which) => scaled(step.map((_, i) => ["gather", "forward", "backward"]
     .reduce((sum, phase) => sum + (phases[phase]?.[which][i] ?? 0), 0)));
   return chartFigure({ place, id: "spread", title: "Computing, rank by rank", x: "step", y: `${unit.name} a step`,
-    caption: "Input, forward and backward: sums of the largest, median and smallest times of each over the ranks. Far " +
+    caption: "Gather, forward and backward: sums of the largest, median and smallest times of each over the ranks. Far " +
       "apart, ranks wait for the slowest.",
     bounds: { y: { min: 0 } },
     curves: [
