@@ -21,7 +21,7 @@ h5::Layout plan(const std::string& path, const RowFormat& format, std::size_t tr
   };
   group("train", train);
   if (test != 0) group("test", test);
-  std::vector<h5::PlannedText> texts;
+  std::vector<h5::PlannedAttribute> texts;
   const auto list = [&](const char* name, const std::vector<std::string>& names) {
     if (!names.empty()) texts.push_back({name, nlohmann::json(names).dump()});
   };

@@ -104,18 +104,6 @@ class FileImage {
   std::size_t size_;
 };
 
-/// A file without the numbers of its arrays, which may be larger than memory: who knows it can write the file without
-/// HDF5, which does not live through a full disk.
-struct Frame {
-  struct Part {
-    std::size_t offset;
-    std::vector<std::byte> bytes;
-  };
-  std::size_t bytes = 0;            ///< of the whole file
-  std::vector<Part> parts;          ///< all that is not numbers
-  std::vector<std::size_t> arrays;  ///< where the numbers of each reserved array begin, row by row
-};
-
 /// A file open for reading, or one being built in memory.
 /// Paths inside are absolute or relative to the root; attributes belong to the object at `path`.
 /// Errors: data (what is missing or has another type or shape than asked, naming file and path), io.
@@ -132,10 +120,6 @@ class File {
   /// An empty file in memory, to be written and then taken by take_image(). Memory for `expected_bytes` is taken at
   /// once; beyond that it grows.
   [[nodiscard]] static File create_image(const std::string& name, std::size_t expected_bytes = 0);
-
-  /// An empty file whose arrays get their places by reserve(), to be taken by take_frame(). Attributes may be set.
-  /// Errors: io (the system gives no memory file).
-  [[nodiscard]] static File create_frame(const std::string& name);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] bool exists(const std::string& path) const;
@@ -174,24 +158,16 @@ class File {
   /// Closes a file that create_image made and gives out its bytes, without a copy.
   [[nodiscard]] FileImage take_image() &&;
 
-  /// Of a file that create_frame made: a contiguous array at `path`, none of whose sizes is 0.
-  /// Errors: io (the file would be larger than this process may make).
-  void reserve(const std::string& path, ElementType type, std::span<const std::size_t> shape);
-  /// Closes it and gives out all but the numbers.
-  [[nodiscard]] Frame take_frame() &&;
-
  private:
   friend class Rows;
-  struct Memory;    // of an image that is being built
-  struct Reserved;  // the arrays of a frame, and its file
+  struct Memory;  // of an image that is being built
   void read_bytes(const std::string& path, ElementType type, std::span<std::byte> out) const;
 
   File(Handle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
   Handle access_;  // of an image that is being built: the driver uses the list's pointer to memory_, so it goes last
   Handle file_;
   std::string name_;
-  std::shared_ptr<Memory> memory_;      // shared with HDF5's driver
-  std::shared_ptr<Reserved> reserved_;  // of this file alone; shared, because what it is is known elsewhere
+  std::shared_ptr<Memory> memory_;  // shared with HDF5's driver
 };
 
 [[nodiscard]] std::string library_version();

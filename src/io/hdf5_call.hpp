@@ -72,9 +72,9 @@ class Lock {
 /// HDF5's number type in memory.
 [[nodiscard]] hid_t native(ElementType type);
 
-/// Sets a text attribute of the object at absolute `path`; one that is there is replaced.
-void write_text_attribute(hid_t file, const std::string& name, const std::string& path, const std::string& attribute,
-                          std::string_view value);
+/// Sets an attribute of the root; one that is there is replaced.
+void write_root_attribute(hid_t file, const std::string& name, const std::string& attribute, std::string_view value);
+void write_root_attribute(hid_t file, const std::string& name, const std::string& attribute, std::int64_t value);
 
 /// The string in data set or attribute `id`, of type `type` in file `name`; `what` is for messages.
 [[nodiscard]] std::string read_string(hid_t id, const std::string& name, const std::string& what);

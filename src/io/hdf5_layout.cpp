@@ -63,11 +63,10 @@ std::size_t bytes_in(const PlannedTable& table, const std::string& name) {
 
 /// Makes the data set; returns where its numbers lie.
 std::size_t add_table(hid_t file, const PlannedTable& table, const std::string& name) {
-  const Handle links = checked(H5Pcreate(H5P_LINK_CREATE), ErrorKind::internal, name, "HDF5 property list");
-  const Handle made = checked(H5Pcreate(H5P_DATASET_CREATE), ErrorKind::internal, name, "HDF5 property list");
+  const Handle links = with_groups(name);
+  const Handle made = without_times(H5P_DATASET_CREATE, name);
   // Room at once, which nobody fills: else there is no place yet, or all of it in memory.
-  if (H5Pset_create_intermediate_group(links.get(), 1) < 0 || H5Pset_obj_track_times(made.get(), false) < 0 ||
-      H5Pset_alloc_time(made.get(), H5D_ALLOC_TIME_EARLY) < 0 ||
+  if (H5Pset_alloc_time(made.get(), H5D_ALLOC_TIME_EARLY) < 0 ||
       H5Pset_fill_time(made.get(), H5D_FILL_TIME_NEVER) < 0) {
     fail(ErrorKind::internal, name, "HDF5 property list");
   }
@@ -84,22 +83,25 @@ std::size_t add_table(hid_t file, const PlannedTable& table, const std::string& 
 
 }  // namespace
 
-Layout plan_file(const std::string& name, std::span<const PlannedTable> tables, std::span<const PlannedText> texts) {
+Layout plan_file(const std::string& name, std::span<const PlannedTable> tables,
+                 std::span<const PlannedAttribute> attributes) {
   const Lock lock;
   const SparseMemory memory(name);
   Layout layout;
   std::vector<std::pair<std::size_t, std::size_t>> numbers;  // offset and bytes of each table
   std::size_t most = std::size_t{1} << 20U;                  // bytes of the file, generously
   for (const PlannedTable& table : tables) most += bytes_in(table, name) + (std::size_t{1} << 16U);
-  for (const PlannedText& text : texts) most += 2 * text.value.size() + (std::size_t{1} << 16U);
+  for (const PlannedAttribute& attribute : attributes) {
+    const auto* text = std::get_if<std::string>(&attribute.value);
+    most += 2 * (text == nullptr ? 0 : text->size()) + (std::size_t{1} << 16U);
+  }
   memory.try_size(most);
   {
     const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, name, "HDF5 property list");
     H5Pset_fapl_stdio(access.get());  // the other drivers ask for the file's path, and it has none
     H5Pset_file_locking(access.get(), false, true);
     H5Pset_alignment(access.get(), 1U << 16U, 1U << 12U);  // tables begin on a page
-    const Handle created = checked(H5Pcreate(H5P_FILE_CREATE), ErrorKind::internal, name, "HDF5 property list");
-    H5Pset_obj_track_times(created.get(), false);
+    const Handle created = without_times(H5P_FILE_CREATE, name);
     Handle handle = checked(H5Fcreate(memory.path().c_str(), H5F_ACC_TRUNC, created.get(), access.get()), ErrorKind::io,
                             name, "cannot be laid out in memory");
     const hid_t file = handle.get();
@@ -108,7 +110,9 @@ Layout plan_file(const std::string& name, std::span<const PlannedTable> tables, 
       layout.offsets.push_back(add_table(file, table, name));
       numbers.emplace_back(layout.offsets.back(), bytes);
     }
-    for (const PlannedText& text : texts) write_text_attribute(file, name, "/", text.name, text.value);
+    for (const PlannedAttribute& attribute : attributes) {
+      std::visit([&](const auto& value) { write_root_attribute(file, name, attribute.name, value); }, attribute.value);
+    }
     if (H5Fclose(handle.release()) < 0) fail(ErrorKind::io, name, "cannot be laid out in memory");
   }
   layout.file_bytes = memory.size();

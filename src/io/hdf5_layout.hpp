@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "core/element_type.hpp"
@@ -18,10 +20,10 @@ struct PlannedTable {
   std::vector<std::size_t> shape = {};
 };
 
-/// A text attribute of the root.
-struct PlannedText {
+/// An attribute of the root.
+struct PlannedAttribute {
   std::string name;
-  std::string value;
+  std::variant<std::string, std::int64_t> value;
 };
 
 /// Where everything lies in a file.
@@ -35,9 +37,9 @@ struct Layout {
   std::vector<Piece> rest;           ///< all that is not numbers: to be written as it is
 };
 
-/// Lays out a file that holds `tables` and `texts`; `name` is for messages. Equal plans give equal bytes.
+/// Lays out a file that holds `tables` and `attributes`; `name` is for messages. Equal plans give equal bytes.
 /// Errors: usage (a table without elements), io, internal.
 [[nodiscard]] Layout plan_file(const std::string& name, std::span<const PlannedTable> tables,
-                               std::span<const PlannedText> texts);
+                               std::span<const PlannedAttribute> attributes);
 
 }  // namespace lockstep::h5

@@ -76,6 +76,17 @@ void write_attribute(const Target& target, const std::string& attribute, hid_t t
 
 // The end-of-file address in a superblock of version 0, as written here, with addresses of 8 bytes (HDF5 File Format
 // Specification 3.0, II.A): behind it the driver's memory is unused.
+void write_text_to(const Target& target, const std::string& attribute, std::string_view value) {
+  // Of variable length, because h5py gives such texts as str, those of fixed length as bytes.
+  const Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, target.name, "HDF5 string type");
+  if (H5Tset_size(type.get(), H5T_VARIABLE) < 0 || H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0) {
+    fail(ErrorKind::internal, target.name, "HDF5 string type");
+  }
+  const std::string ended(value);
+  const char* text = ended.c_str();
+  write_attribute(target, attribute, type.get(), &text);
+}
+
 std::size_t end_of_file(const std::byte* image, const std::string& name) {
   constexpr std::size_t version_at = 8, address_size_at = 13, end_at = 40;
   if (image[version_at] != std::byte{0} || image[address_size_at] != std::byte{8}) {
@@ -88,18 +99,6 @@ std::size_t end_of_file(const std::byte* image, const std::string& name) {
 
 }  // namespace
 
-void write_text_attribute(hid_t file, const std::string& name, const std::string& path, const std::string& attribute,
-                          std::string_view value) {
-  // Of variable length, because h5py gives such texts as str, those of fixed length as bytes.
-  const Handle type = checked(H5Tcopy(H5T_C_S1), ErrorKind::internal, name, "HDF5 string type");
-  if (H5Tset_size(type.get(), H5T_VARIABLE) < 0 || H5Tset_cset(type.get(), H5T_CSET_UTF8) < 0) {
-    fail(ErrorKind::internal, name, "HDF5 string type");
-  }
-  const std::string ended(value);
-  const char* text = ended.c_str();
-  write_attribute({file, name, path}, attribute, type.get(), &text);
-}
-
 Handle without_times(hid_t kind, const std::string& name) {
   Handle list = checked(H5Pcreate(kind), ErrorKind::internal, name, "HDF5 property list");
   if (H5Pset_obj_track_times(list.get(), false) < 0) fail(ErrorKind::internal, name, "HDF5 property list");
@@ -110,6 +109,14 @@ Handle with_groups(const std::string& name) {
   Handle list = checked(H5Pcreate(H5P_LINK_CREATE), ErrorKind::internal, name, "HDF5 property list");
   if (H5Pset_create_intermediate_group(list.get(), 1) < 0) fail(ErrorKind::internal, name, "HDF5 property list");
   return list;
+}
+
+void write_root_attribute(hid_t file, const std::string& name, const std::string& attribute, std::string_view value) {
+  write_text_to({file, name, "/"}, attribute, value);
+}
+
+void write_root_attribute(hid_t file, const std::string& name, const std::string& attribute, std::int64_t value) {
+  write_attribute({file, name, "/"}, attribute, H5T_NATIVE_INT64, &value);
 }
 
 Handle& Handle::operator=(Handle&& other) noexcept {
@@ -212,7 +219,7 @@ void File::write_text(const std::string& path, std::string_view text) {
 
 void File::set_attribute(const std::string& path, const std::string& name, std::string_view value) {
   const Lock lock;
-  write_text_attribute(file_.get(), name_, absolute(path), name, value);
+  write_text_to({file_.get(), name_, absolute(path)}, name, value);
 }
 
 void File::set_attribute(const std::string& path, const std::string& name, std::int64_t value) {

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "io/hdf5.hpp"
+#include "io/hdf5_layout.hpp"
 #include "io/new_file.hpp"
 #include "lockstep/error.hpp"
 
@@ -21,17 +21,11 @@ void append_bytes(std::span<const T> values, std::vector<std::byte>& bytes) {
   bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
-// An array of numbers of a row: how many, of which type.
-struct RowArray {
-  std::string path;
-  ElementType type;
-  std::vector<std::size_t> shape;
-  [[nodiscard]] std::size_t row_bytes() const {
-    std::size_t bytes = bytes_of(type);
-    for (std::size_t i = 1; i < shape.size(); ++i) bytes *= shape[i];
-    return bytes;
-  }
-};
+std::size_t row_bytes(const h5::PlannedTable& array) {
+  std::size_t bytes = bytes_of(array.type);
+  for (std::size_t i = 1; i < array.shape.size(); ++i) bytes *= array.shape[i];
+  return bytes;
+}
 
 // Encoded: the rows of the first array, then those of the second.
 class Hdf5Predictions final : public PredictionFile {
@@ -67,27 +61,20 @@ class Hdf5Predictions final : public PredictionFile {
   }
 
   void open(std::function<void()> alive) override {
-    h5::File file = h5::File::create_frame(path_);
-    file.set_attribute("/", "format", "lockstep-predictions");
-    file.set_attribute("/", "version", std::int64_t{1});
-    for (const auto& [name, text] : plan_.notes) file.set_attribute("/", name, text);
-    file.set_attribute("/", "step", plan_.step);
-    if (!plan_.class_names.empty()) {
-      const std::string names = nlohmann::json(plan_.class_names).dump();
-      constexpr std::size_t most = 60000;  // an attribute holds less than 64 KiB
-      if (names.size() < most) file.set_attribute("/", "classes", names);
-    }
-    for (const RowArray& array : arrays_) file.reserve(array.path, array.type, array.shape);
-    const h5::Frame frame = std::move(file).take_frame();
-    places_ = frame.arrays;
+    std::vector<h5::PlannedAttribute> attributes{{"format", "lockstep-predictions"}, {"version", std::int64_t{1}}};
+    for (const auto& [name, text] : plan_.notes) attributes.push_back({name, text});
+    attributes.push_back({"step", plan_.step});
+    if (!plan_.class_names.empty()) attributes.push_back({"classes", nlohmann::json(plan_.class_names).dump()});
+    const h5::Layout layout = h5::plan_file(path_, arrays_, attributes);
+    places_ = layout.offsets;
     file_.emplace(path_, std::move(alive));
-    for (const h5::Frame::Part& part : frame.parts) file_->write(part.offset, part.bytes);
+    for (const h5::Layout::Piece& piece : layout.rest) file_->write(piece.offset, piece.bytes);
   }
 
   void add(Range rows, std::span<const std::byte> bytes) override {
     for (std::size_t i = 0; i < arrays_.size(); ++i) {
-      const std::size_t size = rows.size() * arrays_[i].row_bytes();
-      file_->write(places_[i] + rows.begin * arrays_[i].row_bytes(), bytes.first(size));
+      const std::size_t size = rows.size() * row_bytes(arrays_[i]);
+      file_->write(places_[i] + rows.begin * row_bytes(arrays_[i]), bytes.first(size));
       bytes = bytes.subspan(size);
     }
   }
@@ -97,7 +84,7 @@ class Hdf5Predictions final : public PredictionFile {
  private:
   std::string path_;
   PredictionPlan plan_;
-  std::vector<RowArray> arrays_;
+  std::vector<h5::PlannedTable> arrays_;
   std::vector<std::size_t> places_;
   std::optional<NewFile> file_;
 };

@@ -24,8 +24,10 @@ TEST(PlanFile, NumbersWrittenWhereItSaysAreReadByHdf5) {
   const std::string names(100000, 'n');
   const std::array<PlannedTable, 2> tables = {PlannedTable{"/train/x", ElementType::f32, {1000, 70}},
                                               PlannedTable{"/train/y", ElementType::i64, {3}}};
-  const std::array<PlannedText, 2> texts = {PlannedText{"classes", "[]"}, PlannedText{"features", names}};
-  const Layout layout = plan_file(path, tables, texts);
+  const std::array<PlannedAttribute, 3> attributes = {PlannedAttribute{"classes", "[]"},
+                                                      PlannedAttribute{"features", names},
+                                                      PlannedAttribute{"version", std::int64_t{7}}};
+  const Layout layout = plan_file(path, tables, attributes);
   NewFile file(path);
   file.write(layout.offsets[1], std::as_bytes(std::span(labels)));
   file.write(layout.offsets[0], std::as_bytes(std::span(numbers)));
@@ -41,6 +43,7 @@ TEST(PlanFile, NumbersWrittenWhereItSaysAreReadByHdf5) {
   read.read("/train/y", got_labels);
   EXPECT_EQ(got_labels, labels);
   EXPECT_EQ(read.text_attribute("/", "features"), names);
+  EXPECT_EQ(read.integer_attribute("/", "version"), 7);
   EXPECT_TRUE(read.storage("/train/x").chunk.empty());
 }
 
