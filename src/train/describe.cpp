@@ -36,12 +36,17 @@ double megabytes(std::size_t bytes) {
   return static_cast<double>(bytes) / 1e6;
 }
 
-// That a rank's windows take, on the rank with the most shards.
+// That a rank's windows take, on the rank with the most shards, and what HDF5 unpacks chunks to.
 std::size_t stream_bytes(const Engine& engine, const RunData& data) {
+  constexpr std::size_t kMostCache = std::size_t{32} << 20U;  // of io/hdf5_rows.cpp
   const ShardPlan& shards = engine.shards();
-  const OpenDataset& file = *data.train.file;
-  const std::size_t row = file.x->header().row_bytes() + file.y->header().row_bytes();
-  return window_bytes(*data.stream, (shards.shards + shards.ranks - 1) / shards.ranks, row);
+  std::size_t row = 0;
+  std::size_t chunks = 0;
+  for (const TableReader* table : {data.train.file->x.get(), data.train.file->y.get()}) {
+    row += table->header().row_bytes();
+    chunks += std::min(table->header().chunk_bytes, kMostCache);
+  }
+  return window_bytes(*data.stream, (shards.shards + shards.ranks - 1) / shards.ranks, row) + chunks;
 }
 
 }  // namespace
@@ -51,8 +56,7 @@ std::string describe_stream(const Engine& engine, const RunData& data) {
   const StreamPlan& plan = *data.stream;
   return fmt::format(
       "streams {:.1f} MB of training data: {} of {}, dealt to the shards anew each epoch and shuffled in windows of "
-      "{}; "
-      "{:.1f} MB a rank",
+      "{}; {:.1f} MB a rank",
       megabytes(data.train.x.size_bytes() + data.train.y.size_bytes()), count_text(plan.blocks(), "block"),
       count_text(plan.shape().block, "sample"), count_text(std::min(plan.window_blocks(), plan.blocks()), "block"),
       megabytes(stream_bytes(engine, data)));
