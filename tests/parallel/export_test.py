@@ -171,6 +171,14 @@ class ExportTest(unittest.TestCase):
                 with self.subTest(net=name, rows=rows):
                     self.assert_same(run_onnx(name, x), expected(name, x))
 
+    def test_it_gives_what_predict_tells(self):
+        for name, answer in (("regression", "y"), ("binary", "probability"), ("classes", "probabilities")):
+            with self.subTest(net=name):
+                told = PLACE / f"{name}-told.h5"
+                program.run("predict", PLACE / name, "--output", told, "--split", "train", mpi=False)
+                with h5py.File(told) as file:
+                    self.assert_same(run_onnx(name, samples(name)[0]), file[answer][:])
+
     def test_it_gives_the_loss_that_evaluate_tells(self):
         x, y = samples("classes")
         told = json.loads(program.run("evaluate", PLACE / "classes", "--json", mpi=False).stdout)
