@@ -3,6 +3,7 @@
 
 // A value with commas, e.g. --set optimizer.betas=[0.9,0.99], is one value.
 #define CXXOPTS_VECTOR_DELIMITER '\0'
+#define CXXOPTS_NO_REGEX  // its own parser; <regex> takes seconds to compile
 #include <cxxopts.hpp>
 
 #include <span>
@@ -59,6 +60,7 @@ struct Command {
 [[nodiscard]] Command export_command();
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command doctor_command();
+[[nodiscard]] Command explain_command();
 [[nodiscard]] Command import_command();
 [[nodiscard]] Command completion_command();
 [[nodiscard]] Command manual_command();
