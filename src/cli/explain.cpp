@@ -1,21 +1,115 @@
 // lockstep explain: backpropagation on a run's own net and data, with the numbers that training uses.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "cli/command.hpp"
+#include "cli/explain_check.hpp"
 #include "cli/explain_ranks.hpp"
 #include "cli/subject.hpp"
 #include "comm/communicator.hpp"
+#include "explain/explanation.hpp"
+#include "explain/json.hpp"
+#include "explain/text.hpp"
+#include "train/chosen_samples.hpp"
 
 namespace lockstep::cli {
 namespace {
 
+// A batch of one sample, in the shard that the plan gives it to.
+class OneSample final : public Batch {
+ public:
+  OneSample(const ChosenSamples& sample, const ShardPlan& plan) : sample_(sample), plan_(plan) {}
+
+  [[nodiscard]] std::size_t samples() const override { return 1; }
+  [[nodiscard]] std::size_t rows(std::size_t shard) const override { return plan_.rows(1, shard).size(); }
+  void gather(std::size_t shard, const BatchRows& to) override {
+    if (rows(shard) == 0) return;
+    std::ranges::copy(sample_.x, to.x.begin());
+    std::ranges::copy(sample_.values, to.values.begin());
+    std::ranges::copy(sample_.labels, to.labels.begin());
+    std::ranges::copy(sample_.samples, to.samples.begin());
+  }
+
+ private:
+  const ChosenSamples& sample_;
+  const ShardPlan& plan_;
+};
+
+std::optional<WeightPlace> chosen_weight(const CommandInput& input, const Model& model) {
+  if (input.options.count("weight") == 0) return std::nullopt;
+  return find_weight(model.parameters(), input.options["weight"].as<std::string>(), "--weight");
+}
+
+// The numbers of a step, all ranks together; the explanation is the same on all of them.
+Explanation explain_step(const CommandInput& input, Subject& subject) {
+  const Communicator& comm = *input.comm;
+  Engine& engine = *subject.prepared.engine;
+  const RunConfig& run = subject.prepared.run;
+  std::optional<WeightPlace> weight;
+  ChosenSamples sample;
+  comm.together([&] {
+    weight = chosen_weight(input, engine.model());
+    sample = read_samples(subject.prepared.data.train, subject.prepared.data.normalization, engine.loss().targets(),
+                          {chosen_sample(input)});
+  });
+  engine.settle();
+  const std::vector<float> before(engine.weights().begin(), engine.weights().end());
+  const std::uint64_t step = engine.info.position.step;
+  OneSample batch(sample, engine.shards());
+  const StepResult result = engine.train_step(batch);
+  engine.settle();
+  Explanation explanation;
+  comm.together([&] {
+    const Pass pass{true, static_cast<std::uint64_t>(run.seed), static_cast<std::uint32_t>(step), sample.samples};
+    explanation = explain_sample({run.model,
+                                  engine.model(),
+                                  engine.loss(),
+                                  before,
+                                  engine.weights(),
+                                  {sample.x, sample.targets(), sample.samples},
+                                  pass,
+                                  weight});
+  });
+  explanation.subject = subject.name;
+  explanation.run = run.name;
+  explanation.data = subject.prepared.data.train.source;
+  explanation.class_names = engine.info.class_names;
+  explanation.optimizer = run.optimizer.type;
+  explanation.learning_rate = result.learning_rate;
+  explanation.gradient_norm = result.gradient_norm;
+  if (run.optimizer.clip_norm > 0 && result.gradient_norm) {
+    explanation.clip = std::min(1.0, run.optimizer.clip_norm / (*result.gradient_norm + 1e-6));
+  }
+  return explanation;
+}
+
 int run_explain(const CommandInput& input) {
   Subject subject = open_subject(input);
   if (input.options.count("ranks") != 0) return explain_ranks(input, subject);
+  if (input.options.count("check") != 0) return explain_check(input, subject);
+  const Explanation explanation = explain_step(input, subject);
+  if (!input.comm->is_root()) return 0;
+  if (input.options.count("json") != 0) {
+    fmt::print("{}\n", explanation_json(explanation).dump(2));
+  } else {
+    fmt::print("{}", explanation_text(explanation));
+  }
   return 0;
 }
 
 }  // namespace
+
+std::uint32_t chosen_sample(const CommandInput& input) {
+  const auto sample = input.options["sample"].as<std::int64_t>();
+  if (sample < 0 || sample > std::numeric_limits<std::uint32_t>::max()) {
+    throw Error(ErrorKind::usage, fmt::format("--sample: expected the number of a training sample, counted from 0, "
+                                              "found {}",
+                                              sample));
+  }
+  return static_cast<std::uint32_t>(sample);
+}
 
 Command explain_command() {
   return {"explain",
@@ -28,6 +122,9 @@ Command explain_command() {
            {"weight", OptionKind::text, "NAME[I,J]", "", "a weight to be followed: dense2[3,0]; dense2[3] is a bias"},
            {"html", OptionKind::text, "FILE", "", "writes a page that draws the net"},
            {"json", OptionKind::flag, "", "", "all numbers as JSON"},
+           {"check", OptionKind::flag, "", "", "all gradients against central differences; exit code 1 if one is off"},
+           {"tolerance", OptionKind::number, "X", "1e-3", "of --check, relative"},
+           {"most", OptionKind::integer, "N", "200", "of --check: weights of a parameter, drawn by the seed"},
            {"ranks", OptionKind::flag, "", "", "the shards' gradients of the weight in a step, and how they are added"},
            {"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run; may be given again"}},
           run_explain};

@@ -20,7 +20,8 @@ enum class RandomPurpose : std::uint32_t {
   validation = 5,
   deal = 6,
   blocks = 7,
-  window = 8
+  window = 8,
+  check = 9
 };
 
 /// Names a stream of random numbers.

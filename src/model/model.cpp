@@ -185,7 +185,7 @@ std::span<const float> Model::forward(const Pass& pass, std::span<const float> w
 }
 
 void Model::backward(const Pass& pass, std::span<const float> weights, std::size_t rows, Workspace& workspace,
-                     std::span<float> gradient, const GradientReady& ready) const {
+                     std::span<float> gradient, const GradientReady& ready, const LayerDone& before) const {
   expect_size(weights.size(), table_.arena_size(), "a weight arena");
   expect_size(gradient.size(), table_.arena_size(), "a gradient arena");
   expect_rows(pass, rows, workspace);
@@ -202,6 +202,7 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
     const std::span<const float> y =
         workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
     const std::span<const float> dy = workspace.gradients_[current].view().first(rows * node.out);
+    if (before) before(index, dy);
     const std::size_t next = node.layer->traits().number_by_number ? current : 1 - current;
     const auto dx = index == first ? std::span<float>() : workspace.gradients_[next].view().first(rows * node.in);
     std::size_t end = node.span.end;  // of what is not told of yet

@@ -62,6 +62,8 @@ class Model {
   [[nodiscard]] bool has_frozen() const noexcept { return std::ranges::find(trained_, false) != trained_.end(); }
   /// Names of the layers in order ("dense1", "relu1", ...).
   [[nodiscard]] std::span<const std::string> layer_names() const noexcept { return names_; }
+  /// Numbers that a layer gives for a sample.
+  [[nodiscard]] std::size_t width(std::size_t layer) const { return nodes_[layer].out; }
 
   /// Fills `weights` [arena] with the starting weights: a pure function of the seed.
   void initialize(std::uint64_t seed, std::span<float> weights) const;
@@ -86,8 +88,10 @@ class Model {
 
   /// After forward over the same rows: sets `gradient` [arena] to the sum over the rows from workspace.doutputs().
   /// rows == 0 gives zeros. Padding and what belongs to frozen layers are left as they are.
+  /// `before` is called with a layer's index and dL/d(its outputs) [rows, width], before the layer passes it on; not for
+  /// layers that no layer to be trained stands before.
   void backward(const Pass& pass, std::span<const float> weights, std::size_t rows, Workspace& workspace,
-                std::span<float> gradient, const GradientReady& ready) const;
+                std::span<float> gradient, const GradientReady& ready, const LayerDone& before = {}) const;
 
  private:
   struct Node {

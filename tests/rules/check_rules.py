@@ -28,9 +28,10 @@ MAY_INCLUDE = {
     "checkpoint": {"core", "config", "io"},
     "export": {"core", "config", "io", "model", "data", "checkpoint"},
     "report": {"core", "config", "io"},
+    "explain": {"core", "config", "io", "model"},
     "train": {"core", "config", "io", "layers", "model", "optim", "data", "comm", "checkpoint", "report"},
 }
-MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "import", "export"}
+MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "import", "export", "explain"}
 IN_TESTS = MAY_INCLUDE["cli"]  # all but cli, which is in no library
 
 # What is used in a few places only: pattern, those places, and what to do elsewhere.

@@ -1,0 +1,272 @@
+#include "explain/text.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "core/number_text.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kWidth = 80;
+constexpr std::size_t kMostTerms = 4;  // of a sum that is written out
+
+std::string number(double value) {
+  return fmt::format("{:.7g}", value);
+}
+
+// A row of a table: a left-aligned name, right-aligned numbers.
+std::string row(const std::string& name, const std::vector<std::string>& cells) {
+  std::string text = fmt::format("  {:<14}", name);
+  for (const std::string& cell : cells) text += fmt::format("{:>14}", cell);
+  return text + "\n";
+}
+
+// One of the step's table: the fourth cell is short.
+std::string step_row(const std::string& name, const std::array<std::string, 5>& cells) {
+  return fmt::format("  {:<14}{:>13}{:>14}{:>14}{:>9}{:>14}\n", name, cells[0], cells[1], cells[2], cells[3], cells[4]);
+}
+
+// Texts side by side while they fit, `indent` blanks in front of each line.
+std::string side_by_side(const std::vector<std::string>& texts, std::size_t indent) {
+  std::string lines;
+  std::string line;
+  for (const std::string& text : texts) {
+    if (!line.empty() && indent + line.size() + 4 + text.size() > kWidth) {
+      lines += std::string(indent, ' ') + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : "    ") + text;
+  }
+  return line.empty() ? lines : lines + std::string(indent, ' ') + line + "\n";
+}
+
+std::string heading(const std::string& title) {
+  return fmt::format("\n{}\n{}\n", title, std::string(title.size(), '='));
+}
+
+std::string stage_title(const Stage& stage) {
+  return fmt::format("\n{}: {} in, {} out\n", stage.name(), stage.x.size(), stage.a.size());
+}
+
+bool shows_all(const std::vector<std::size_t>& shown, const std::vector<double>& of) {
+  return shown.size() == of.size();
+}
+
+double norm(const std::vector<double>& values) {
+  double squares = 0;
+  for (const double value : values) squares += value * value;
+  return std::sqrt(squares);
+}
+
+std::string only_largest(std::size_t shown, std::size_t all, const char* what) {
+  return shown == all ? "" : fmt::format("  ({} of {} {})\n", shown, all, what);
+}
+
+// "z[0] = 0.8 * 1.5 + 0.1 = 1.3", where that is short.
+std::string products(const Stage& stage) {
+  std::string text;
+  if (!stage.has_weights || stage.x.size() + 1 > kMostTerms) return text;
+  for (const std::size_t unit : stage.shown_units) {
+    std::string sum;
+    for (const ExplainedWeight& weight : stage.edges) {
+      if (weight.unit != unit) continue;
+      const std::string term = weight.input
+                                   ? fmt::format("{} * {}", number(weight.value), number(stage.x[*weight.input]))
+                                   : number(weight.value);
+      sum += (sum.empty() ? "" : " + ") + term;
+    }
+    const std::string line = fmt::format("  z[{}] = {} = {}\n", unit, sum, number(stage.z[unit]));
+    if (line.size() > kWidth) return "";
+    text += line;
+  }
+  return text;
+}
+
+std::string forward_text(const Explanation& e) {
+  std::string text = heading("Forward: from the sample to the cost");
+  const Stage& first = e.stages.front();
+  std::vector<std::string> inputs;
+  for (const std::size_t i : first.shown_inputs) inputs.push_back(fmt::format("x[{}] = {}", i, number(first.x[i])));
+  text += "\n" + side_by_side(inputs, 2);
+  text += only_largest(first.shown_inputs.size(), first.x.size(), "inputs, the largest");
+  for (const Stage& stage : e.stages) {
+    text += stage_title(stage);
+    for (const ExplainedLayer& layer : stage.layers) {
+      const bool product = stage.has_weights && &layer == &stage.layers.front();
+      text += side_by_side(
+          product ? std::vector{layer.formula.value} : std::vector{layer.formula.value, layer.formula.slope}, 2);
+    }
+    text += products(stage);
+    const bool activated = stage.layers.size() > (stage.has_weights ? 1 : 0);
+    text += activated ? row("unit", {"z", "a", "da/dz"}) : row("unit", {"z"});
+    for (const std::size_t unit : stage.shown_units) {
+      std::vector<std::string> cells{number(stage.z[unit])};
+      if (activated) cells.insert(cells.end(), {number(stage.a[unit]), number(stage.slopes[unit])});
+      text += row(fmt::format("{}", unit), cells);
+    }
+    if (!shows_all(stage.shown_units, stage.a)) {
+      text += only_largest(stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
+      text += fmt::format("  norms: z {}, a {}\n", number(norm(stage.z)), number(norm(stage.a)));
+    }
+  }
+  return text;
+}
+
+std::string class_name(const Explanation& e, std::size_t label) {
+  return label < e.class_names.size() ? fmt::format("{} ({})", label, e.class_names[label]) : fmt::format("{}", label);
+}
+
+std::string cost_text(const Explanation& e) {
+  std::string text = fmt::format("\nThe cost: {}\n", e.loss_type);
+  text += side_by_side({e.loss_formula.value, e.loss_formula.slope}, 2);
+  const std::vector<std::size_t>& shown = e.stages.back().shown_units;
+  if (e.has_label) {
+    text += fmt::format("  t = {}\n", class_name(e, static_cast<std::size_t>(e.target.label)));
+    text += row("output", {"a", "dC/da"});
+  } else {
+    text += row("output", {"a", "t", "dC/da"});
+  }
+  for (const std::size_t i : shown) {
+    std::vector<std::string> cells{number(e.outputs[i]), number(e.loss_slopes[i])};
+    if (!e.has_label) cells.insert(cells.begin() + 1, number(e.target.values[i]));
+    text += row(fmt::format("{}", i), cells);
+  }
+  text += only_largest(shown.size(), e.outputs.size(), "outputs, those of the largest errors");
+  return text + fmt::format("  C = {}\n", number(e.cost));
+}
+
+// What the errors of the next stage give for a unit: "dC/da[0] = 0.07 * 0.8 + ...".
+std::string error_sums(const Explanation& e, std::size_t index) {
+  std::string text;
+  if (index + 1 == e.stages.size() || e.stages[index].da.empty()) return text;
+  const Stage& behind = e.stages[index + 1];
+  if (behind.a.size() > kMostTerms || !shows_all(behind.shown_units, behind.a)) return text;
+  for (const std::size_t unit : e.stages[index].shown_units) {
+    std::string sum;
+    for (const ExplainedWeight& weight : behind.edges) {
+      if (weight.input != unit) continue;
+      sum += fmt::format("{}{} * {}", sum.empty() ? "" : " + ", number(behind.dz[weight.unit]), number(weight.value));
+    }
+    const std::string line = fmt::format("  dC/da[{}] = {} = {}\n", unit, sum, number(e.stages[index].da[unit]));
+    if (line.size() > kWidth) return "";
+    text += line;
+  }
+  return text;
+}
+
+std::string errors_text(const Explanation& e, std::size_t index) {
+  const Stage& stage = e.stages[index];
+  std::string text = error_sums(e, index);
+  if (stage.layers.size() == 1) {  // no activation: dC/dz is dC/da
+    text += row("unit", {"dC/dz"});
+    for (const std::size_t unit : stage.shown_units) text += row(fmt::format("{}", unit), {number(stage.dz[unit])});
+  } else {
+    text += row("unit", {"dC/da *", "da/dz =", "dC/dz"});
+    for (const std::size_t unit : stage.shown_units) {
+      text +=
+          row(fmt::format("{}", unit), {number(stage.da[unit]), number(stage.slopes[unit]), number(stage.dz[unit])});
+    }
+  }
+  if (!shows_all(stage.shown_units, stage.a)) {
+    text += only_largest(stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
+    text += fmt::format("  norm of dC/dz {}\n", number(norm(stage.dz)));
+  }
+  return text;
+}
+
+std::string gradients_text(const Stage& stage) {
+  const bool activated = stage.layers.size() > 1;
+  std::string text = activated ? row("weight", {"dC/da *", "da/dz *", "dz/dw =", "dC/dw"})
+                               : row("weight", {"dC/dz *", "dz/dw =", "dC/dw"});
+  for (const ExplainedWeight& weight : stage.weights) {
+    std::vector<std::string> cells{number(weight.of_unit), number(weight.of_weight), number(weight.gradient)};
+    if (activated) cells.insert(cells.begin() + 1, number(weight.of_activation));
+    text += row(weight.name, cells);
+  }
+  if (stage.weights.size() != stage.num_weights) {
+    text += only_largest(stage.weights.size(), stage.num_weights, "weights, those of the largest gradients");
+    text += fmt::format("  norm of dC/dw {}, of w {}\n", number(stage.gradient_norm), number(stage.weight_norm));
+  }
+  return text;
+}
+
+std::string backward_text(const Explanation& e) {
+  std::string text = heading("Backward: the chain rule, from the cost to the first layer");
+  for (std::size_t index = e.stages.size(); index-- > 0;) {
+    const Stage& stage = e.stages[index];
+    if (!stage.has_weights) continue;
+    text += stage_title(stage);
+    if (stage.dz.empty()) {
+      text += "  frozen, as all before it: nothing is passed back to here\n";
+      continue;
+    }
+    text += errors_text(e, index);
+    text += stage.is_trained ? gradients_text(stage) : "  frozen: no gradient of its own\n";
+  }
+  return text;
+}
+
+std::string step_text(const Explanation& e) {
+  std::string text = heading("One step on this sample alone");
+  text += fmt::format("\n{}, learning rate {}", e.optimizer, number(e.learning_rate));
+  if (e.gradient_norm) text += fmt::format(", norm of the gradient {}", number(*e.gradient_norm));
+  if (e.clip < 1) text += fmt::format(", clipped by {}", number(e.clip));
+  text += "\n" + step_row("weight", {"w", "dC/dw", "central diff", "off by", "w after"});
+  bool kinks = false;
+  for (const Stage& stage : e.stages) {
+    if (!stage.is_trained) continue;
+    for (const ExplainedWeight& weight : stage.weights) {
+      const bool kink = weight.central.at_kink;
+      kinks = kinks || kink;
+      text += step_row(weight.name,
+                       {number(weight.value), number(weight.gradient), kink ? "kink" : number(weight.central.value),
+                        kink ? "" : fmt::format("{:.1e}", weight.relative_difference()), number(weight.after)});
+    }
+  }
+  text +=
+      "  (central diff.: the cost with the weight a little larger, less that with it a\n"
+      "  little smaller, over the difference; in double precision)\n";
+  if (kinks) text += "  (kink: the cost has no derivative there that a difference could show)\n";
+  return text;
+}
+
+std::string chain_text(const Explanation& e) {
+  const Chain& chain = *e.chain;
+  std::string text = heading(fmt::format("The chain of {} = {}", chain.weight.name, number(chain.weight.value)));
+  for (std::size_t i = 0; i < chain.paths.size(); ++i) {
+    const ChainPath& path = chain.paths[i];
+    text += chain.num_paths > 1 ? fmt::format("\npath {} of {:.0f}\n", i + 1, chain.num_paths) : "\n";
+    for (const ChainFactor& factor : path.factors) {
+      text += fmt::format("  {} {:<7}{:<24}{:>15}\n", &factor == &path.factors.front() ? " " : "*", factor.what,
+                          factor.where, number(factor.value));
+    }
+    text += fmt::format("  = {:<31}{:>15}\n", "", number(path.product()));
+  }
+  if (chain.num_paths > static_cast<double>(chain.paths.size())) {
+    text += fmt::format("\n  {:<33}{:>15}\n", "all other paths", number(chain.others));
+  }
+  text += fmt::format("\n  {:<33}{:>15}\n", "dC/dw", number(chain.weight.gradient));
+  if (!chain.weight.central.at_kink) {
+    text += fmt::format("  {:<33}{:>15}\n", "central difference", number(chain.weight.central.value));
+  }
+  return text + fmt::format("  {:<33}{:>15}\n", "w after one step", number(chain.weight.after));
+}
+
+}  // namespace
+
+std::string explanation_text(const Explanation& e) {
+  std::string text =
+      fmt::format("{}, {}: sample {} of {}\n", e.subject,
+                  e.step == 0 ? "before the first step" : fmt::format("after step {}", e.step), e.sample, e.data);
+  text += forward_text(e) + cost_text(e) + backward_text(e) + step_text(e);
+  if (e.chain) text += chain_text(e);
+  return text;
+}
+
+}  // namespace lockstep
