@@ -95,7 +95,7 @@ CheckResult run_check(const CommandInput& input, Subject& subject) {
   for (std::size_t i = 0; i < places.size(); ++i) {
     compared.push_back({places[i], check->gradient(places[i]), {found[2 * i], found[2 * i + 1] != 0}});
   }
-  return {check_parameters(compared, check->plain_loss()),
+  return {check_parameters(compared, check->slope_scale()),
           check->samples(),
           check->left_out(),
           check->loss(),

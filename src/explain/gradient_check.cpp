@@ -51,6 +51,11 @@ GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, cons
   const Pass of_kept{pass.training, pass.seed, pass.step, kept.samples};
   const auto outputs = model.forward(of_kept, weights, kept.size(), workspace);
   loss_ = loss.evaluate(model.outputs(), outputs, kept.targets, workspace.doutputs(kept.size())) / weight;
+  if (loss.task() == Task::regression) {
+    slope_scale_ = 0;
+    for (const float value : outputs) slope_scale_ = std::max(slope_scale_, std::abs(double{value}));
+    for (const float value : kept.targets.values) slope_scale_ = std::max(slope_scale_, std::abs(double{value}));
+  }
   model.backward(of_kept, weights, kept.size(), workspace, gradient_.view(), {});
   for (float& value : gradient_.view()) value = static_cast<float>(value / weight);
   central_.emplace(net_, weights, kept, plain_pass, weight);
@@ -88,7 +93,7 @@ std::vector<WeightPlace> weights_to_check(const Model& model, std::size_t most, 
   return places;
 }
 
-std::vector<ParameterCheck> check_parameters(std::span<const ComparedWeight> weights, double loss) {
+std::vector<ParameterCheck> check_parameters(std::span<const ComparedWeight> weights, double slope_scale) {
   std::vector<ParameterCheck> checks;
   for (std::size_t begin = 0, end = 0; begin < weights.size(); begin = end) {
     ParameterCheck check{weights[begin].place.parameter, 0, 0, 0, weights[begin].place, 0, 0};
@@ -101,7 +106,7 @@ std::vector<ParameterCheck> check_parameters(std::span<const ComparedWeight> wei
     }
     const std::size_t compared = check.checked - check.at_kinks;
     const double mean = compared == 0 ? 0 : std::sqrt(squares / static_cast<double>(compared));
-    const double least = std::max(mean, 1e-5 * std::abs(loss));
+    const double least = std::max(mean, 1e-3 * slope_scale);
     bool first = true;
     for (const ComparedWeight& weight : weights.subspan(begin, end - begin)) {
       if (weight.central.at_kink) continue;

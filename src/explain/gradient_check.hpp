@@ -29,6 +29,9 @@ class GradientCheck {
   /// The mean loss: training's, and the plain net's.
   [[nodiscard]] double loss() const noexcept { return loss_; }
   [[nodiscard]] double plain_loss() const noexcept { return central_->loss(); }
+  /// What the slopes of the loss are as exact as in float: 1 on logits, where they are differences of probabilities and
+  /// truth; of a regression the largest output or target.
+  [[nodiscard]] double slope_scale() const noexcept { return slope_scale_; }
   [[nodiscard]] double gradient(const WeightPlace& place) const { return gradient_.view()[place.element]; }
   [[nodiscard]] CentralDifference central(const WeightPlace& place) { return central_->at(place); }
 
@@ -43,6 +46,7 @@ class GradientCheck {
   std::size_t left_out_ = 0;
   Buffer<float> gradient_;
   double loss_ = 0;
+  double slope_scale_ = 1;
   std::optional<CentralDifferences> central_;
 };
 
@@ -67,8 +71,8 @@ struct ComparedWeight {
 };
 
 /// By parameter. A difference is relative to the largest of: gradient, central difference, the root of the mean square
-/// of the parameter's central differences (rounding in float goes by them where terms cancel), and 1e-5 of the loss
-/// (whose own rounding is all that a difference of equal losses shows).
-[[nodiscard]] std::vector<ParameterCheck> check_parameters(std::span<const ComparedWeight> weights, double loss);
+/// of the parameter's central differences (rounding in float goes by them where terms cancel), and 1e-3 of
+/// `slope_scale` (a net that is sure of itself has slopes that are nothing but rounding).
+[[nodiscard]] std::vector<ParameterCheck> check_parameters(std::span<const ComparedWeight> weights, double slope_scale);
 
 }  // namespace lockstep

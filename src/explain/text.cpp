@@ -17,7 +17,7 @@ constexpr std::size_t kWidth = 80;
 constexpr std::size_t kMostTerms = 4;  // of a sum that is written out
 
 std::string number(double value) {
-  return fmt::format("{:.7g}", value);
+  return fmt::format("{:.7g}", value == 0 ? 0 : value);  // no -0
 }
 
 // A row of a table: a left-aligned name, right-aligned numbers.
@@ -119,7 +119,9 @@ std::string forward_text(const Explanation& e) {
 }
 
 std::string class_name(const Explanation& e, std::size_t label) {
-  return label < e.class_names.size() ? fmt::format("{} ({})", label, e.class_names[label]) : fmt::format("{}", label);
+  const std::string text = fmt::format("{}", label);
+  if (label >= e.class_names.size() || e.class_names[label] == text) return text;
+  return fmt::format("{} ({})", text, e.class_names[label]);
 }
 
 std::string cost_text(const Explanation& e) {
