@@ -47,10 +47,12 @@ Wishes read_wishes(const CommandInput& input, std::size_t samples) {
 struct CheckResult {
   std::vector<ParameterCheck> parameters;
   std::size_t samples = 0, left_out = 0;
-  double loss = 0, plain_loss = 0;
+  double loss = 0, plain_loss = 0, slope_scale = 1;
   double tolerance = 0;
   [[nodiscard]] double loss_difference() const {
-    return loss == plain_loss ? 0 : std::abs(loss - plain_loss) / std::max(std::abs(loss), std::abs(plain_loss));
+    const double least = 1e-3 * std::min(slope_scale, slope_scale * slope_scale);  // a loss below is rounding
+    const double apart = std::abs(loss - plain_loss);
+    return apart == 0 ? 0 : apart / std::max({std::abs(loss), std::abs(plain_loss), least});
   }
   [[nodiscard]] bool is_off(double difference) const { return !(difference <= tolerance); }  // NaN is
   [[nodiscard]] bool passes() const {

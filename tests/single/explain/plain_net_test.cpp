@@ -1,0 +1,115 @@
+// The plain layers and losses against those that train: two ways to the same numbers.
+#include "explain/plain_net.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "core/random.hpp"
+#include "layers/layer_table.hpp"
+#include "lockstep/error.hpp"
+#include "single/explain/sample_nets.hpp"
+
+namespace lockstep {
+namespace {
+
+TEST(PlainLayer, EveryTypeHasOne) {
+  std::vector<std::string_view> layers, plain;
+  for (const LayerType& type : layer_table()) layers.push_back(type.name);
+  for (const PlainLayerType& type : plain_layer_table()) plain.push_back(type.name);
+  EXPECT_EQ(plain, layers);
+  EXPECT_THROW((void)make_plain_layer("conv", {}), Error);
+}
+
+TEST(PlainLoss, EveryNameHasOne) {
+  std::vector<std::string_view> plain;
+  for (const PlainLossType& type : plain_loss_table()) plain.push_back(type.name);
+  EXPECT_EQ(plain, loss_names());
+  EXPECT_THROW((void)make_plain_loss({"l1"}), Error);
+}
+
+TEST(PlainLayer, GivesWhatTheLayerGives) {
+  for (const LayerConfig& config : all_layers()) {
+    const SampleNet net({config}, {"mse"}, 5, 9);
+    Workspace workspace = net.model.make_workspace(net.samples.size(), true);
+    std::ranges::copy(net.x, workspace.input(net.samples.size()).begin());
+    const auto outputs = net.model.forward(net.pass(), net.weights, net.samples.size(), workspace);
+    const PlainNet plain(net.config, net.model);
+    const CentralDifferences values(plain, net.weights, net.rows(), net.plain_pass(), 1);
+    const std::size_t width = net.model.outputs();
+    for (std::size_t row = 0; row < net.samples.size(); ++row) {
+      for (std::size_t i = 0; i < width; ++i) {
+        EXPECT_NEAR(values.outputs(row, 0)[i], outputs[row * width + i], 1e-6) << config.type << " " << row;
+      }
+    }
+  }
+}
+
+TEST(PlainLayer, SlopesAreThoseOfTheLayer) {
+  constexpr std::size_t kWidth = 64;
+  std::vector<float> x(kWidth), ones(kWidth, 1), y(kWidth), dx(kWidth);
+  fill_uniform({1, RandomPurpose::bench, 0}, -3, 3, x);
+  const std::vector<std::uint32_t> samples{4};
+  for (const LayerConfig& config : all_layers()) {
+    const auto plain = make_plain_layer(config.type, config.options);
+    if (!plain->number_by_number()) continue;
+    const auto layer = make_layer(config.type, config.options);
+    const PassContext pass{true, 7, 3, 2, samples};
+    layer->forward(pass, {{}, {}}, x, y);
+    layer->backward(pass, {{}, {}}, x, y, ones, dx, {{}, {}});
+    std::vector<double> slopes(kWidth);
+    plain->slopes({7, 3, 4, 2}, std::vector<double>(x.begin(), x.end()), slopes);
+    for (std::size_t i = 0; i < kWidth; ++i) EXPECT_NEAR(slopes[i], dx[i], 2e-6) << config.type << " at " << x[i];
+    EXPECT_FALSE(plain->formula().value.empty() || plain->formula().slope.empty());
+  }
+}
+
+TEST(PlainLoss, GivesWhatTheLossGives) {
+  for (const Component& config : all_losses()) {
+    const SampleNet net({{"dense", {{"units", kOutputs}}}}, config, 4, 30);
+    const auto loss = make_loss(config);
+    Workspace workspace = net.model.make_workspace(net.samples.size(), true);
+    std::ranges::copy(net.x, workspace.input(net.samples.size()).begin());
+    const auto outputs = net.model.forward(net.pass(), net.weights, net.samples.size(), workspace);
+    const double sum = loss->evaluate(kOutputs, outputs, net.rows().targets, workspace.doutputs(net.samples.size()));
+    const PlainNet plain(net.config, net.model);
+    const CentralDifferences values(plain, net.weights, net.rows(), net.plain_pass(), 1);
+    EXPECT_NEAR(values.loss() / sum, 1, 1e-6) << config.type;
+    EXPECT_FALSE(plain.loss().formula().value.empty() || plain.loss().formula().slope.empty());
+  }
+}
+
+// C = (w x - t)^2 has the derivative 2 (w x - t) x, and relu none at 0.
+TEST(CentralDifferences, GiveTheDerivative) {
+  SampleNet net({{"dense", {{"units", 1}, {"bias", false}}}}, {"mse"}, 1, 1);
+  net.x = {1.5F};
+  net.values = {0.25F};
+  net.weights[0] = 0.75F;
+  const PlainNet plain(net.config, net.model);
+  CentralDifferences differences(plain, net.weights, net.rows(), net.plain_pass(), 2);
+  const CentralDifference found = differences.at({0, 0});
+  EXPECT_FALSE(found.at_kink);
+  EXPECT_NEAR(found.value, 2 * (0.75 * 1.5 - 0.25) * 1.5 / 2, 1e-9);  // over the weight of 2
+  EXPECT_NEAR(differences.loss(), (0.75 * 1.5 - 0.25) * (0.75 * 1.5 - 0.25) / 2, 1e-12);
+}
+
+TEST(CentralDifferences, KnowAKinkAndComeCloserToOneThatIsNear) {
+  SampleNet net({{"dense", {{"units", 1}, {"bias", false}}}, {"relu"}}, {"mse"}, 1, 1);
+  net.x = {1};
+  net.values = {-1};
+  const PlainNet plain(net.config, net.model);
+  for (const auto& [weight, kink] : {std::pair{0.0F, true}, {1e-6F, false}, {-1e-6F, false}, {1e-9F, true}}) {
+    net.weights[0] = weight;
+    CentralDifferences differences(plain, net.weights, net.rows(), net.plain_pass(), 1);
+    const CentralDifference found = differences.at({0, 0});
+    EXPECT_EQ(found.at_kink, kink) << weight;
+    const double value = kink ? 0 : found.value;
+    EXPECT_NEAR(value, !kink && weight > 0 ? 2 : 0, 1e-5) << weight;
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
