@@ -81,9 +81,13 @@ WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
   }
   const ParameterTable& table = model.parameters();
   if (input.options.count("weight") == 0) {
-    const auto first = std::ranges::find(model.trained(), true) - model.trained().begin();
-    const auto parameter = static_cast<std::size_t>(first);
-    return {parameter, table.entries()[parameter].range.begin};
+    // Of the last layer: in the first, inputs that are always 0, or units that are off, have no gradient to show.
+    std::size_t chosen = 0;
+    for (std::size_t index = 0; index < table.entries().size(); ++index) {
+      const bool bias = table.entries()[index].kind == ParameterKind::bias;
+      if (model.trained()[index] && (!bias || !model.trained()[chosen])) chosen = index;
+    }
+    return {chosen, table.entries()[chosen].range.begin};
   }
   const std::string name = input.options["weight"].as<std::string>();
   const WeightPlace place = find_weight(table, name, "--weight");
@@ -197,7 +201,7 @@ void print_head(const Told& told) {
   fmt::print("{} of epoch {} in {}, {}{}, exchange {}{}\n", count_text(told.result.samples, "sample"), told.epoch,
              count_text(told.record.shards.size(), "shard"), count_text(comm.size(), "rank"),
              comm.nodes() > 1 ? fmt::format(" on {} hosts", comm.nodes()) : "", told.exchange().name(),
-             told.run().train.wire == "float32" ? "" : ", wire " + told.run().train.wire);
+             comm.nodes() == 1 || told.run().train.wire == "float32" ? "" : ", wire " + told.run().train.wire);
   fmt::print("Weight {} = {}\n\n", told.weight, told.record.before);
 }
 
@@ -238,8 +242,8 @@ void print_legend(const Told& told) {
   } else if (name == "tree") {
     fmt::print("{} every rank gets the ranks' sums, and adds them\n", host && hosts ? "━ ═" : host ? "━" : "═");
   } else {
-    if (host) fmt::print("━ sums of ranks that share memory: read there by who needs them\n");
-    if (hosts) fmt::print("═ sums of hosts: sent to where the weight is updated\n");
+    if (host) fmt::print("━ sums of ranks of a host: read in the memory that they share, and added\n");
+    if (hosts) fmt::print("═ sums of hosts: sent to where the weight is updated, and added there\n");
   }
 }
 
@@ -252,15 +256,18 @@ void print_sum(const Told& told) {
   const StepRecord& record = told.record;
   const WeightUpdate& update = record.updates.front();
   const std::string ranks = ranks_text(told, updating_ranks(told));
-  const bool several = record.updates.size() > 1;
-  fmt::print("\n{:<18}{:<16}", fmt::format("Sum of {}", count_text(record.shards.size(), "shard")),
-             float_text(told.root()));
+  const std::string label = fmt::format("Sum of {}", count_text(record.shards.size(), "shard"));
   if (used_the_root(told)) {
-    fmt::print("the bits that {} got: {}\n", ranks, bits_text(update.sum));
+    fmt::print("\n{:<18}{:<16}the bits that {} got: {}\n", label, float_text(told.root()), ranks,
+               bits_text(update.sum));
   } else {
     const double off = static_cast<double>(update.sum) - static_cast<double>(told.root());
-    fmt::print("\n{:<18}{:<16}{:+.3g}: bits depend on\n{:34}{}\n", several ? "The ranks got" : "The rank got",
-               float_text(update.sum), off, "", told.exchange().bits_depend_on());
+    fmt::print("\n{:<18}{:<16}in the order of the tree, in float32\n", label, float_text(told.root()));
+    fmt::print(
+        "{:<18}{:<16}{:.3g} {}: {}\n", "The sum in use", float_text(update.sum), std::abs(off),
+        off < 0 ? "less" : "more",
+        told.exchange().name() == "allreduce" ? "added in an order of MPI's own" : "rounded to bfloat16 between hosts");
+    fmt::print("{:34}the sum that {} got: {}\n", "", ranks, bits_text(update.sum));
   }
   const bool plain = update.step.divisor == static_cast<double>(told.result.samples);
   fmt::print("{:<18}{:<16}of the mean loss: / {}\n", "Gradient", float_text(update.sum * update.step.scale()),
