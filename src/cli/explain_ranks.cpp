@@ -170,15 +170,13 @@ nlohmann::ordered_json to_json(const Told& told) {
   return json;
 }
 
-// "rank 1", "ranks 0 and 2", "each of the 4 ranks".
+// "rank 1", "ranks 0 and 2", "all 4 ranks", "3 of 8 ranks".
 std::string ranks_text(const Told& told, std::span<const int> ranks) {
+  const auto all = static_cast<std::size_t>(told.comm.size());
   if (ranks.size() == 1) return fmt::format("rank {}", ranks[0]);
-  if (ranks.size() == static_cast<std::size_t>(told.comm.size()))
-    return fmt::format("each of the {} ranks", ranks.size());
-  const auto front = ranks.first(std::min<std::size_t>(ranks.size() - 1, 8));
-  const std::size_t more = ranks.size() - front.size();
-  return fmt::format("ranks {} and {}", fmt::join(front, ", "),
-                     more == 1 ? fmt::format("{}", ranks.back()) : fmt::format("{} more", more));
+  if (ranks.size() == all) return fmt::format("all {} ranks", all);
+  if (ranks.size() == 2) return fmt::format("ranks {} and {}", ranks[0], ranks[1]);
+  return fmt::format("{} of {} ranks", ranks.size(), all);
 }
 
 // "2: 17, 3", "64: 17, 3, 208, ..".
@@ -196,9 +194,9 @@ std::string samples_text(const Told& told, const ShardGradient& shard) {
 
 void print_head(const Told& told) {
   const Communicator& comm = told.comm;
-  fmt::print("Step {} of {}\n", told.result.step, told.name);
+  fmt::print("Step {} (epoch {}) of {}\n", told.result.step, told.epoch, told.name);
   if (told.beyond_end) fmt::print("The run has ended: this is the step that would follow.\n");
-  fmt::print("{} of epoch {} in {}, {}{}, exchange {}{}\n", count_text(told.result.samples, "sample"), told.epoch,
+  fmt::print("{} in {}, {}{}, exchange {}{}\n", count_text(told.result.samples, "sample"),
              count_text(told.record.shards.size(), "shard"), count_text(comm.size(), "rank"),
              comm.nodes() > 1 ? fmt::format(" on {} hosts", comm.nodes()) : "", told.exchange().name(),
              comm.nodes() == 1 || told.run().train.wire == "float32" ? "" : ", wire " + told.run().train.wire);
@@ -258,29 +256,29 @@ void print_sum(const Told& told) {
   const std::string ranks = ranks_text(told, updating_ranks(told));
   const std::string label = fmt::format("Sum of {}", count_text(record.shards.size(), "shard"));
   if (used_the_root(told)) {
-    fmt::print("\n{:<18}{:<16}the bits that {} got: {}\n", label, float_text(told.root()), ranks,
-               bits_text(update.sum));
+    fmt::print("\n{:<18}{:<16}{}, the bits that {} got\n", label, float_text(told.root()), bits_text(update.sum),
+               ranks);
   } else {
     const double off = static_cast<double>(update.sum) - static_cast<double>(told.root());
     fmt::print("\n{:<18}{:<16}in the order of the tree, in float32\n", label, float_text(told.root()));
-    fmt::print(
-        "{:<18}{:<16}{:.3g} {}: {}\n", "The sum in use", float_text(update.sum), std::abs(off),
-        off < 0 ? "less" : "more",
-        told.exchange().name() == "allreduce" ? "added in an order of MPI's own" : "rounded to bfloat16 between hosts");
-    fmt::print("{:34}the sum that {} got: {}\n", "", ranks, bits_text(update.sum));
+    fmt::print("{:<18}{:<16}{:.3g} {}: {}\n", "The sum in use", float_text(update.sum), std::abs(off),
+               off < 0 ? "less" : "more",
+               told.exchange().name() == "allreduce" ? "added in an order of MPI's own" : "bfloat16 between hosts");
+    fmt::print("{:34}{}, the bits that {} got\n", "", bits_text(update.sum), ranks);
   }
   const bool plain = update.step.divisor == static_cast<double>(told.result.samples);
-  fmt::print("{:<18}{:<16}of the mean loss: / {}\n", "Gradient", float_text(update.sum * update.step.scale()),
-             plain ? count_text(told.result.samples, "sample")
-                   : fmt::format("{:.8g}, the weight of the samples", update.step.divisor));
+  fmt::print(
+      "{:<18}{:<16}of the mean loss: / {}\n", "Gradient", float_text(update.sum * update.step.scale()),
+      plain ? count_text(told.result.samples, "sample") : fmt::format("{:.8g}, their weight", update.step.divisor));
   if (update.step.clip < 1) {
     fmt::print("{:34}* {} to clip the norm {:.6g} to {}\n", "", float_text(update.step.clip),
                told.result.gradient_norm.value_or(0), told.run().optimizer.clip_norm);
   }
-  const std::string where = told.comm.size() == 1 ? "" : fmt::format(", the same on all {} ranks", told.comm.size());
+  const std::string where =
+      told.comm.size() == 1 ? "" : fmt::format(", the same bits on all {} ranks", told.comm.size());
   fmt::print("{:<18}{}\n{:<18}{:<16}by {}, learning rate {:.6g}\n", "Weight before", float_text(record.before),
              "Weight after", float_text(record.after[0]), told.run().optimizer.type, told.result.learning_rate);
-  fmt::print("{:34}its bits: {}{}\n", "", bits_text(record.after[0]), where);
+  fmt::print("{:34}{}{}\n", "", bits_text(record.after[0]), where);
 }
 
 void print_text(const Told& told) {

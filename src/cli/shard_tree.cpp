@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 namespace lockstep::cli {
@@ -128,6 +129,7 @@ class Drawing {
 }  // namespace
 
 std::string float_text(float value, std::size_t width) {
+  if (std::isnan(value)) return "nan";
   std::string text = fmt::format("{}", value);
   for (int digits = 8; text.size() > width && digits > 0; --digits) text = fmt::format("{:.{}g}", value, digits);
   return text;
