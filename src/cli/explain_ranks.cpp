@@ -71,7 +71,7 @@ void check(const Told& told) {
 
 // The weight to be followed. Errors: usage.
 WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
-  for (const char* other : {"sample", "html"}) {
+  for (const char* other : {"sample", "html", "check", "tolerance", "most"}) {
     if (input.options.count(other) != 0) {
       throw Error(
           ErrorKind::usage,

@@ -186,6 +186,7 @@ class ExplainRanks(unittest.TestCase):
         frozen = ("--set", 'model.freeze=["dense1"]')
         for more, message in ((("--sample", "1"), "--sample does not go with --ranks"),
                               (("--html", "page.html"), "--html does not go with --ranks"),
+                              (("--check",), "--check does not go with --ranks"),
                               (("--weight", "dense9[0,0]"), "the net has no dense9[0,0]; it has dense1/weight [8,2]"),
                               (("--weight", "dense1"), 'found "dense1"'),
                               (("--weight", "dense1[0,0]", *frozen), "dense1[0,0] is frozen")):
