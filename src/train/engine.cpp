@@ -14,6 +14,7 @@
 #include "core/sums.hpp"
 #include "core/tree.hpp"
 #include "model/class_weights.hpp"
+#include "train/step_record.hpp"
 
 namespace lockstep {
 namespace {
@@ -209,6 +210,10 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     pulse.enter(Phase::backward, shard);
     model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
                     [this](Range range) { exchange_->gradient_ready(range); });
+    if (record_ != nullptr) {
+      const auto sums = std::span<const double>(shard_sums_).subspan(kShardSums * shard, kShardSums);
+      record_->take_shard(shard, rows_.samples(rows), sums, exchange_->gradient());
+    }
     result.times.backward += watch.lap();
     exchange_->shard_done();
   }
@@ -296,6 +301,7 @@ double Engine::take_waits(StepTimes& times) {
 
 void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
   const std::span<float> weights = weights_of(block);
+  if (record_ != nullptr) record_->take_update(blocks_[block].range, gradient, step);
   optimizer_->update(step, decays_[blocks_[block].parameter], weights, gradient, slots_of(block));
   // What is not finite in the gradient is not finite in the weights either: no optimizer lets it pass.
   if (!all_finite(weights)) not_finite_block_ = std::min(not_finite_block_, block);

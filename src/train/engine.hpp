@@ -23,6 +23,8 @@
 
 namespace lockstep {
 
+struct StepRecord;
+
 /// Rows of samples with their targets, as large as the largest shard or block so far.
 class RowBuffer {
  public:
@@ -69,6 +71,10 @@ class Engine {
   StepResult train_step(Batch& batch, std::uint32_t notes = 0);
   /// The bits that the ranks brought to the last step, or-ed: the same on every rank.
   [[nodiscard]] std::uint32_t notes() const noexcept { return notes_; }
+
+  /// Has what the next steps do with one weight written to `record`, which must outlive them; null: no more. See
+  /// record_step.
+  void keep_record(StepRecord* record) noexcept { record_ = record; }
 
   /// Compares all copies of the weights: those of the ranks or hosts that hold their own. Collective.
   /// Errors: internal, agreed, naming who differs.
@@ -190,8 +196,9 @@ class Engine {
   std::vector<std::span<float>> slot_views_;  // [slots]
   std::size_t not_finite_block_;  // the first own block whose weights are not finite; [blocks] where all are
   std::uint32_t notes_ = 0;
-  std::uint64_t skipped_ = 0;  // steps in a row
-  std::string hosts_;          // of all ranks, for checkpoints
+  std::uint64_t skipped_ = 0;     // steps in a row
+  std::string hosts_;             // of all ranks, for checkpoints
+  StepRecord* record_ = nullptr;  // of a step that is looked at
 };
 
 /// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).
