@@ -73,8 +73,8 @@ class PlainBinary final : public PlainLoss {
     if (of_ones_.empty()) {
       return {"C = mean of -t log(s) - (1 - t) log(1 - s), s = 1 / (1 + exp(-a))", "dC/da = (s - t) / n"};
     }
-    return {"C = mean of -p t log(s) - (1 - t) log(1 - s), s = 1 / (1 + exp(-a)), p the pos_weight",
-            "dC/da = ((1 + (p - 1) t) s - p t) / n"};
+    return {"C = mean of -p t log(s) - (1 - t) log(1 - s), s = 1 / (1 + exp(-a))",
+            "dC/da = ((1 + (p - 1) t) s - p t) / n, p the pos_weight"};
   }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     const auto minus_log = [](double x) {  // -log of 1 / (1 + exp(-x))
@@ -98,13 +98,10 @@ class PlainSoftmax final : public PlainLoss {
   PlainSoftmax(double smoothing, std::vector<double> weights) : smoothing_(smoothing), weights_(std::move(weights)) {}
 
   [[nodiscard]] Formula formula() const override {
-    const std::string p = "p = softmax(a)";
-    if (smoothing_ == 0) {
-      return {"C = -log p[t], " + p, "dC/da[i] = p[i] - (1 where i = t, else 0)"};
-    }
-    return {fmt::format("C = -sum of q[i] log p[i], {0}; q[i] = {1:.6g} / n, and {2:.6g} more where i = t", p,
-                        smoothing_, 1 - smoothing_),
-            "dC/da[i] = p[i] - q[i]"};
+    if (smoothing_ == 0) return {"C = -log p[t], p = softmax(a)", "dC/da[i] = p[i] - (1 where i = t, else 0)"};
+    return {
+        fmt::format("C = -sum of q[i] log p[i], q[i] = {:.6g} / n + ({:.6g} where i = t)", smoothing_, 1 - smoothing_),
+        "dC/da[i] = p[i] - q[i], p = softmax(a)"};
   }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     const double most = *std::max_element(a.begin(), a.end());
