@@ -37,6 +37,24 @@ class OneSample final : public Batch {
   const ShardPlan& plan_;
 };
 
+// --check and --ranks each show something else than one sample. Errors: usage.
+void check_options(const CommandInput& input) {
+  const auto refuse = [&](std::initializer_list<const char*> others, const char* with, const char* why) {
+    for (const char* other : others) {
+      if (input.options.count(other) == 0) continue;
+      throw Error(ErrorKind::usage, fmt::format("explain: --{} {} --{}", other, why, with));
+    }
+  };
+  if (input.options.count("ranks") != 0) {
+    refuse({"sample", "html", "check"}, "ranks", "does not go with");
+  }
+  if (input.options.count("check") != 0) {
+    refuse({"weight", "html"}, "check", "does not go with");
+  } else {
+    refuse({"tolerance", "most"}, "check", "is for");
+  }
+}
+
 std::optional<WeightPlace> chosen_weight(const CommandInput& input, const Model& model) {
   if (input.options.count("weight") == 0) return std::nullopt;
   return find_weight(model.parameters(), input.options["weight"].as<std::string>(), "--weight");
@@ -86,6 +104,7 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
 }
 
 int run_explain(const CommandInput& input) {
+  input.comm->together([&] { check_options(input); });
   Subject subject = open_subject(input);
   if (input.options.count("ranks") != 0) return explain_ranks(input, subject);
   if (input.options.count("check") != 0) return explain_check(input, subject);

@@ -97,12 +97,13 @@ CheckResult run_check(const CommandInput& input, Subject& subject) {
   for (std::size_t i = 0; i < places.size(); ++i) {
     compared.push_back({places[i], check->gradient(places[i]), {found[2 * i], found[2 * i + 1] != 0}});
   }
-  return {check_parameters(compared, check->slope_scale()),
-          check->samples(),
-          check->left_out(),
-          check->loss(),
-          check->plain_loss(),
-          wishes.tolerance};
+  return {.parameters = check_parameters(compared, check->slope_scale()),
+          .samples = check->samples(),
+          .left_out = check->left_out(),
+          .loss = check->loss(),
+          .plain_loss = check->plain_loss(),
+          .slope_scale = check->slope_scale(),
+          .tolerance = wishes.tolerance};
 }
 
 void print_json(const CheckResult& result, const ParameterTable& table, const std::string& subject) {

@@ -71,14 +71,6 @@ void check(const Told& told) {
 
 // The weight to be followed. Errors: usage.
 WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
-  for (const char* other : {"sample", "html", "check", "tolerance", "most"}) {
-    if (input.options.count(other) != 0) {
-      throw Error(
-          ErrorKind::usage,
-          fmt::format("--{} does not go with --ranks, which shows all samples of a step, as text or with --json",
-                      other));
-    }
-  }
   const ParameterTable& table = model.parameters();
   if (input.options.count("weight") == 0) {
     // Of the last layer: in the first, inputs that are always 0, or units that are off, have no gradient to show.
