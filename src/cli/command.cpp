@@ -73,7 +73,9 @@ std::string command_names() {
 std::span<const ExitCode> exit_codes() {
   static constexpr ExitCode codes[] = {
       {0, "done; also when --resume finds nothing left to do"},
-      {1, "the last state could not be saved; the system refused (MPI failed, a full disk, out of memory); or a bug"},
+      {1,
+       "the last state could not be saved; the system refused (MPI failed, a full disk, out of memory); explain "
+       "--check found a gradient that is off; or a bug"},
       {2, "bad usage, run file, data or checkpoint; doctor has found what would stop a run"},
       {3, "the training diverged: a loss, a gradient or the weights are not finite"},
       {4, "a rank was silent for too long, or is gone"},
