@@ -17,31 +17,39 @@
 namespace lockstep::cli {
 namespace {
 
-constexpr std::size_t kMostSamples = 32;
-
 struct Wishes {
   double tolerance = 0;
   std::size_t most = 0;
-  std::vector<std::uint32_t> samples;
 };
 
+// How many samples take a bearable time: each weight takes two forward passes through the layers behind it. It does not
+// depend on the ranks, so that the numbers do not.
+std::size_t most_samples(const ParameterTable& table, std::span<const WeightPlace> places) {
+  constexpr double kMostProducts = 1e10;
+  double products = 0;
+  for (const WeightPlace& place : places) {
+    products += 2 * static_cast<double>(table.arena_size() - table.entries()[place.parameter].range.end);
+  }
+  return static_cast<std::size_t>(std::clamp(kMostProducts / std::max(products, 1.0), 1.0, 32.0));
+}
+
 // That of --sample, or some evenly spread over the training data.
-std::vector<std::uint32_t> samples_of(const CommandInput& input, std::size_t samples) {
+std::vector<std::uint32_t> samples_of(const CommandInput& input, std::size_t samples, std::size_t most) {
   if (input.options.count("sample") != 0) return {chosen_sample(input)};
-  const std::size_t count = std::min(samples, kMostSamples);
+  const std::size_t count = std::min(samples, most);
   std::vector<std::uint32_t> chosen;
   for (std::size_t i = 0; i < count; ++i) chosen.push_back(static_cast<std::uint32_t>(i * samples / count));
   return chosen;
 }
 
-Wishes read_wishes(const CommandInput& input, std::size_t samples) {
+Wishes read_wishes(const CommandInput& input) {
   const auto tolerance = input.options["tolerance"].as<double>();
   if (!(tolerance > 0) || !std::isfinite(tolerance)) {
     throw Error(ErrorKind::usage, fmt::format("--tolerance: expected a number above 0, found {}", tolerance));
   }
   const auto most = input.options["most"].as<std::int64_t>();
   if (most < 1) throw Error(ErrorKind::usage, fmt::format("--most: expected a number of weights, found {}", most));
-  return {tolerance, static_cast<std::size_t>(most), samples_of(input, samples)};
+  return {tolerance, static_cast<std::size_t>(most)};
 }
 
 struct CheckResult {
@@ -66,20 +74,21 @@ CheckResult run_check(const CommandInput& input, Subject& subject) {
   Engine& engine = *subject.prepared.engine;
   const RunConfig& run = subject.prepared.run;
   Wishes wishes;
+  std::vector<WeightPlace> places;
   ChosenSamples samples;
   std::optional<GradientCheck> check;
   engine.settle();
   comm.together([&] {
     const Dataset& data = subject.prepared.data.train;
-    wishes = read_wishes(input, data.samples());
-    samples = read_samples(data, subject.prepared.data.normalization, engine.loss().targets(), wishes.samples);
+    wishes = read_wishes(input);
+    places = weights_to_check(engine.model(), wishes.most, static_cast<std::uint64_t>(run.seed));
+    samples = read_samples(data, subject.prepared.data.normalization, engine.loss().targets(),
+                           samples_of(input, data.samples(), most_samples(engine.model().parameters(), places)));
     const Pass pass{true, static_cast<std::uint64_t>(run.seed), static_cast<std::uint32_t>(engine.info.position.step),
                     samples.samples};
     check.emplace(run.model, engine.model(), engine.loss(), engine.weights(),
                   SampleRows{samples.x, samples.targets(), samples.samples}, pass);
   });
-  const std::vector<WeightPlace> places =
-      weights_to_check(engine.model(), wishes.most, static_cast<std::uint64_t>(run.seed));
   const auto ranks = static_cast<std::size_t>(comm.size());
   std::vector<std::size_t> starts;
   for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(2 * part_of(places.size(), rank, ranks).begin);

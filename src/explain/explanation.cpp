@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
+#include <utility>
 
 #include "core/buffer.hpp"
 #include "explain/chain.hpp"
@@ -197,19 +199,29 @@ class Explainer {
     choose_edges(stage, index);
   }
 
+  template <class Use>
+  void for_each_weight(std::size_t stage, Use use) const {
+    for (const std::size_t parameter : tensors_of(stage)) {
+      const Range range = entries_[parameter].range;
+      for (std::size_t element = range.begin; element < range.end; ++element) use(WeightPlace{parameter, element});
+    }
+  }
+
   // All weights of a stage, or those of the largest gradients and the chosen one; in the order of the arena.
   [[nodiscard]] std::vector<WeightPlace> shown_weights(const Stage& stage, std::size_t index) const {
     std::vector<WeightPlace> places;
-    for (const std::size_t parameter : tensors_of(index)) {
-      const Range range = entries_[parameter].range;
-      for (std::size_t element = range.begin; element < range.end; ++element) places.push_back({parameter, element});
-    }
-    if (stage.num_weights <= kMostWeights) return places;
-    const auto size = [&](const WeightPlace& place) {
-      return std::abs(stage.is_trained ? pass_.gradient.view()[place.element] : input_.before[place.element]);
+    const bool whole = stage.num_weights <= kMostWeights;
+    const std::span<const float> sizes = stage.is_trained ? pass_.gradient.view() : input_.before;
+    const auto larger = [&](const WeightPlace& a, const WeightPlace& b) {
+      return std::abs(sizes[a.element]) > std::abs(sizes[b.element]);
     };
-    std::ranges::stable_sort(places, [&](const WeightPlace& a, const WeightPlace& b) { return size(a) > size(b); });
-    places.resize(kLargest);
+    for_each_weight(index, [&](const WeightPlace& place) {
+      if (!whole && places.size() == kLargest) {
+        if (!larger(place, places.back())) return;
+        places.pop_back();
+      }
+      places.insert(whole ? places.end() : std::ranges::upper_bound(places, place, larger), place);
+    });
     const auto is_chosen = [&](const WeightPlace& place) { return place.element == input_.weight->element; };
     if (input_.weight && index == chosen_stage_ && std::ranges::none_of(places, is_chosen))
       places.back() = *input_.weight;
@@ -221,16 +233,23 @@ class Explainer {
     const auto is_shown = [](const std::vector<std::size_t>& shown, std::size_t i) {
       return std::ranges::binary_search(shown, i);
     };
-    for (const std::size_t parameter : tensors_of(index)) {
-      const Range range = entries_[parameter].range;
-      for (std::size_t element = range.begin; element < range.end; ++element) {
-        const ExplainedWeight weight = weight_of(stage, {parameter, element});
-        if (is_shown(stage.shown_units, weight.unit) &&
-            (!weight.input || is_shown(stage.shown_inputs, *weight.input))) {
-          stage.edges.push_back(weight);
-        }
-      }
-    }
+    for_each_weight(index, [&](const WeightPlace& place) {
+      const auto [unit, input] = ends_of(stage, place);
+      if (!is_shown(stage.shown_units, unit) || (input && !is_shown(stage.shown_inputs, *input))) return;
+      stage.edges.push_back(weight_of(stage, place));
+    });
+  }
+
+  // The unit that a weight belongs to, and the input that it weighs, unless it is a bias.
+  [[nodiscard]] std::pair<std::size_t, std::optional<std::size_t>> ends_of(const Stage& stage,
+                                                                           const WeightPlace& place) const {
+    const Parameter& parameter = entries_[place.parameter];
+    const std::size_t layer = net_.layer_of(place.parameter);
+    const std::size_t offset = place.element - parameter.range.begin;
+    const std::size_t tensor = place.parameter - net_.tensors(layer).begin;
+    const std::size_t unit = net_.layer(layer).output_of(tensor, offset, stage.x.size()).value_or(0);
+    if (parameter.kind == ParameterKind::bias) return {unit, std::nullopt};
+    return {unit, offset % stage.x.size()};
   }
 
   [[nodiscard]] ExplainedWeight weight_of(const Stage& stage, const WeightPlace& place) const {
@@ -241,8 +260,7 @@ class Explainer {
     ExplainedWeight weight;
     weight.place = place;
     weight.name = weight_name(input_.model.parameters(), place);
-    weight.unit = net_.layer(layer).output_of(tensor, offset, stage.x.size()).value_or(0);
-    if (parameter.kind == ParameterKind::weight) weight.input = offset % stage.x.size();
+    std::tie(weight.unit, weight.input) = ends_of(stage, place);
     weight.value = input_.before[place.element];
     weight.after = input_.after[place.element];
     weight.gradient = pass_.gradient.view()[place.element];
