@@ -86,8 +86,9 @@ LandscapeFigure figure_of(const LandscapeReport& report) {
   std::ranges::transform(report.y, std::back_inserter(figure.y), written);
   for (const CostPoint& point : report.grid) figure.costs.push_back(point.cost);
   for (const CostPoint& point : report.ball) figure.ball.push_back(mark(point));
+  figure.lr = report.lr;
   figure.slope = report.ball.front().slope[0];
-  if (report.minimum.found) figure.minimum = mark(report.minimum.point);
+  if (report.minimum.found && !report.minimum.flat) figure.minimum = mark(report.minimum.point);
   figure.on_border = report.minimum.on_border;
   return figure;
 }
@@ -110,6 +111,9 @@ std::string ball_text(const LandscapeReport& report) {
 std::string minimum_text(const LandscapeReport& report) {
   if (!report.minimum.found) return "  minimum  none: no cost in the range is finite\n";
   const CostPoint& point = report.minimum.point;
+  if (report.minimum.flat) {
+    return fmt::format("  minimum  none: the cost is {} everywhere in the range\n", number_text(point.cost));
+  }
   if (report.minimum.on_border) {
     return fmt::format("  lowest   {} at {}, on the border of the range: widen it with --span\n",
                        number_text(point.cost), place_text(report, point.at));
@@ -205,7 +209,8 @@ std::string landscape_json(const LandscapeReport& report, const OutputFiles& fil
   json["net"] = json_of(report, report.here);
   json["not_finite"] = count_gaps(report);
   json["minimum"] = nullptr;
-  if (report.minimum.found) json["minimum"] = json_of(report, report.minimum.point);
+  if (report.minimum.found && !report.minimum.flat) json["minimum"] = json_of(report, report.minimum.point);
+  json["flat"] = report.minimum.flat;
   json["on_border"] = report.minimum.on_border;
   json["lr"] = report.lr;
   json["steps"] = report.ball.size() - 1;

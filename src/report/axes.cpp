@@ -10,7 +10,7 @@ std::vector<double> round_ticks(double low, double high, double wanted) {
   const double raw = (high - low) / wanted;
   if (!(raw > 0) || !std::isfinite(raw)) return {};
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
-  const double step = (raw > 5 * power ? 10 : raw > 2 * power ? 5 : raw > power ? 2 : 1) * power;
+  const double step = (raw > 7 * power ? 10 : raw > 3 * power ? 5 : raw > 1.5 * power ? 2 : 1) * power;
   std::vector<double> ticks;
   constexpr double kSlack = 1e-9;  // of a step: both ends belong to it
   for (double i = std::ceil(low / step - kSlack); i * step <= high + kSlack * step; ++i) ticks.push_back(i * step);

@@ -119,7 +119,7 @@ std::vector<double> contour_levels(std::span<const double> values, std::size_t b
   std::ranges::sort(sorted);
   const double spread = sorted.back() - sorted.front();
   std::vector<double> levels;
-  for (std::size_t k = 1; k < bands; ++k) {
+  for (std::size_t k = 2; k < bands; ++k) {
     const double share = static_cast<double>(k) / static_cast<double>(bands);
     const double exact = sorted[static_cast<std::size_t>(share * share * static_cast<double>(sorted.size() - 1))];
     double level = rounded(exact, 3);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/number_text.hpp"
 #include "report/axes.hpp"
 #include "report/contours.hpp"
 #include "report/svg.hpp"
@@ -16,8 +17,10 @@ namespace {
 using Mark = LandscapeFigure::Mark;
 
 constexpr double kWidth = 760;
-constexpr double kHeight = 600;
-constexpr std::size_t kBands = 14;
+constexpr double kHeight = 620;
+constexpr double kTop = 76;      // of the axes
+constexpr double kBottom = 126;  // below them
+constexpr std::size_t kBands = 15;
 constexpr const char* kBallColor = "#d1340b";
 
 // Light to dark blue, even steps of lightness: low is dark, in grey too (ColorBrewer's YlGnBu, Cynthia Brewer 2003).
@@ -47,8 +50,8 @@ std::string cost_text(double cost) {
 }
 
 std::string place_text(const LandscapeFigure& figure, const Mark& mark) {
-  if (figure.weights.size() == 1) return fmt::format("{:.5g}", mark.x);
-  return fmt::format("({:.5g}, {:.5g})", mark.x, mark.y);
+  if (figure.weights.size() == 1) return fmt::format("{:.4g}", mark.x);
+  return fmt::format("({:.4g}, {:.4g})", mark.x, mark.y);
 }
 
 void draw_diamond(Svg& svg, SvgPoint at, std::string_view kind) {
@@ -62,7 +65,7 @@ void draw_diamond(Svg& svg, SvgPoint at, std::string_view kind) {
 std::pair<double, std::string> ball_look(std::size_t step, std::size_t steps) {
   if (step == 0) return {6, fmt::format("fill=\"#fff\" stroke=\"{}\" stroke-width=\"2.5\"", kBallColor)};
   if (step + 1 == steps) return {6, fmt::format("fill=\"{}\" stroke=\"#fff\" stroke-width=\"1.5\"", kBallColor)};
-  return {4, fmt::format("fill=\"{}\" stroke=\"#fff\" stroke-width=\"1\"", kBallColor)};
+  return {3.5, fmt::format("fill=\"{}\" stroke=\"#fff\" stroke-width=\"0.7\"", kBallColor)};
 }
 
 // The way of the ball; `height` is where it is in the picture's second direction.
@@ -79,25 +82,29 @@ void draw_ball(Svg& svg, const Axes& axes, const LandscapeFigure& figure, Height
   if (halo) svg.polyline(way, "stroke=\"#fff\" stroke-width=\"3.5\" stroke-opacity=\"0.8\"");
   svg.polyline(way, fmt::format("class=\"path\" stroke=\"{}\" stroke-width=\"1.5\"", kBallColor));
   svg.close();
-  // The start last: a ball that hardly moves would hide it.
-  for (std::size_t i = figure.ball.size(); i-- > 0;) {
+  const auto draw = [&](std::size_t i) {
     const Mark& mark = figure.ball[i];
-    if (!axes.shows(mark.x, height(mark))) continue;
+    if (!axes.shows(mark.x, height(mark))) return;
     const auto [radius, look] = ball_look(i, figure.ball.size());
     svg.circle(axes.at(mark.x, height(mark)), radius, "class=\"ball\" " + look,
                fmt::format("{}: {}, cost {}", i == 0 ? "start" : fmt::format("step {}", i), place_text(figure, mark),
                            cost_text(mark.cost)));
-  }
+  };
+  // End and start last: where the ball hardly moves they would be hidden.
+  for (std::size_t i = 1; i + 1 < figure.ball.size(); ++i) draw(i);
+  if (figure.ball.size() > 1) draw(figure.ball.size() - 1);
+  if (!figure.ball.empty()) draw(0);
 }
 
 // What the marks are, in a row below the axes.
 void draw_legend(Svg& svg, const LandscapeFigure& figure) {
   constexpr double kColumn = 235;
-  constexpr double kLine = kHeight - 32;
+  constexpr double kLine = kHeight - 50;
   double left = 58;
   const auto entry = [&](const std::string& what, const Mark& mark) {
     svg.text({left + 14, kLine + 4.5}, "font-weight=\"bold\"", what);
-    svg.text({left + 14, kLine + 21}, "", fmt::format("{}, cost {}", place_text(figure, mark), cost_text(mark.cost)));
+    svg.text({left + 14, kLine + 22}, "", "at " + place_text(figure, mark));
+    svg.text({left + 14, kLine + 39}, "", "cost " + cost_text(mark.cost));
     left += kColumn;
   };
   if (!figure.ball.empty()) {
@@ -107,7 +114,7 @@ void draw_legend(Svg& svg, const LandscapeFigure& figure) {
   if (figure.ball.size() > 1) {
     svg.circle({left, kLine}, 6, ball_look(1, 2).second);
     const std::size_t steps = figure.ball.size() - 1;
-    entry(fmt::format("after {} step{}", steps, steps == 1 ? "" : "s"), figure.ball.back());
+    entry(fmt::format("after {} of rate {:.4g}", count_text(steps, "step"), figure.lr), figure.ball.back());
   }
   if (figure.minimum) {
     draw_diamond(svg, {left, kLine}, "legend");
@@ -127,7 +134,7 @@ std::pair<double, double> range_of(const std::vector<double>& values) {
 }
 
 void draw_curve(Svg& svg, const LandscapeFigure& figure) {
-  Axes axes{78, 64, kWidth - 78 - 28, kHeight - 64 - 116, figure.x.front(), figure.x.back(), 0, 1};
+  Axes axes{78, kTop, kWidth - 78 - 28, kHeight - kTop - kBottom, figure.x.front(), figure.x.back(), 0, 1};
   auto [low, high] = range_of(figure.costs);
   if (figure.minimum) low = std::min(low, figure.minimum->cost);
   if (low <= high) {
@@ -156,7 +163,7 @@ void draw_curve(Svg& svg, const LandscapeFigure& figure) {
     const SvgPoint at = axes.at(start.x, start.cost);
     SvgPoint along = axes.at(start.x + 1, start.cost + figure.slope);
     const double length = std::hypot(along.x - at.x, along.y - at.y);
-    constexpr double kTangent = 85;  // pixels to each side
+    constexpr double kTangent = 110;  // pixels to each side
     along = {(along.x - at.x) / length * kTangent, (along.y - at.y) / length * kTangent};
     svg.open("clip-path=\"url(#plot)\"");
     svg.line({at.x - along.x, at.y - along.y}, {at.x + along.x, at.y + along.y},
@@ -179,20 +186,21 @@ void draw_bar(Svg& svg, const Axes& axes, const std::vector<double>& levels, dou
   const auto number = [&](double y, double cost) { svg.text({left + kBar + 7, y + 4.5}, "", cost_text(cost)); };
   for (std::size_t band = 0; band < bands; ++band) {
     const double top = axes.top + axes.height - step * static_cast<double>(band + 1);
-    svg.rect({left, top}, kBar, step, fmt::format("fill=\"{}\"", ramp_color(static_cast<double>(band) / kBands)));
+    svg.rect({left, top}, kBar, step,
+             fmt::format("fill=\"{}\"", ramp_color(static_cast<double>(band) / static_cast<double>(bands))));
     number(top, band < levels.size() ? levels[band] : high);
   }
   number(axes.top + axes.height, low);
   svg.rect({left, axes.top}, kBar, axes.height, "fill=\"none\" stroke=\"#444\"");
-  svg.text({left, axes.top - 13}, "font-size=\"14\"", "cost");
+  svg.text({left, axes.top - 12}, "font-size=\"14\"", "cost");
 }
 
 void draw_contours(Svg& svg, const LandscapeFigure& figure) {
   constexpr double kSide = 104;  // for the colours
   const Axes axes{78,
-                  64,
+                  kTop,
                   kWidth - 78 - kSide - 20,
-                  kHeight - 64 - 116,
+                  kHeight - kTop - kBottom,
                   figure.x.front(),
                   figure.x.back(),
                   figure.y.front(),
@@ -202,6 +210,7 @@ void draw_contours(Svg& svg, const LandscapeFigure& figure) {
   const auto [low, high] = range_of(figure.costs);
   const std::vector<double> levels = contour_levels(figure.costs, kBands);
   const GridValues grid{figure.x, figure.y, figure.costs};
+  const auto bands = static_cast<double>(levels.size() + 1);
   const auto fill = [&, low = low](std::size_t band) {
     auto loops = contour_loops(grid, band == 0 ? low : levels[band - 1]);
     for (auto& loop : loops) {
@@ -209,7 +218,7 @@ void draw_contours(Svg& svg, const LandscapeFigure& figure) {
     }
     svg.loops(loops,
               fmt::format("class=\"band\" fill=\"{}\" stroke=\"#000\" stroke-opacity=\"{}\" stroke-width=\"0.7\"",
-                          ramp_color(static_cast<double>(band) / kBands), band == 0 ? "0" : "0.35"));
+                          ramp_color(static_cast<double>(band) / bands), band == 0 ? "0" : "0.35"));
   };
   svg.open("clip-path=\"url(#plot)\"");
   for (std::size_t band = 0; low <= high && band <= levels.size(); ++band) fill(band);

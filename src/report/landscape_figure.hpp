@@ -23,6 +23,7 @@ struct LandscapeFigure {
     double cost = 0;
   };
   std::vector<Mark> ball;       ///< the start and each step
+  double lr = 0;                ///< of the steps
   double slope = 0;             ///< at the start, of one weight
   std::optional<Mark> minimum;  ///< none where nothing is finite
   bool on_border = false;       ///< the minimum
