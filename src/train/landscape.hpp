@@ -91,12 +91,13 @@ class CostSurface {
 struct Minimum {
   CostPoint point;
   bool found = false;      ///< some point of the grid is finite
+  bool flat = false;       ///< all finite costs of the grid are the same
   bool on_border = false;  ///< of the grid: it may go on falling outside
 };
 
-/// The lowest point of `grid`, and from there on the lowest place nearby within the grid's range: by Newton steps on
-/// the slopes where the cost is smooth and convex, by a pattern search where it is not. Of several minima it is that of
-/// the lowest grid point. Collective.
+/// The lowest point of `grid`, of equally low ones the nearest to where the net is; and from there on the lowest place
+/// nearby within the grid's range: by Newton steps on the slopes where the cost is smooth and convex, by a pattern
+/// search where it is not. Collective.
 [[nodiscard]] Minimum find_minimum(CostSurface& surface, std::span<const CostPoint> grid, std::span<const float> first,
                                    std::span<const float> second);
 

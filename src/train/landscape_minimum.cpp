@@ -1,6 +1,7 @@
 // The lowest place of a cost surface, from the lowest point of a grid on.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "train/landscape.hpp"
@@ -15,6 +16,8 @@ constexpr int kMostRounds = 60;
 constexpr double kFineness = 1e-6;
 // Costs that differ by less are the same: rounding of the 32-bit floats in a pass.
 constexpr double kNoise = 1e-6;
+// Of the costs on a grid, where the lowest are about 0: a share of what they differ by.
+constexpr double kEqual = 1e-9;
 
 class Search {
  public:
@@ -141,19 +144,37 @@ class Search {
 
 Minimum find_minimum(CostSurface& surface, std::span<const CostPoint> grid, std::span<const float> first,
                      std::span<const float> second) {
-  const CostPoint* lowest = nullptr;
+  double low_cost = std::numeric_limits<double>::infinity();
+  double high_cost = -low_cost;
   for (const CostPoint& point : grid) {
-    if (std::isfinite(point.cost) && (lowest == nullptr || point.cost < lowest->cost)) lowest = &point;
+    if (!std::isfinite(point.cost)) continue;
+    low_cost = std::min(low_cost, point.cost);
+    high_cost = std::max(high_cost, point.cost);
   }
-  if (lowest == nullptr) return {};
+  if (!(low_cost <= high_cost)) return {};
   const auto spacing = [](std::span<const float> axis) {
     return axis.empty() ? 0
                         : (static_cast<double>(axis.back()) - static_cast<double>(axis.front())) /
                               static_cast<double>(axis.size() - 1);
   };
+  const Pair apart{spacing(first), spacing(second)};
+  const CostPoint* lowest = nullptr;  // of equal ones the nearest to the net
+  double nearest = std::numeric_limits<double>::infinity();
+  const double same = low_cost + kNoise * std::abs(low_cost) + kEqual * (high_cost - low_cost);
+  for (const CostPoint& point : grid) {
+    if (!(point.cost <= same)) continue;
+    double distance = 0;  // in spacings
+    for (std::size_t i = 0; i < surface.weights(); ++i) {
+      distance += std::abs(static_cast<double>(point.at[i]) - static_cast<double>(surface.here()[i])) / apart[i];
+    }
+    if (distance < nearest) lowest = &point;
+    nearest = std::min(nearest, distance);
+  }
+  if (lowest == nullptr) return {};
+  if (low_cost == high_cost) return {*lowest, true, true, false};
   const WeightPoint low{first.front(), second.empty() ? 0 : second.front()};
   const WeightPoint high{first.back(), second.empty() ? 0 : second.back()};
-  Minimum minimum{Search(surface, *lowest, low, high, {spacing(first), spacing(second)}).run(), true, false};
+  Minimum minimum{Search(surface, *lowest, low, high, apart).run(), true, false, false};
   for (std::size_t i = 0; i < surface.weights(); ++i) {
     const float at = minimum.point.at[i];
     minimum.on_border = minimum.on_border || at <= low[i] || at >= high[i];
