@@ -79,9 +79,8 @@ LandscapeFigure figure_of(const LandscapeReport& report) {
   LandscapeFigure figure;
   figure.weights = report.weights;
   figure.title = fmt::format("Cost over {}", fmt::join(report.weights, " and "));
-  figure.subtitle =
-      fmt::format("{}, step {}: {} over {}; {} steps of gradient descent, learning rate {}", report.run, report.step,
-                  report.loss, count_text(report.samples, "sample"), report.ball.size() - 1, number_text(report.lr));
+  figure.subtitle = fmt::format("{}, step {}: {} over {}", report.run, report.step, report.loss,
+                                count_text(report.samples, "sample"));
   std::ranges::transform(report.x, std::back_inserter(figure.x), written);
   std::ranges::transform(report.y, std::back_inserter(figure.y), written);
   for (const CostPoint& point : report.grid) figure.costs.push_back(point.cost);

@@ -16,8 +16,6 @@ constexpr int kMostRounds = 60;
 constexpr double kFineness = 1e-6;
 // Costs that differ by less are the same: rounding of the 32-bit floats in a pass.
 constexpr double kNoise = 1e-6;
-// Of the costs on a grid, where the lowest are about 0: a share of what they differ by.
-constexpr double kEqual = 1e-9;
 
 class Search {
  public:
@@ -160,7 +158,7 @@ Minimum find_minimum(CostSurface& surface, std::span<const CostPoint> grid, std:
   const Pair apart{spacing(first), spacing(second)};
   const CostPoint* lowest = nullptr;  // of equal ones the nearest to the net
   double nearest = std::numeric_limits<double>::infinity();
-  const double same = low_cost + kNoise * std::abs(low_cost) + kEqual * (high_cost - low_cost);
+  const double same = low_cost + kNoise * std::abs(low_cost);
   for (const CostPoint& point : grid) {
     if (!(point.cost <= same)) continue;
     double distance = 0;  // in spacings
