@@ -52,14 +52,15 @@ TEST(Contours, LeaveOutADiskAndFollowTheBorder) {
   for (const auto& loop : loops) {
     for (const SvgPoint& point : loop) {
       const bool on_border = std::abs(point.x) == 1 || std::abs(point.y) == 1;
-      if (!on_border) EXPECT_NEAR(std::hypot(point.x, point.y), 0.5, 0.002);
+      EXPECT_TRUE(on_border || std::abs(std::hypot(point.x, point.y) - 0.5) < 0.002);
     }
   }
 }
 
 TEST(Contours, SaddlesCloseToo) {
   const Sheet saddle = sheet(4, [](double x, double y) { return x * y; });
-  EXPECT_NEAR(area(contour_loops(saddle.view(), 0)), 2, 1e-12);
+  EXPECT_EQ(contour_loops(saddle.view(), -0.02).size(), 1U);  // over the saddle
+  EXPECT_EQ(contour_loops(saddle.view(), 0.02).size(), 2U);   // to either side of it
   EXPECT_NEAR(area(contour_loops(saddle.view(), -1)), 4, 1e-12);
   EXPECT_TRUE(contour_loops(saddle.view(), 1.01).empty());
 }
@@ -84,7 +85,7 @@ TEST(ContourLevels, RingsOfABowlAreEquallyBroad) {
 
 TEST(Ticks, AreRoundAndWithinTheRange) {
   EXPECT_EQ(round_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
-  EXPECT_EQ(round_ticks(-1.3, 0.9, 5).size(), 5U);
+  EXPECT_EQ(round_ticks(-1.3, 0.9, 5).size(), 4U);
   EXPECT_TRUE(round_ticks(1, 1, 5).empty());
 }
 
