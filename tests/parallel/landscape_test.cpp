@@ -71,7 +71,7 @@ TEST_F(LandscapeTest, SomeRowsCountAlone) {
 
 TEST_F(LandscapeTest, SlopesAreDifferencesOfCosts) {
   const Dataset data = test::make_dataset(700);
-  const std::vector<std::size_t> elements{element("dense1[2,1]"), element("dense2[3]")};
+  const std::vector<std::size_t> elements{element("dense1[2,1]"), element("dense2[3,1]")};
   CostSurface surface(world, net(), {data, plain}, elements);
   const WeightPoint at{0.25, -0.5};
   const CostPoint middle = surface.point(at);
