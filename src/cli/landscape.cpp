@@ -203,7 +203,7 @@ int run_landscape(const CommandInput& input) {
 Command landscape_command() {
   return {"landscape",
           "RUN.toml|CHECKPOINT",
-          "Draws the cost over one weight or two, with gradient descent rolling down.",
+          "Draws the cost over one or two weights, and descent on it.",
           "lockstep landscape launch/runs/perceptron.toml --weight dense1[0,0]",
           true,
           false,
