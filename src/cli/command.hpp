@@ -61,6 +61,7 @@ struct Command {
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command doctor_command();
 [[nodiscard]] Command explain_command();
+[[nodiscard]] Command landscape_command();
 [[nodiscard]] Command import_command();
 [[nodiscard]] Command completion_command();
 [[nodiscard]] Command manual_command();

@@ -128,9 +128,9 @@ void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progres
   if (now - last_ >= kLiveInterval) show(progress_line(step.step, progress, terminal_width()));
 }
 
-void ConsoleProgress::on_samples(std::size_t done, std::size_t samples) {
+void ConsoleProgress::on_work(std::size_t done, std::size_t all, const char* what) {
   if (mode_ != Mode::live || std::chrono::steady_clock::now() - last_ < kLiveInterval) return;
-  const std::string line = fmt::format("{}/{} samples", done, samples);
+  const std::string line = fmt::format("{}/{} {}", done, all, what);
   show(line.substr(0, std::max<std::size_t>(terminal_width(), 1) - 1));
 }
 

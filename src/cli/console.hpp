@@ -23,7 +23,8 @@ class ConsoleProgress final : public FitObserver {
   void on_step(const StepResult& step, const FitProgress& progress) override;
   void on_epoch(const FitProgress& progress, const EpochScores& scores) override;
   /// Of work that has no epochs: a live line, nothing elsewhere.
-  void on_samples(std::size_t done, std::size_t samples);
+  void on_samples(std::size_t done, std::size_t samples) { on_work(done, samples, "samples"); }
+  void on_work(std::size_t done, std::size_t all, const char* what);
   /// Wipes the live line, so that another may be printed in its place.
   void clear();
 

@@ -29,7 +29,7 @@ Command report_command() {
   return {
       "report",
       "RUN_DIR...",
-      "Draws a run, or several beside each other, as one page for a browser.",
+      "Draws a run, or several side by side, as a page for a browser.",
       "lockstep report runs/digits runs/wide --output compare.html",
       false,
       false,

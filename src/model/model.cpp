@@ -170,10 +170,25 @@ Workspace Model::make_workspace(std::size_t max_rows, bool training) const {
 
 std::span<const float> Model::forward(const Pass& pass, std::span<const float> weights, std::size_t rows,
                                       Workspace& workspace, const LayerDone& done, const BeforeLayer& before) const {
+  return run_layers(0, pass, weights, rows, workspace, done, before);
+}
+
+std::span<const float> Model::forward_from(std::size_t first, const Pass& pass, std::span<const float> weights,
+                                           std::size_t rows, Workspace& workspace) const {
+  if (first >= nodes_.size() || nodes_[first].in_place) {
+    throw Error(ErrorKind::usage, fmt::format("model: expected a layer whose input is kept, found layer {}", first));
+  }
+  return run_layers(first, pass, weights, rows, workspace, {}, {});
+}
+
+std::span<const float> Model::run_layers(std::size_t first, const Pass& pass, std::span<const float> weights,
+                                         std::size_t rows, Workspace& workspace, const LayerDone& done,
+                                         const BeforeLayer& before) const {
   expect_size(weights.size(), table_.arena_size(), "a weight arena");
   expect_rows(pass, rows, workspace);
-  std::span<const float> x = workspace.input(rows);
-  for (std::size_t index = 0; index < nodes_.size(); ++index) {
+  std::span<const float> x =
+      workspace.activations_[workspace.buffer_of_[first]].view().first(rows * workspace.widths_[first]);
+  for (std::size_t index = first; index < nodes_.size(); ++index) {
     const Node& node = nodes_[index];
     const auto y = workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
     if (before && !node.span.empty()) before(node.span);

@@ -82,6 +82,11 @@ class Model {
                                  Workspace& workspace, const LayerDone& done = {},
                                  const BeforeLayer& before = {}) const;
 
+  /// The same from layer `first` on, where nothing before it has changed since a forward over the same rows.
+  /// Errors: usage (the layer works in place, so its input is gone).
+  std::span<const float> forward_from(std::size_t first, const Pass& pass, std::span<const float> weights,
+                                      std::size_t rows, Workspace& workspace) const;
+
   /// Called with arena ranges whose gradient is complete: those of a layer, or parts of them, from the arena's end to
   /// its beginning.
   using GradientReady = std::function<void(Range)>;
@@ -106,6 +111,9 @@ class Model {
   };
 
   void freeze(const std::vector<std::string>& names);
+  std::span<const float> run_layers(std::size_t first, const Pass& pass, std::span<const float> weights,
+                                    std::size_t rows, Workspace& workspace, const LayerDone& done,
+                                    const BeforeLayer& before) const;
 
   std::size_t inputs_ = 0;
   std::size_t outputs_ = 0;

@@ -1,22 +1,15 @@
 #include "train/evaluation.hpp"
 
 #include <algorithm>
-#include <optional>
-#include <utility>
 #include <vector>
 
 #include "core/tree.hpp"
-#include "data/open_dataset.hpp"
 #include "data/shard_plan.hpp"
+#include "train/block_reader.hpp"
 #include "train/engine.hpp"
-#include "train/epoch_batch.hpp"
 
 namespace lockstep {
 namespace {
-
-std::size_t blocks_for(std::size_t samples) {
-  return (samples + kEvaluationBlock - 1) / kEvaluationBlock;
-}
 
 // Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the
 // rows of a block after filling them.
@@ -55,89 +48,19 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   return scores;
 }
 
-constexpr std::size_t kPieceBytes = std::size_t{4} << 20U;
-
-// The rows of a streamed data set in order, piece by piece.
-class PieceReader {
- public:
-  PieceReader(const Dataset& data, TargetRule rule)
-      : data_(data), rule_(std::move(rule)), row_bytes_(data.file->x->header().row_bytes()) {
-    const std::size_t blocks = kPieceBytes / (row_bytes_ * kEvaluationBlock);
-    piece_rows_ = std::max<std::size_t>(blocks, 1) * kEvaluationBlock;
-  }
-
-  /// The tables that hold rows `rows`, which are of one block, and where in them the first of these is.
-  std::size_t hold(Range rows) {
-    if (held_.contains(rows.begin)) return rows.begin - held_.begin;
-    held_ = {rows.begin, std::min(rows.begin + piece_rows_, data_.samples())};
-    x = read(*data_.file->x, x_memory_);
-    y = read(*data_.file->y, y_memory_);
-    check_targets_held(rule_, y, data_.source, held_.begin, nullptr);
-    return 0;
-  }
-
-  Table x, y;
-
- private:
-  Table read(TableReader& reader, std::vector<std::byte>& memory) const {
-    const TableHeader& header = reader.header();
-    memory.resize(held_.size() * header.row_bytes());
-    reader.read(held_, memory);
-    const Table table{header.type, held_.size(), header.columns, memory, {}};
-    check_finite(table, header.name, {0, table.rows}, held_.begin);
-    return table;
-  }
-
-  const Dataset& data_;
-  TargetRule rule_;
-  std::size_t row_bytes_;
-  std::size_t piece_rows_;
-  Range held_;
-  std::vector<std::byte> x_memory_, y_memory_;
-};
-
-// The file may have changed since it was passed over.
-TargetRule rule_of(const Net& net) {
-  if (net.loss.targets() == TargetKind::labels) {
-    return {TargetRule::Kind::labels, net.model.outputs(), "the outputs of the net"};
-  }
-  return {net.loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
-}
-
 }  // namespace
 
 Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization,
                 RowList rows) {
   const auto ranks = static_cast<std::size_t>(comm.size());
-  const std::size_t samples = rows.empty() ? data.samples() : rows.size();
-  const std::size_t blocks = blocks_for(samples);
+  BlockReader reader(data, normalization, rows, net.loss, net.model.outputs());
   std::vector<std::size_t> starts;
-  for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(blocks, rank, ranks).begin);
-  starts.push_back(blocks);
-  const auto block_range = [&](std::size_t block) {
-    return Range{block * kEvaluationBlock, std::min((block + 1) * kEvaluationBlock, samples)};
-  };
-  std::vector<std::uint32_t> chosen(kEvaluationBlock);
-  std::optional<PieceReader> pieces;
-  if (data.streamed()) {
-    if (!rows.empty()) throw Error(ErrorKind::usage, "evaluate: some rows of a streamed data set").as_agreed();
-    pieces.emplace(data, rule_of(net));
-  }
+  for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(reader.blocks(), rank, ranks).begin);
+  starts.push_back(reader.blocks());
   return evaluate_blocks(
-      comm, net, {normalization.y.shift, normalization.y.scale}, samples, starts,
-      [&](std::size_t block) { return block_range(block).size(); },
-      [&](std::size_t block, const BatchRows& to) {
-        const Range range = block_range(block);
-        if (pieces) {
-          const std::size_t first = pieces->hold(range);
-          for (std::size_t i = 0; i < range.size(); ++i) chosen[i] = static_cast<std::uint32_t>(first + i);
-        } else {
-          for (std::size_t i = 0; i < range.size(); ++i)
-            chosen[i] = static_cast<std::uint32_t>(row_at(rows, range.begin + i));
-        }
-        gather_samples(pieces ? pieces->x : data.x, pieces ? pieces->y : data.y, normalization,
-                       std::span(chosen).first(range.size()), to);
-      });
+      comm, net, {normalization.y.shift, normalization.y.scale}, reader.samples(), starts,
+      [&](std::size_t block) { return reader.rows(block); },
+      [&](std::size_t block, const BatchRows& to) { reader.gather(block, to); });
 }
 
 Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, const TargetUnits& units,
@@ -145,7 +68,7 @@ Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samp
   const auto ranks = static_cast<std::size_t>(comm.size());
   const auto rank = static_cast<std::size_t>(comm.rank());
   std::vector<std::int64_t> blocks(ranks, 0);
-  blocks[rank] = static_cast<std::int64_t>(blocks_for(samples));
+  blocks[rank] = static_cast<std::int64_t>(count_blocks(samples));
   comm.sum(blocks);
   std::vector<std::size_t> starts(ranks + 1, 0);
   for (std::size_t r = 0; r < ranks; ++r) starts[r + 1] = starts[r] + static_cast<std::size_t>(blocks[r]);

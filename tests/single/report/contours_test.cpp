@@ -1,0 +1,97 @@
+// Contours against figures whose area and place are known; ticks; what SVG may hold.
+#include "report/contours.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "report/axes.hpp"
+
+namespace lockstep {
+namespace {
+
+struct Sheet {
+  std::vector<double> x, y, values;
+  [[nodiscard]] GridValues view() const { return {x, y, values}; }
+};
+
+template <class Function>
+Sheet sheet(std::size_t points, Function f) {
+  Sheet made;
+  for (std::size_t i = 0; i < points; ++i) {
+    made.x.push_back(-1 + 2 * static_cast<double>(i) / static_cast<double>(points - 1));
+  }
+  made.y = made.x;
+  for (const double y : made.y) {
+    for (const double x : made.x) made.values.push_back(f(x, y));
+  }
+  return made;
+}
+
+// Of the loops together; what goes round the other way counts against the rest.
+double area(const std::vector<std::vector<SvgPoint>>& loops) {
+  double twice = 0;
+  for (const auto& loop : loops) {
+    for (std::size_t i = 0; i < loop.size(); ++i) {
+      const SvgPoint& a = loop[i];
+      const SvgPoint& b = loop[(i + 1) % loop.size()];
+      twice += a.x * b.y - b.x * a.y;
+    }
+  }
+  return std::abs(twice) / 2;
+}
+
+TEST(Contours, LeaveOutADiskAndFollowTheBorder) {
+  const Sheet bowl = sheet(41, [](double x, double y) { return x * x + y * y; });
+  const auto loops = contour_loops(bowl.view(), 0.25);
+  EXPECT_EQ(loops.size(), 2U);  // the border, and the circle
+  // Chords of squares of 1/20 in place of a circle of radius 1/2: within 1 %.
+  EXPECT_NEAR(area(loops), 4 - std::numbers::pi / 4, 0.008);
+  for (const auto& loop : loops) {
+    for (const SvgPoint& point : loop) {
+      const bool on_border = std::abs(point.x) == 1 || std::abs(point.y) == 1;
+      EXPECT_TRUE(on_border || std::abs(std::hypot(point.x, point.y) - 0.5) < 0.002);
+    }
+  }
+}
+
+TEST(Contours, SaddlesCloseToo) {
+  const Sheet saddle = sheet(4, [](double x, double y) { return x * y; });
+  EXPECT_EQ(contour_loops(saddle.view(), -0.02).size(), 1U);  // over the saddle
+  EXPECT_EQ(contour_loops(saddle.view(), 0.02).size(), 2U);   // to either side of it
+  EXPECT_NEAR(area(contour_loops(saddle.view(), -1)), 4, 1e-12);
+  EXPECT_TRUE(contour_loops(saddle.view(), 1.01).empty());
+}
+
+TEST(Contours, GapsAreInNoBand) {
+  Sheet flat = sheet(5, [](double, double) { return 1.0; });
+  flat.values[2 * 5 + 2] = std::numeric_limits<double>::quiet_NaN();
+  flat.values[0] = std::numeric_limits<double>::infinity();
+  // Round the one the diamond to its neighbours, at the other a triangle.
+  EXPECT_NEAR(area(contour_loops(flat.view(), 0.5)), 4 - 0.5 - 0.125, 1e-12);
+}
+
+TEST(ContourLevels, RingsOfABowlAreEquallyBroad) {
+  const Sheet bowl = sheet(101, [](double x, double y) { return x * x + y * y; });
+  const auto levels = contour_levels(bowl.values, 10);
+  ASSERT_EQ(levels.size(), 8U);
+  for (std::size_t i = 0; i < 6; ++i) {  // within the square; the k-th has k^2 / 100 of its area
+    EXPECT_NEAR(std::sqrt(levels[i]), std::sqrt(4 / std::numbers::pi) * static_cast<double>(i + 2) / 10, 0.02);
+  }
+  EXPECT_TRUE(contour_levels(std::vector<double>(9, 3.5), 10).empty());
+}
+
+TEST(Ticks, AreRoundAndWithinTheRange) {
+  EXPECT_EQ(round_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
+  EXPECT_EQ(round_ticks(-1.3, 0.9, 5).size(), 4U);
+  EXPECT_TRUE(round_ticks(1, 1, 5).empty());
+}
+
+TEST(Svg, EscapesText) {
+  EXPECT_EQ(svg_escape("a<b> & \"c\"\n"), "a&lt;b&gt; &amp; &quot;c&quot;?");
+}
+
+}  // namespace
+}  // namespace lockstep
