@@ -105,8 +105,9 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
 
 int run_explain(const CommandInput& input) {
   input.comm->together([&] { check_options(input); });
-  Subject subject = open_subject(input);
-  if (input.options.count("ranks") != 0) return explain_ranks(input, subject);
+  const bool shows_shards = input.options.count("ranks") != 0;
+  Subject subject = open_subject(input, !shows_shards);
+  if (shows_shards) return explain_ranks(input, subject);
   if (input.options.count("check") != 0) return explain_check(input, subject);
   const Explanation explanation = explain_step(input, subject);
   if (!input.comm->is_root()) return 0;

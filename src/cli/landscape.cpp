@@ -160,7 +160,7 @@ int run_landscape(const CommandInput& input) {
     files = OutputFiles(text_option(input, "output"));
     if (comm.is_root()) files.check(input.options.count("overwrite") != 0);
   });
-  Subject subject = open_subject(input);
+  Subject subject = open_subject(input, true);
   PreparedRun& prepared = subject.prepared;
   Engine& engine = *prepared.engine;
   engine.settle();

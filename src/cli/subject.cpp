@@ -46,7 +46,7 @@ std::optional<Checkpoint> read_stored(const Communicator& comm, const CommandInp
 
 }  // namespace
 
-Subject open_subject(const CommandInput& input) {
+Subject open_subject(const CommandInput& input, bool more_shards) {
   const Communicator& comm = *input.comm;
   Subject subject;
   std::optional<Checkpoint> read = read_stored(comm, input, subject.name);  // rank 0
@@ -65,6 +65,7 @@ Subject open_subject(const CommandInput& input) {
     run = read_run(input);
     comm.together([&] { resolve_run_paths(input, run); });
   }
+  if (more_shards && run.train.shards) run.train.shards = std::max<std::int64_t>(*run.train.shards, comm.size());
   input.watchdog->set_timeout(run.train.stall_timeout, "train.stall_timeout");
   ConsoleProgress silent(true);
   FitOptions options;

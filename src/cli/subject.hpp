@@ -14,8 +14,9 @@ struct Subject {
 };
 
 /// Opens what the command's argument names: a run file (with --set), or a checkpoint or run folder, whose run is taken
-/// (with --set, for data that have moved). Nothing is written. Warnings go to stderr.
-/// Collective. Errors, agreed: usage, config, data, io.
-[[nodiscard]] Subject open_subject(const CommandInput& input);
+/// (with --set, for data that have moved). Nothing is written. Warnings go to stderr. Where it does not matter how
+/// batches are cut into shards, `more_shards` lets them be as many as there are ranks. Collective. Errors, agreed:
+/// usage, config, data, io.
+[[nodiscard]] Subject open_subject(const CommandInput& input, bool more_shards);
 
 }  // namespace lockstep::cli
