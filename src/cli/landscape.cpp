@@ -157,7 +157,7 @@ int run_landscape(const CommandInput& input) {
   OutputFiles files;
   comm.together([&] {
     wanted = read_options(input);
-    files = OutputFiles(text_option(input, "output"));
+    files = OutputFiles(input.options["output"].as<std::string>());
     if (comm.is_root()) files.check(input.options.count("overwrite") != 0);
   });
   Subject subject = open_subject(input, true);

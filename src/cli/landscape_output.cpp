@@ -22,8 +22,10 @@ std::string weight_text(float weight) {
   return number_text(written(weight));
 }
 
+// Seven digits, as a person needs them.
 std::string place_text(const LandscapeReport& report, const WeightPoint& at) {
-  return report.y.empty() ? weight_text(at[0]) : fmt::format("({}, {})", weight_text(at[0]), weight_text(at[1]));
+  const std::string first = fmt::format("{:.7g}", written(at[0]));
+  return report.y.empty() ? first : fmt::format("({}, {:.7g})", first, written(at[1]));
 }
 
 bool inside(const LandscapeReport& report, const CostPoint& point) {
@@ -92,32 +94,36 @@ LandscapeFigure figure_of(const LandscapeReport& report) {
   return figure;
 }
 
+// A row of the table for people: what, where, the cost and, of one weight, the slope.
+std::string row(const LandscapeReport& report, const std::string& what, const CostPoint& point) {
+  const std::string slope = report.y.empty() ? fmt::format("{:.7g}", point.slope[0]) : "";
+  const std::string text =
+      fmt::format("{:<22}{:<28}{:<14.7g}{}", what, place_text(report, point.at), point.cost, slope);
+  return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+}
+
 std::string ball_text(const LandscapeReport& report) {
   const std::size_t steps = report.ball.size() - 1;
   const CostPoint& end = report.ball.back();
-  std::string text =
-      fmt::format("  descent  from {}, cost {}: after {} with learning rate {} at {}, cost {}\n",
-                  place_text(report, report.ball[0].at), number_text(report.ball[0].cost), count_text(steps, "step"),
-                  number_text(report.lr), place_text(report, end.at), number_text(end.cost));
-  if (!end.finite()) text += fmt::format("           it stops there, where cost or slope is not finite; lower --lr\n");
+  std::string text = row(report, "start of descent", report.ball.front());
+  text += row(report, "after " + count_text(steps, "step"), end);
+  text += fmt::format("(a step: w -= {:.7g} * slope)\n", report.lr);
+  if (!end.finite()) text += "descent ends where cost or slope is not finite; lower --lr\n";
   if (const std::size_t outside = count_outside(report); outside > 0) {
-    text += fmt::format("           {} of its {} places lie outside of the range, so not in the picture\n", outside,
+    text += fmt::format("{} of its {} places lie outside of the range, so not in the picture\n", outside,
                         report.ball.size());
   }
   return text;
 }
 
 std::string minimum_text(const LandscapeReport& report) {
-  if (!report.minimum.found) return "  minimum  none: no cost in the range is finite\n";
+  if (!report.minimum.found) return "minimum: none, no cost in the range is finite\n";
   const CostPoint& point = report.minimum.point;
   if (report.minimum.flat) {
-    return fmt::format("  minimum  none: the cost is {} everywhere in the range\n", number_text(point.cost));
+    return fmt::format("minimum: none, the cost is {:.7g} everywhere in the range\n", point.cost);
   }
-  if (report.minimum.on_border) {
-    return fmt::format("  lowest   {} at {}, on the border of the range: widen it with --span\n",
-                       number_text(point.cost), place_text(report, point.at));
-  }
-  return fmt::format("  minimum  {} at {}\n", number_text(point.cost), place_text(report, point.at));
+  if (!report.minimum.on_border) return row(report, "minimum", point);
+  return row(report, "lowest", point) + fmt::format("{:<22}on the border of the range: widen it with --span\n", "");
 }
 
 nlohmann::ordered_json json_of(const LandscapeReport& report, const CostPoint& point) {
@@ -169,24 +175,22 @@ void write_landscape(const LandscapeReport& report, const OutputFiles& files, co
 }
 
 std::string landscape_text(const LandscapeReport& report, const OutputFiles& files) {
-  std::string text = fmt::format("cost of {} (step {}) over {}: {} over {}{}\n", report.subject, report.step,
-                                 fmt::join(report.weights, " and "), report.loss, count_text(report.samples, "sample"),
+  std::string text = fmt::format("{} (step {}): {} over {}{}\n", report.subject, report.step, report.loss,
+                                 count_text(report.samples, "sample"),
                                  report.normalised ? ", in units of the normalised targets" : "");
   for (std::size_t i = 0; i < report.weights.size(); ++i) {
     const auto& axis = i == 0 ? report.x : report.y;
-    text +=
-        fmt::format("  range    {} from {} to {}, {} points{}\n", report.weights[i], weight_text(axis.front()),
-                    weight_text(axis.back()), axis.size(), report.frozen[i] ? "; its layer is frozen in this run" : "");
+    text += fmt::format("{} {} from {} to {}, {} points{}\n", i == 0 ? "over" : " and", report.weights[i], axis.front(),
+                        axis.back(), axis.size(), report.frozen[i] ? "; its layer is frozen in this run" : "");
   }
-  text += fmt::format("  net      {} at {}, slope {}{}\n", number_text(report.here.cost),
-                      place_text(report, report.here.at), number_text(report.here.slope[0]),
-                      report.y.empty() ? "" : " and " + number_text(report.here.slope[1]));
-  if (const std::size_t gaps = count_gaps(report); gaps > 0) {
-    text += fmt::format("  gaps     {} of {} costs are not finite\n", gaps, report.grid.size());
-  }
-  text += minimum_text(report);
+  const std::string names = report.y.empty() ? report.weights[0] : fmt::format("{}", fmt::join(report.weights, ", "));
+  text += fmt::format("\n{:<22}{:<28}{}\n", "", names, report.y.empty() ? "cost          slope" : "cost");
+  text += row(report, "the net", report.here) + minimum_text(report);
   if (report.steps > 0) text += ball_text(report);
-  return text + fmt::format("  files    {}, {}, {}\n", files.picture, files.grid, files.steps);
+  if (const std::size_t gaps = count_gaps(report); gaps > 0) {
+    text += fmt::format("gaps: {} of {} costs are not finite\n", gaps, report.grid.size());
+  }
+  return text + fmt::format("\nfiles: {}, {}, {}\n", files.picture, files.grid, files.steps);
 }
 
 std::string landscape_json(const LandscapeReport& report, const OutputFiles& files) {

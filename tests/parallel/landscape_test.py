@@ -135,6 +135,20 @@ class Landscape(unittest.TestCase):
         steps = numbers(self.folder / "two-steps.csv")
         numpy.testing.assert_allclose(self.circles("two"), numpy.c_[steps["weight"], steps["and"]], atol=5e-4)
 
+    def test_the_text_fits_a_terminal_and_holds_the_numbers(self):
+        with tempfile.TemporaryDirectory() as empty:
+            run = ["landscape", self.folder / "run.toml", "--weight", "dense1[0,0]", "--points", 31, "--steps", 6]
+            told = program.run(*run, mpi=False, cwd=empty).stdout  # files are landscape.csv and so on without --output
+            self.assertEqual(sorted(path.name for path in Path(empty).iterdir()),
+                             ["landscape-steps.csv", "landscape.csv", "landscape.svg"])
+            again = program.run(*run, mpi=False, cwd=empty, expect=2).stderr
+            self.assertIn("landscape.csv is there already", again)
+        rows = {line[:22].strip(): line[22:].split() for line in told.splitlines() if line[22:].strip()}
+        for row, key in (("the net", "net"), ("minimum", "minimum"), ("after 6 steps", "end")):
+            for found, name in zip(rows[row], ("weight", "cost", "slope")):
+                self.assertAlmostEqual(float(found), self.one[key][name], 6, f"{row} {name}")
+        self.assertLessEqual(max(len(line) for line in told.splitlines()[1:]), 80)
+
     def test_what_leaves_the_range_is_told_of_and_left_out(self):
         told = self.draw("out", "--weight", "dense1[0,0]", "--range", "0.9:1.1", "--steps", 5, "--lr", 3)
         steps = numbers(self.folder / "out-steps.csv")
@@ -150,7 +164,7 @@ class Landscape(unittest.TestCase):
         gaps = numpy.count_nonzero(~numpy.isfinite(grid["cost"]))
         self.assertGreater(gaps, 50)
         self.assertIn(f"{gaps} of 121 costs are not finite", told)
-        self.assertIn("it stops there", told)
+        self.assertIn("descent ends where cost or slope is not finite", told)
         xml.parse(self.folder / "huge.svg")
 
     def test_held_out_rows_streams_and_checkpoints(self):
