@@ -135,7 +135,7 @@ Command explain_command() {
   return {"explain",
           "RUN.toml|CHECKPOINT",
           "Shows backpropagation on a net: one sample forward, the chain rule back, a step.",
-          "lockstep explain launch/runs/two-weights.toml --weight dense1[0,0]",
+          "lockstep explain launch/runs/two-weights.toml --weight 'dense1[0,0]'",
           true,
           false,
           {{"sample", OptionKind::integer, "I", "0", "which of the training samples"},

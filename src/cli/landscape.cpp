@@ -204,7 +204,7 @@ Command landscape_command() {
   return {"landscape",
           "RUN.toml|CHECKPOINT",
           "Draws the cost over one or two weights, and descent on it.",
-          "lockstep landscape launch/runs/perceptron.toml --weight dense1[0,0]",
+          "lockstep landscape launch/runs/perceptron.toml --weight 'dense1[0,0]'",
           true,
           false,
           {{"weight", OptionKind::text, "NAME[I,J]", "", "the weight: dense2[3,0]; dense2[3] is a bias"},
