@@ -75,10 +75,9 @@ function marksOf(numbers, chain) {
   if (!chain) return marks;
   const { unit, input } = chain.weight;
   for (const { factors } of chain.paths) {
-    let at = factors[0].what === "dC/dz" ? chain.stage + 1 : numbers.stages.length - 1;
-    const short = factors[0].what === "dC/da" && !factors.some(({ what }) => what === "dz/da");
-    if (short) at = chain.stage;
-    const fromCost = factors[0].what === "dC/da" && at === (short ? numbers.stages.length - 1 : at);
+    let at = chain.stage + factors.filter(({ what }) => what === "dz/da").length;
+    const fromCost = factors[0].what === "dC/da" && at === numbers.stages.length - 1;
+    if (fromCost) marks.units.add("cost");
     for (const { what, where } of factors) {
       if (what === "dz/dw") continue;
       const [first, second] = where.slice(where.lastIndexOf("[") + 1, -1).split(",");
@@ -89,11 +88,10 @@ function marksOf(numbers, chain) {
         continue;
       }
       marks.units.add(`${at}:${first}`);
-      if (what === "dC/da" && fromCost) marks.edges.add(`cost:${first}`).add("cost");
+      if (what === "dC/da" && fromCost) marks.edges.add(`cost:${first}`);
       if (what === "dC/dz") marks.errors.add(`${at}:${first}`);
       if (what === "da/dz") marks.slopes.add(`${at}:${first}`);
     }
-    if (fromCost && factors[0].what === "dC/da") marks.units.add("cost");
   }
   marks.picked = `${chain.stage}:${unit}${input === null ? "" : `,${input}`}`;
   marks.source = input === null ? `${chain.stage}:${unit}` : chain.stage === 0 ? `x:${input}` : `${chain.stage - 1}:${input}`;
