@@ -293,12 +293,21 @@ std::vector<std::string> chain_lines(const Chain& chain) {
   return lines;
 }
 
-std::string legend(double y) {
-  return fmt::format(
-      "<g transform=\"translate({0},{1})\"><path class=\"wire\" d=\"M0 -4H26\"/><text x=\"33\">w &gt; 0</text></g>"
-      "<g class=\"minus\" transform=\"translate({2},{1})\"><path class=\"wire\" d=\"M0 -4H26\"/><text x=\"33\">w &lt; 0"
-      "</text></g><text class=\"back\" x=\"{3}\" y=\"{1}\" text-anchor=\"start\">passed back</text>\n",
-      kMargin, y, kMargin + 90, kMargin + 180);
+std::string legend(double y, bool chain) {
+  const auto line = [&](double x, const char* kind, const char* text) {
+    return fmt::format(
+        "<g class=\"{}\" transform=\"translate({},{})\"><path class=\"wire\" d=\"M0 -4H26\"/>"
+        "<text x=\"33\">{}</text></g>",
+        kind, x, y, text);
+  };
+  std::string text = line(kMargin, "plus", "w &gt; 0") + line(kMargin + 90, "minus", "w &lt; 0") +
+                     text_at(kMargin + 180, y, "back", "passed back");
+  if (chain) {
+    text += fmt::format(
+        "<g class=\"lit\"><rect class=\"mark\" x=\"{}\" y=\"{}\" width=\"142\" height=\"18\" rx=\"4\"/>{}</g>",
+        kMargin + 274, y - 13.5, text_at(kMargin + 282, y, "sum", "a factor of the chain"));
+  }
+  return text + "\n";
 }
 
 }  // namespace
@@ -311,8 +320,8 @@ std::string network_drawing(const Explanation& explanation) {
   const double most = std::clamp(720 / net.height, 1.0, 1.5);
   return fmt::format(
       "<svg class=\"{0}\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {1:.0f} {2:.0f}\" role=\"group\" "
-      "aria-label=\"the net\" style=\"min-width:{3:.0f}px;max-width:{4:.0f}px\">\n{5}</svg>",
-      drawing.classes(), net.width, net.height, net.width * 0.72, net.width * most, parts);
+      "aria-label=\"the net\" style=\"--natural:{1:.0f}px;max-width:{3:.0f}px\">\n{4}</svg>",
+      drawing.classes(), net.width, net.height, net.width * most, parts);
 }
 
 std::string network_svg(const Explanation& e) {
@@ -330,7 +339,7 @@ std::string network_svg(const Explanation& e) {
     }
     y += 4;
   }
-  below += legend(y);
+  below += legend(y, e.chain.has_value());
   const double width = std::max(net.width, 560.0), height = y + 14;
   return fmt::format(
       "<svg class=\"{0}\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {1:.0f} {2:.0f}\" width=\"{1:.0f}\" "
