@@ -128,7 +128,11 @@ std::vector<Picture> pictures_of(const CommandInput& input) {
     };
     const fs::path path(picture.file);
     std::error_code ignored;
-    if (!path.has_filename() || fs::is_directory(path, ignored)) refuse("expected a file, found a folder or nothing");
+    if (!path.has_filename()) refuse("expected a file, found a folder or nothing");
+    // A new file takes the place of the old one; that of a device or pipe would be lost.
+    if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
+      refuse("expected a file, found a folder, device or pipe");
+    }
     const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
     if (!fs::is_directory(folder, ignored)) refuse(fmt::format("there is no folder {}", folder.string()));
     for (const Picture& other : pictures) {

@@ -6,6 +6,7 @@ Needs Chromium; where there is none it says so loudly and is skipped.
 
 import json
 import math
+import os
 import tempfile
 import unittest
 import xml.dom.minidom
@@ -328,14 +329,18 @@ class ExplainPage(unittest.TestCase):
 
     def test_what_cannot_be_written_is_refused_at_once(self):
         missing = self.folder / "none" / "page.html"
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
         for options, words in ((("--html", missing), ("--html", str(missing), "there is no folder")),
                                (("--svg", self.folder), ("--svg", "expected a file")),
+                               (("--svg", pipe), ("--svg", "expected a file", "pipe")),
                                (("--html", "x", "--svg", "./x"), ("--svg", "--html names the same file")),
                                (("--html", "x", "--check"), ("--html", "does not go with --check"))):
             done = program.run("explain", RUNS / "two-weights.toml", *options, expect=2, mpi=False)
             for word in words:
                 self.assertIn(word, done.stderr)
             self.assertEqual(done.stdout, "")
+        self.assertTrue(pipe.is_fifo())
 
 
 def main():
