@@ -1,4 +1,5 @@
-// The files of src/report/page and src/explain/page, and Chart.js, as texts; the source with them is made by src/cmake/embed.cmake.
+// The files of src/report/page and src/explain/page, and Chart.js, as texts; the source with them is made by
+// src/cmake/embed.cmake.
 #pragma once
 
 #include <string_view>
