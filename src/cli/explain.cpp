@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <filesystem>
 
 #include "cli/command.hpp"
 #include "cli/explain_check.hpp"
@@ -11,7 +13,11 @@
 #include "comm/communicator.hpp"
 #include "explain/explanation.hpp"
 #include "explain/json.hpp"
+#include "explain/network_svg.hpp"
+#include "explain/page.hpp"
 #include "explain/text.hpp"
+#include "io/files.hpp"
+#include "lockstep/error.hpp"
 #include "train/chosen_samples.hpp"
 
 namespace lockstep::cli {
@@ -46,10 +52,10 @@ void check_options(const CommandInput& input) {
     }
   };
   if (input.options.count("ranks") != 0) {
-    refuse({"sample", "html", "check"}, "ranks", "does not go with");
+    refuse({"sample", "html", "svg", "check"}, "ranks", "does not go with");
   }
   if (input.options.count("check") != 0) {
-    refuse({"weight", "html"}, "check", "does not go with");
+    refuse({"weight", "html", "svg"}, "check", "does not go with");
   } else {
     refuse({"tolerance", "most"}, "check", "is for");
   }
@@ -103,18 +109,65 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
   return explanation;
 }
 
+// A drawing that the command writes: its option, its file, and what is in it.
+struct Picture {
+  const char* option;
+  std::string (*draw)(const Explanation&);
+  std::string file = {};
+};
+
+// Those that are wished for, before anything is computed. Errors: usage.
+std::vector<Picture> pictures_of(const CommandInput& input) {
+  namespace fs = std::filesystem;
+  std::vector<Picture> pictures;
+  for (Picture picture : {Picture{"html", explanation_page}, Picture{"svg", network_svg}}) {
+    if (input.options.count(picture.option) == 0) continue;
+    picture.file = input.options[picture.option].as<std::string>();
+    const auto refuse = [&](const std::string& why) {
+      throw Error(ErrorKind::usage, fmt::format("--{} {}: {}", picture.option, picture.file, why));
+    };
+    const fs::path path(picture.file);
+    std::error_code ignored;
+    if (!path.has_filename()) refuse("expected a file, found a folder or nothing");
+    // A new file takes the place of the old one; that of a device or pipe would be lost.
+    if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
+      refuse("expected a file, found a folder, device or pipe");
+    }
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+    if (!fs::is_directory(folder, ignored)) refuse(fmt::format("there is no folder {}", folder.string()));
+    for (const Picture& other : pictures) {
+      if (fs::path(other.file).lexically_normal() == path.lexically_normal()) {
+        refuse(fmt::format("--{} names the same file", other.option));
+      }
+    }
+    pictures.push_back(std::move(picture));
+  }
+  return pictures;
+}
+
 int run_explain(const CommandInput& input) {
   input.comm->together([&] { check_options(input); });
+  std::vector<Picture> pictures;
+  input.comm->at_root([&] { pictures = pictures_of(input); });
   const bool shows_shards = input.options.count("ranks") != 0;
   Subject subject = open_subject(input, !shows_shards);
   if (shows_shards) return explain_ranks(input, subject);
   if (input.options.count("check") != 0) return explain_check(input, subject);
   const Explanation explanation = explain_step(input, subject);
+  input.comm->at_root([&] {
+    for (const Picture& picture : pictures) {
+      const std::string text = picture.draw(explanation);
+      const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
+      write_file_atomically(picture.file, parts);
+    }
+  });
   if (!input.comm->is_root()) return 0;
   if (input.options.count("json") != 0) {
     fmt::print("{}\n", explanation_json(explanation).dump(2));
   } else {
     fmt::print("{}", explanation_text(explanation));
+    if (!pictures.empty()) fmt::print("\n");
+    for (const Picture& picture : pictures) fmt::print("{}\n", picture.file);
   }
   return 0;
 }
@@ -140,7 +193,8 @@ Command explain_command() {
           false,
           {{"sample", OptionKind::integer, "I", "0", "which of the training samples"},
            {"weight", OptionKind::text, "NAME[I,J]", "", "a weight to be followed: dense2[3,0]; dense2[3] is a bias"},
-           {"html", OptionKind::text, "FILE", "", "writes a page that draws the net"},
+           {"html", OptionKind::text, "FILE", "", "a page with the net drawn, to click through"},
+           {"svg", OptionKind::text, "FILE", "", "the drawing of the net alone"},
            {"json", OptionKind::flag, "", "", "all numbers as JSON"},
            {"check", OptionKind::flag, "", "", "all gradients against central differences; exit code 1 if one is off"},
            {"tolerance", OptionKind::number, "X", "1e-3", "of --check, relative"},

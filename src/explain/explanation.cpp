@@ -112,6 +112,9 @@ class Explainer {
     make_stages(e.stages);
     for (std::size_t index = 0; index < e.stages.size(); ++index) {
       choose(e.stages, index);
+    }
+    for (std::size_t index = 0; index < e.stages.size(); ++index) {  // what is shown is settled
+      choose_edges(e.stages[index], index);
       e.is_whole = e.is_whole && e.stages[index].shown_units.size() == e.stages[index].a.size() &&
                    e.stages[index].shown_inputs.size() == e.stages[index].x.size() &&
                    e.stages[index].weights.size() == e.stages[index].num_weights;
@@ -196,7 +199,6 @@ class Explainer {
         shown_of(stage.dz.empty() ? stage.a : stage.dz, chosen ? std::optional(chosen->unit) : std::nullopt);
     if (stage.num_weights == 0) return;
     for (const WeightPlace& place : shown_weights(stage, index)) stage.weights.push_back(with_difference(stage, place));
-    choose_edges(stage, index);
   }
 
   template <class Use>

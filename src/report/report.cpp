@@ -7,25 +7,12 @@
 #include <vector>
 
 #include "io/files.hpp"
-#include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
+#include "report/page_file.hpp"
 #include "report/page_parts.hpp"
 
 namespace lockstep {
 namespace {
-
-// A browser ends a script at the first "</script", whatever it is part of. In JSON these occur within texts alone.
-std::string as_script_data(const nlohmann::ordered_json& json) {
-  std::string text;
-  for (const char c : json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {
-    if (c == '<' || c == '>' || c == '&') {
-      text += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      text += c;
-    }
-  }
-  return text;
-}
 
 // Names may be alike; folders tell them apart.
 std::vector<std::string> labels_of(std::span<const RunFiles> runs) {
@@ -35,20 +22,6 @@ std::vector<std::string> labels_of(std::span<const RunFiles> runs) {
     labels.push_back(alone ? run.name : run.folder);
   }
   return labels;
-}
-
-// Puts the parts in the place of "{{name}}" in the page, each once; what is put in is not looked at again.
-std::string fill(std::string_view page, std::span<const std::pair<std::string_view, std::string_view>> parts) {
-  std::string filled;
-  for (const auto& [name, text] : parts) {
-    const std::string place = fmt::format("{{{{{}}}}}", name);
-    const std::size_t at = page.find(place);
-    if (at == std::string_view::npos) throw Error(ErrorKind::internal, fmt::format("the page has no {}", place));
-    filled += page.substr(0, at);
-    filled += text;
-    page.remove_prefix(at + place.size());
-  }
-  return filled.append(page);
 }
 
 }  // namespace
@@ -66,9 +39,9 @@ std::string format_report(std::span<const RunFiles> runs, const PageLimits& limi
     data["runs"].push_back(std::move(run));
   }
   const std::string numbers = as_script_data(data);
-  const std::array<std::pair<std::string_view, std::string_view>, 4> parts{
+  const std::array<PagePart, 4> parts{
       {{"style", kPageStyle}, {"numbers", numbers}, {"charts", kChartScript}, {"script", kPageScript}}};
-  return fill(kPageHtml, parts);
+  return fill_page(kPageHtml, parts);
 }
 
 std::vector<std::string> write_report(std::span<const std::string> folders, const std::string& path,

@@ -1,15 +1,10 @@
 """report.html in a browser: no error, every chart drawn with the run's numbers, and readable on wide and narrow screens.
 
 Usage: browser_test.py PROGRAM
-Needs Chromium; where there is none it says so loudly and exits with NOT_RUN.
+Needs Chromium; where there is none it says so loudly and is skipped.
 """
 
-import html
 import json
-import re
-import shutil
-import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -17,23 +12,15 @@ from pathlib import Path
 import h5py
 import numpy
 
+import browser
 import page
 import program
 
-NOT_RUN = 77  # ctest lists the test as skipped
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RUNS = program.ROOT / "launch/runs"
 EVIL = "</script><script>document.title = 'broken'</script><b>"
 WIDTHS = (1280, 400)
-# Keeps what goes wrong in a page from its first script on.
-WATCH = """<head><script>
-window.problems = [];
-addEventListener("error", (event) => problems.push(String(event.message)));
-addEventListener("securitypolicyviolation", (event) => problems.push("policy: " + event.violatedDirective));
-console.error = console.warn = (...texts) => problems.push(texts.join(" "));
-</script>"""
-# Loads each page in each width and tells what came of it. A coloured pixel is one of a curve: text and grid are grey.
-LOOK = """<!DOCTYPE html><body><script>
+# What a page shows. A coloured pixel is one of a curve: text and grid are grey.
+LOOK = """
 const look = (frame) => {
   const { document: page, Chart, problems, performance } = frame.contentWindow;
   const coloured = (canvas) => {
@@ -63,23 +50,7 @@ const look = (frame) => {
     })),
   };
 };
-(async () => {
-  const found = {};
-  for (const name of NAMES) for (const width of WIDTHS) {
-    const frame = document.createElement("iframe");
-    frame.style = `width: ${width}px; height: 900px; border: 0`;
-    frame.src = name;
-    const loaded = new Promise((resolve) => { frame.onload = resolve; });
-    document.body.append(frame);
-    await loaded;
-    try { found[`${name} ${width}`] = look(frame); } catch (error) { found[`${name} ${width}`] = { problems: [String(error)] }; }
-    frame.remove();
-  }
-  const result = document.createElement("pre");
-  result.textContent = JSON.stringify(found);
-  document.body.replaceChildren(result);
-})();
-</script></body>"""
+"""
 
 
 def train(folder, run, ranks, *keys, expect=0):
@@ -110,23 +81,7 @@ class InABrowser(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         cls.addClassCleanup(scratch.cleanup)
         cls.folder = Path(scratch.name)
-        names = []
-        for name, path in make_runs(cls.folder).items():
-            text = path.read_text(encoding="utf-8").replace("<head>", WATCH, 1)
-            (cls.folder / f"{name}.html").write_text(text, encoding="utf-8")
-            names.append(f"{name}.html")
-        look = LOOK.replace("NAMES", json.dumps(names)).replace("WIDTHS", json.dumps(WIDTHS))
-        (cls.folder / "look.html").write_text(look, encoding="utf-8")
-        done = subprocess.run(
-            [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
-             "--window-size=1400,1000", "--virtual-time-budget=20000", "--allow-file-access-from-files",
-             f"--user-data-dir={cls.folder / 'profile'}", (cls.folder / "look.html").as_uri()],
-            capture_output=True, text=True, timeout=120, check=True)
-        cls.console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-        result = re.search(r"<pre>(.*)</pre>", done.stdout, re.DOTALL)
-        if result is None:
-            raise AssertionError(f"the browser did not get to the end:\n{done.stdout[:3000]}\n{done.stderr[-3000:]}")
-        cls.found = json.loads(html.unescape(result[1]))
+        cls.found, cls.console = browser.look(cls.folder, make_runs(cls.folder), LOOK, WIDTHS)
 
     def on(self, name, width=WIDTHS[0]):
         return self.found[f"{name}.html {width}"]
@@ -217,9 +172,7 @@ class InABrowser(unittest.TestCase):
 
 
 def main():
-    if BROWSER is None:
-        print("NOT RUN: report.html is looked at with Chromium, which is not there (Debian: chromium)", flush=True)
-        sys.exit(NOT_RUN)
+    browser.need("report.html")
     program.main()
 
 

@@ -28,7 +28,7 @@ MAY_INCLUDE = {
     "checkpoint": {"core", "config", "io"},
     "export": {"core", "config", "io", "model", "data", "checkpoint"},
     "report": {"core", "config", "io"},
-    "explain": {"core", "config", "io", "model"},
+    "explain": {"core", "config", "io", "model", "report"},
     "train": {"core", "config", "io", "layers", "model", "optim", "data", "comm", "checkpoint", "report"},
 }
 MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "import", "export", "explain"}

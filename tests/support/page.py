@@ -31,7 +31,7 @@ class Page(html.parser.HTMLParser):
         self.feed(Path(path).read_text(encoding="utf-8"))
         self.close()
         self.numbers = json.loads(self.texts["numbers"])
-        self.run = self.numbers["runs"][0]
+        self.run = self.numbers["runs"][0] if "runs" in self.numbers else None
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
