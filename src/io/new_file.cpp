@@ -53,6 +53,11 @@ int write_all(int fd, std::size_t offset, std::span<const std::byte> bytes) {
 NewFile::NewFile(std::filesystem::path path, std::function<void()> alive)
     : path_(std::move(path)), alive_(std::move(alive)) {
   if (path_.filename().empty()) throw Error(ErrorKind::io, path_.string() + ": expected a file name, found a folder");
+  std::error_code ignored;
+  if (std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored)) {
+    // Its place would be taken: /dev/null would be a file from then on.
+    throw Error(ErrorKind::io, path_.string() + ": expected a file, found a folder, device or pipe");
+  }
   const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
   // Opened first: what can fail should fail before the rename.
   folder_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -13,7 +13,7 @@ namespace lockstep {
 class NewFile {
  public:
   /// `alive` is called whenever some more megabytes are on the disk.
-  /// Errors: io, with the system's reason.
+  /// Errors: io (with the system's reason; what stands at `path` is no regular file).
   explicit NewFile(std::filesystem::path path, std::function<void()> alive = {});
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;

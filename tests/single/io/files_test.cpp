@@ -81,6 +81,15 @@ TEST(WriteFileAtomically, NamesFileAndReason) {
                [] { write("/proc/no-such-folder/file", "text"); });
 }
 
+// As root a rename would put a file in the place of a device.
+TEST(WriteFileAtomically, LeavesAPipeInItsPlace) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(ErrorKind::io, {"pipe", "expected a file"}, [&] { write_file_atomically(pipe, {}); });
+  EXPECT_EQ(std::filesystem::status(pipe).type(), std::filesystem::file_type::fifo);
+}
+
 TEST(FileIdentity, IsThatOfOneUnchangedFile) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";
