@@ -26,6 +26,7 @@ def blocks(text):
 
 def same(a, b):
     """Whether two texts are the same but for the last digits of their numbers, and for blanks."""
+    a, b = (re.sub(r"0x[0-9a-f]{8}", "0x", text) for text in (a, b))  # the bits of a number
     words = [" ".join(NUMBER.sub("#", text).split()) for text in (a, b)]
     numbers = [[float(n) for n in NUMBER.findall(text)] for text in (a, b)]
     return words[0] == words[1] and all(abs(x - y) <= WITHIN * max(1, abs(x)) for x, y in zip(*numbers))
