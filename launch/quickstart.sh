@@ -34,4 +34,6 @@ cat <<END
   # the same run on 4 ranks ends in the same bits: compare the digests
   mpirun -n 4$four build/bin/lockstep train launch/runs/digits.toml --output runs/digits-4
   build/bin/lockstep inspect runs/digits-4 --digest
+  # one sample through the net and back, as a page; more of that in launch/runs/README.md
+  build/bin/lockstep explain runs/digits --html runs/digits/explained.html
 END
