@@ -16,7 +16,8 @@ import job
 import program
 
 SECONDS = 30
-SHORT = ("--set", "train.epochs=8")
+EPOCHS, STEPS = 40, 600  # long enough to be stopped in between on a busy machine
+SHORT = ("--set", f"train.epochs={EPOCHS}")
 ROOM = 100_000  # bytes of a file: the logs fit, a checkpoint does not
 
 
@@ -52,7 +53,7 @@ class LostState(unittest.TestCase):
         self.assertEqual(program.metrics(folder), program.metrics(self.whole))
 
     def test_a_full_disk_that_stays_full(self):
-        running = self.start("full", "--set", "train.epochs=8")
+        running = self.start("full", *SHORT)
         root = self.pause(running, 10)
         self.limit(root, ROOM)
         os.kill(root, signal.SIGCONT)
@@ -60,11 +61,11 @@ class LostState(unittest.TestCase):
         self.assertEqual(code, 1, told)
         self.assertGreater(told.count("is not saved"), 3, told)  # every failure is told
         self.assertEqual(told.count("lockstep: error:"), 1, told)
-        self.assertIn("the state after step 120 could not be saved", told)
-        self.assertIn("trained 120 steps", told)
+        self.assertIn(f"the state after step {STEPS} could not be saved", told)
+        self.assertIn(f"trained {STEPS} steps", told)
         good = program.checkpoints(running.folder)
         self.assertTrue(all(name.startswith("step-") for name in good), good)  # nothing half-written
-        self.assertLess(int(good[-1][5:13]), 120)
+        self.assertLess(int(good[-1][5:13]), STEPS)
         program.run("inspect", running.folder, "--verify", mpi=False)
         self.assert_goes_on(running.folder)
 
@@ -123,7 +124,7 @@ class LostState(unittest.TestCase):
                                       cwd=program.ROOT, stderr=full, stdout=subprocess.PIPE, text=True, timeout=SECONDS,
                                       check=False, env={**os.environ, "LOCKSTEP_PROGRESS": progress})
                 self.assertEqual(done.returncode, 0)
-                self.assertIn("trained 120 steps", done.stdout)
+                self.assertIn(f"trained {STEPS} steps", done.stdout)
 
     def test_a_folder_that_cannot_be_made_is_told_before_the_training(self):
         (self.folder / "file").write_text("no folder", encoding="utf-8")

@@ -173,7 +173,7 @@ class Records(unittest.TestCase):
         (folder / "trace.json/blocked").mkdir(parents=True)
         done = program.run("train", RUN, "--output", folder, "--quiet", "--set", "train.epochs=1", "--set", "log.trace=true",
                            ranks=2)
-        self.assertRegex(done.stderr, "warning: there is no trace of this start of the run: .*trace.json: cannot be replaced")
+        self.assertRegex(done.stderr, "warning: there is no trace of this start of the run: .*trace.json: expected a file, found a folder")
         self.assertTrue((folder / "summary.json").exists())
 
 
