@@ -66,6 +66,18 @@ std::optional<WeightPlace> chosen_weight(const CommandInput& input, const Model&
   return find_weight(model.parameters(), input.options["weight"].as<std::string>(), "--weight");
 }
 
+// How a step moves the weights: as a formula where it is one of this gradient alone.
+std::string update_rule(const OptimizerConfig& optimizer, double lr, double clip) {
+  if (lr == 0) return "the learning rate is 0: the run's schedule has ended, and nothing moves";
+  const double decay = optimizer.options.number("weight_decay", optimizer.type == "adamw" ? 1e-2 : 0.0);
+  const double momentum = optimizer.options.number("momentum", 0.0);
+  if (optimizer.type == "sgd" && momentum == 0 && decay == 0) {
+    return clip < 1 ? fmt::format("w - {:.7g} * {:.7g} * dC/dw", lr, clip) : fmt::format("w - {:.7g} * dC/dw", lr);
+  }
+  return fmt::format("by {}, from averages of this and earlier gradients{}", optimizer.type,
+                     decay > 0 ? "; and weights decay" : "");
+}
+
 // The numbers of a step, all ranks together; the explanation is the same on all of them.
 Explanation explain_step(const CommandInput& input, Subject& subject) {
   const Communicator& comm = *input.comm;
@@ -106,6 +118,7 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
   if (run.optimizer.clip_norm > 0 && result.gradient_norm) {
     explanation.clip = std::min(1.0, run.optimizer.clip_norm / (*result.gradient_norm + 1e-6));
   }
+  explanation.update_rule = update_rule(run.optimizer, explanation.learning_rate, explanation.clip);
   return explanation;
 }
 

@@ -145,8 +145,8 @@ void print_json(const CheckResult& result, const ParameterTable& table, const st
 void print_table(const CheckResult& result, const ParameterTable& table, const std::string& subject) {
   fmt::print("{}: gradients of the mean loss over {}, against central differences\n\n", subject,
              count_text(result.samples, "sample"));
-  fmt::print("{:<15}{:>11}{:>9}  {:>8}  {:<14}{:>10}{:>11}\n", "parameter", "shape", "checked", "off by", "at",
-             "gradient", "central");
+  constexpr const char* kRow = "{:<14}{:>10}{:>8}{:>9}  {:<14}{:>11}{:>11}{}\n";
+  fmt::print(fmt::runtime(kRow), "parameter", "shape", "checked", "off by", "at", "gradient", "central", "");
   std::size_t checked = 0, kinks = 0, off = 0;
   for (const ParameterCheck& check : result.parameters) {
     const Parameter& parameter = table.entries()[check.parameter];
@@ -154,9 +154,10 @@ void print_table(const CheckResult& result, const ParameterTable& table, const s
     checked += check.checked;
     kinks += check.at_kinks;
     off += is_off ? 1 : 0;
-    fmt::print("{:<15}{:>11}{:>9}  {:>8.1e}  {:<14}{:>10.3g}{:>11.3g}{}\n", parameter.layer + "/" + parameter.name,
-               fmt::format("{}", fmt::join(parameter.shape, "x")), check.checked, check.largest,
-               weight_name(table, check.place), check.gradient, check.central, is_off ? "  OFF" : "");
+    fmt::print(fmt::runtime(kRow), parameter.layer + "/" + parameter.name,
+               fmt::format("{}", fmt::join(parameter.shape, "x")), check.checked, fmt::format("{:.1e}", check.largest),
+               weight_name(table, check.place), fmt::format("{:.4g}", check.gradient),
+               fmt::format("{:.4g}", check.central), is_off ? "  OFF" : "");
   }
   fmt::print("\nloss {:.7g}, in double {:.7g}: off by {:.1e}{}\n", result.loss, result.plain_loss,
              result.loss_difference(), result.is_off(result.loss_difference()) ? "  OFF" : "");
@@ -164,6 +165,7 @@ void print_table(const CheckResult& result, const ParameterTable& table, const s
     fmt::print("{} at kinks (of relu, say), where no difference shows a derivative\n", count_text(kinks, "weight"));
   }
   if (result.left_out > 0) fmt::print("{} left out, at kinks\n", count_text(result.left_out, "sample"));
+  if (off > 0) fmt::print("{} of {} off\n", off, count_text(result.parameters.size(), "parameter"));
   fmt::print("{}: {} of {} compared, tolerance {:.1e}\n", result.passes() ? "passed" : "FAILED", checked - kinks,
              count_text(table.count(), "weight"), result.tolerance);
 }

@@ -1,6 +1,7 @@
 // lockstep landscape: the cost over one or two weights, and gradient descent on it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -56,8 +57,9 @@ std::vector<double> numbers_of(const std::string& text, char separator, std::siz
     }
     rest.remove_prefix(word.size() + 1);
   }
-  throw Error(ErrorKind::usage, fmt::format("{}: expected {} with {} in between, found \"{}\"", where,
-                                            count_text(count, "number"), separator, text));
+  const std::string between = count == 1 ? "" : fmt::format(" with {} in between", separator);
+  throw Error(ErrorKind::usage,
+              fmt::format("{}: expected {}{}, found \"{}\"", where, count_text(count, "number"), between, text));
 }
 
 std::optional<Bounds> bounds_option(const CommandInput& input, const char* name) {
@@ -106,11 +108,14 @@ Wanted read_options(const CommandInput& input) {
     throw Error(ErrorKind::usage, "--and-range: there is no second weight; name it with --and");
   }
   wanted.span = positive_option(input, "span");
+  if (wanted.span && std::ranges::all_of(wanted.ranges, [](const auto& range) { return range.has_value(); })) {
+    throw Error(ErrorKind::usage, "--span: the range is given already, by --range");
+  }
   wanted.lr = positive_option(input, "lr");
   if (input.options.count("from") != 0)
     wanted.from = numbers_of(text_option(input, "from"), ',', two ? 2 : 1, "--from");
   const auto most = static_cast<std::size_t>(two ? kMostPoints / 1000 : kMostPoints);
-  wanted.points = static_cast<std::size_t>(count_option(input, "points", two ? 41 : 101, {3, most}));
+  wanted.points = static_cast<std::size_t>(count_option(input, "points", two ? 61 : 101, {3, most}));
   wanted.steps = static_cast<std::size_t>(count_option(input, "steps", 20, {0, kMostSteps}));
   return wanted;
 }
@@ -212,7 +217,7 @@ Command landscape_command() {
            {"span", OptionKind::number, "X", "", "to either side of it (default: 1, or twice its size)"},
            {"range", OptionKind::text, "LOW:HIGH", "", "of the weight, in place of --span"},
            {"and-range", OptionKind::text, "LOW:HIGH", "", "of the second weight"},
-           {"points", OptionKind::integer, "N", "", "in the range (default: 101; of two weights 41 each)"},
+           {"points", OptionKind::integer, "N", "", "in the range (default: 101; of two weights 61 each)"},
            {"steps", OptionKind::integer, "N", "20", "of gradient descent on these weights alone"},
            {"lr", OptionKind::number, "RATE", "", "its learning rate (default: the run's)"},
            {"from", OptionKind::text, "X[,Y]", "", "where it starts (default: where the weights are)"},

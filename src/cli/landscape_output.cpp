@@ -98,7 +98,7 @@ LandscapeFigure figure_of(const LandscapeReport& report) {
 std::string row(const LandscapeReport& report, const std::string& what, const CostPoint& point) {
   const std::string slope = report.y.empty() ? fmt::format("{:.7g}", point.slope[0]) : "";
   const std::string text =
-      fmt::format("{:<22}{:<28}{:<14.7g}{}", what, place_text(report, point.at), point.cost, slope);
+      fmt::format("{:<22}{:<27} {:<13.7g} {}", what, place_text(report, point.at), point.cost, slope);
   return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
 }
 
@@ -123,7 +123,8 @@ std::string minimum_text(const LandscapeReport& report) {
     return fmt::format("minimum: none, the cost is {:.7g} everywhere in the range\n", point.cost);
   }
   if (!report.minimum.on_border) return row(report, "minimum", point);
-  return row(report, "lowest", point) + fmt::format("{:<22}on the border of the range: widen it with --span\n", "");
+  return row(report, "lowest", point) +
+         fmt::format("{:<22}on the border of the range: widen it (--span, --range)\n", "");
 }
 
 nlohmann::ordered_json json_of(const LandscapeReport& report, const CostPoint& point) {

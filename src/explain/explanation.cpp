@@ -104,7 +104,7 @@ class Explainer {
     e.outputs = doubles(pass_.outputs.back());
     e.loss_slopes = doubles(pass_.loss_slopes);
     e.loss_type = input_.config.loss.type;
-    e.loss_formula = net_.loss().formula();
+    e.loss_formula = net_.loss().formula(input_.model.outputs());
     e.target = net_.target(input_.rows, 0);
     e.has_label = !input_.rows.targets.labels.empty();
     e.num_weights = input_.model.parameters().count();

@@ -95,6 +95,7 @@ struct Explanation {
   bool is_whole = false;  ///< everything is shown
   std::optional<Chain> chain;
   std::string optimizer;
+  std::string update_rule;  ///< how the weights move, as text
   double learning_rate = 0;
   double clip = 1;  ///< what the gradient is multiplied by for clip_norm
   std::optional<double> gradient_norm = {};

@@ -91,8 +91,11 @@ Json explanation_json(const Explanation& e) {
   } else {
     loss["targets"] = e.target.values;
   }
-  Json step{
-      {"optimizer", e.optimizer}, {"learning_rate", e.learning_rate}, {"clip", e.clip}, {"gradient_norm", nullptr}};
+  Json step{{"optimizer", e.optimizer},
+            {"rule", e.update_rule},
+            {"learning_rate", e.learning_rate},
+            {"clip", e.clip},
+            {"gradient_norm", nullptr}};
   if (e.gradient_norm) step["gradient_norm"] = *e.gradient_norm;
   return {{"subject", e.subject},
           {"run", e.run},

@@ -16,7 +16,7 @@ constexpr double kNarrowPort = 9;         // between those that have none
 constexpr double kCardGap = 20;           // room for a factor of the chain
 constexpr double kBend = 46;              // in which edges change their height
 constexpr double kWideBend = 150;         // where there are many
-constexpr double kInput = 88;             // width of one
+constexpr double kInput = 100;            // width of one
 constexpr double kCost = 112;             // width of the cost
 
 std::string class_title(const Explanation& e, std::size_t unit) {

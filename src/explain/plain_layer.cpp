@@ -86,7 +86,7 @@ class PlainDropout final : public PlainLayer {
   explicit PlainDropout(double rate) : rate_(rate) {}
 
   [[nodiscard]] Formula formula() const override {
-    return {fmt::format("a = z m, m = 0 for {:g} of them, else 1 / {:g}", rate_, 1 - rate_), "da/dz = m"};
+    return {fmt::format("a := m a, m = 0 for {:g} of them, else 1 / {:g}", rate_, 1 - rate_), "da/dz := m da/dz"};
   }
   void forward(const PlainPass& pass, PlainTensors /*tensors*/, std::span<const double> x,
                std::span<double> y) const override {

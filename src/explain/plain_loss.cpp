@@ -12,16 +12,27 @@
 namespace lockstep {
 namespace {
 
+// What a formula says before a mean over several outputs, and behind its slope.
+std::string mean_of(std::size_t outputs) {
+  return outputs == 1 ? "" : "mean of ";
+}
+std::string share(std::size_t outputs) {
+  return outputs == 1 ? "" : fmt::format(" / {}", outputs);
+}
+
 // The mean over the outputs of f(d), d = a - t.
 class PlainDifference final : public PlainLoss {
  public:
   using Curve = std::function<double(double)>;
   using Sides = std::function<void(double, std::vector<bool>&)>;
 
+  /// `formula` of one output.
   PlainDifference(Formula formula, Curve value, Sides sides = {})
       : formula_(std::move(formula)), value_(std::move(value)), sides_(std::move(sides)) {}
 
-  [[nodiscard]] Formula formula() const override { return formula_; }
+  [[nodiscard]] Formula formula(std::size_t outputs) const override {
+    return {"C = " + mean_of(outputs) + formula_.value, "dC/da = " + formula_.slope + share(outputs)};
+  }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     double sum = 0;
     for (std::size_t i = 0; i < a.size(); ++i) sum += value_(a[i] - target.values[i]);
@@ -38,13 +49,12 @@ class PlainDifference final : public PlainLoss {
 };
 
 std::unique_ptr<PlainLoss> plain_mse(const Options& /*options*/) {
-  return std::make_unique<PlainDifference>(Formula{"C = mean of (a - t)^2", "dC/da = 2 (a - t) / n"},
-                                           [](double d) { return d * d; });
+  return std::make_unique<PlainDifference>(Formula{"(a - t)^2", "2 (a - t)"}, [](double d) { return d * d; });
 }
 
 std::unique_ptr<PlainLoss> plain_mae(const Options& /*options*/) {
   return std::make_unique<PlainDifference>(
-      Formula{"C = mean of |a - t|", "dC/da = sign(a - t) / n"}, [](double d) { return std::abs(d); },
+      Formula{"|a - t|", "sign(a - t)"}, [](double d) { return std::abs(d); },
       [](double d, std::vector<bool>& sides) {
         sides.push_back(d > 0);
         sides.push_back(d < 0);
@@ -55,9 +65,8 @@ std::unique_ptr<PlainLoss> plain_mae(const Options& /*options*/) {
 std::unique_ptr<PlainLoss> plain_huber(const Options& options) {
   const double delta = static_cast<float>(options.number("delta", 1.0));
   return std::make_unique<PlainDifference>(
-      Formula{fmt::format("C = mean of d^2/2 where |d| <= {0:.6g}, else {0:.6g} (|d| - {1:.6g}); d = a - t", delta,
-                          delta / 2),
-              fmt::format("dC/da = d / n, d at most {0:.6g} either way", delta)},
+      Formula{fmt::format("d^2/2 where |d| <= {0:.6g}, else {0:.6g} (|d| - {1:.6g}); d = a - t", delta, delta / 2),
+              fmt::format("(d, at most {0:.6g} either way)", delta)},
       [delta](double d) { return std::abs(d) <= delta ? d * d / 2 : delta * (std::abs(d) - delta / 2); },
       [delta](double d, std::vector<bool>& sides) {
         sides.push_back(d > delta);
@@ -69,12 +78,12 @@ class PlainBinary final : public PlainLoss {
  public:
   explicit PlainBinary(std::vector<double> of_ones) : of_ones_(std::move(of_ones)) {}
 
-  [[nodiscard]] Formula formula() const override {
-    if (of_ones_.empty()) {
-      return {"C = mean of -t log(s) - (1 - t) log(1 - s), s = 1 / (1 + exp(-a))", "dC/da = (s - t) / n"};
-    }
-    return {"C = mean of -p t log(s) - (1 - t) log(1 - s), s = 1 / (1 + exp(-a))",
-            "dC/da = ((1 + (p - 1) t) s - p t) / n, p the pos_weight"};
+  [[nodiscard]] Formula formula(std::size_t outputs) const override {
+    const std::string s = ", s = 1 / (1 + exp(-a))";
+    const std::string weight = of_ones_.empty() ? "" : "p ";
+    return {fmt::format("C = {}-{}t log(s) - (1 - t) log(1 - s){}", mean_of(outputs), weight, s),
+            of_ones_.empty() ? (outputs == 1 ? "dC/da = s - t" : "dC/da = (s - t)" + share(outputs))
+                             : "dC/da = ((1 + (p - 1) t) s - p t)" + share(outputs) + ", p the pos_weight"};
   }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     const auto minus_log = [](double x) {  // -log of 1 / (1 + exp(-x))
@@ -97,11 +106,11 @@ class PlainSoftmax final : public PlainLoss {
  public:
   PlainSoftmax(double smoothing, std::vector<double> weights) : smoothing_(smoothing), weights_(std::move(weights)) {}
 
-  [[nodiscard]] Formula formula() const override {
+  [[nodiscard]] Formula formula(std::size_t outputs) const override {
     if (smoothing_ == 0) return {"C = -log p[t], p = softmax(a)", "dC/da[i] = p[i] - (1 where i = t, else 0)"};
-    return {
-        fmt::format("C = -sum of q[i] log p[i], q[i] = {:.6g} / n + ({:.6g} where i = t)", smoothing_, 1 - smoothing_),
-        "dC/da[i] = p[i] - q[i], p = softmax(a)"};
+    return {fmt::format("C = -sum of q[i] log p[i], q[i] = {:.6g} / {} + ({:.6g} where i = t)", smoothing_, outputs,
+                        1 - smoothing_),
+            "dC/da[i] = p[i] - q[i], p = softmax(a)"};
   }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     const double most = *std::max_element(a.begin(), a.end());

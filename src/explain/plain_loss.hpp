@@ -21,8 +21,8 @@ struct PlainTarget {
 class PlainLoss {
  public:
   virtual ~PlainLoss() = default;
-  /// "C = ..." and "dC/da[i] = ...", with a the outputs, t the targets, n the number of outputs.
-  [[nodiscard]] virtual Formula formula() const = 0;
+  /// "C = ..." and "dC/da[i] = ..." of a net with `outputs` outputs; a is the outputs, t the targets.
+  [[nodiscard]] virtual Formula formula(std::size_t outputs) const = 0;
   /// The loss of one sample with its class weight, if any.  a [outputs].
   [[nodiscard]] virtual double value(std::span<const double> a, const PlainTarget& target) const = 0;
   /// As PlainLayer::add_sides.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "core/number_text.hpp"
@@ -14,7 +15,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kWidth = 80;
-constexpr std::size_t kMostTerms = 4;  // of a sum that is written out
 
 std::string number(double value) {
   return fmt::format("{:.7g}", value == 0 ? 0 : value);  // no -0
@@ -64,26 +64,66 @@ double norm(const std::vector<double>& values) {
   return std::sqrt(squares);
 }
 
-std::string only_largest(std::size_t shown, std::size_t all, const char* what) {
-  return shown == all ? "" : fmt::format("  ({} of {} {})\n", shown, all, what);
+std::string only_largest(const Explanation& e, std::size_t shown, std::size_t all, const char* what) {
+  return shown == all ? "" : fmt::format("  ({} of {} {}{})\n", shown, all, what, e.chain ? ", and of the chain" : "");
 }
 
-// "z[0] = 0.8 * 1.5 + 0.1 = 1.3", where that is short.
+// A sum as people write it: "0.8 * 1.5 - 0.1 * (-2)".
+class Sum {
+ public:
+  void add(double factor, std::optional<double> by) {
+    const std::string size = number(std::abs(factor));
+    std::string term = by ? fmt::format("{} * {}", size, *by < 0 ? "(" + number(*by) + ")" : number(*by)) : size;
+    if (terms_.empty()) {
+      terms_.push_back((factor < 0 ? "-" : "") + std::move(term));
+    } else {
+      terms_.push_back((factor < 0 ? "- " : "+ ") + std::move(term));
+    }
+  }
+
+  // "  z[0] = ... = 1.3", in lines of a terminal.
+  [[nodiscard]] std::string text(const std::string& name, double value) const {
+    std::vector<std::string> words = terms_;
+    words.push_back("= " + number(value));
+    std::string lines = fmt::format("  {} =", name);
+    std::size_t column = lines.size();
+    const std::string indent(column, ' ');
+    for (const std::string& word : words) {
+      if (column > indent.size() && column + 1 + word.size() > kWidth) {
+        lines += "\n" + indent;
+        column = indent.size();
+      }
+      lines += " " + word;
+      column += 1 + word.size();
+    }
+    return lines + "\n";
+  }
+
+ private:
+  std::vector<std::string> terms_;
+};
+
+// Whether `sums` sums of `terms` terms are written out.
+bool is_short(std::size_t sums, std::size_t terms) {
+  constexpr std::size_t kMostTerms = 9;
+  constexpr std::size_t kMostInAll = 64;
+  return terms <= kMostTerms && sums * terms <= kMostInAll;
+}
+
+// What each z is the sum of, where that is short.
 std::string products(const Stage& stage) {
   std::string text;
-  if (!stage.has_weights || stage.x.size() + 1 > kMostTerms) return text;
+  if (!stage.has_weights || !is_short(stage.shown_units.size(), stage.x.size() + 1) ||
+      !shows_all(stage.shown_inputs, stage.x)) {
+    return text;
+  }
   for (const std::size_t unit : stage.shown_units) {
-    std::string sum;
+    Sum sum;
     for (const ExplainedWeight& weight : stage.edges) {
       if (weight.unit != unit) continue;
-      const std::string term = weight.input
-                                   ? fmt::format("{} * {}", number(weight.value), number(stage.x[*weight.input]))
-                                   : number(weight.value);
-      sum += (sum.empty() ? "" : " + ") + term;
+      sum.add(weight.value, weight.input ? std::optional(stage.x[*weight.input]) : std::nullopt);
     }
-    const std::string line = fmt::format("  z[{}] = {} = {}\n", unit, sum, number(stage.z[unit]));
-    if (line.size() > kWidth) return "";
-    text += line;
+    text += sum.text(fmt::format("z[{}]", unit), stage.z[unit]);
   }
   return text;
 }
@@ -94,13 +134,15 @@ std::string forward_text(const Explanation& e) {
   std::vector<std::string> inputs;
   for (const std::size_t i : first.shown_inputs) inputs.push_back(fmt::format("x[{}] = {}", i, number(first.x[i])));
   text += "\n" + side_by_side(inputs, 2);
-  text += only_largest(first.shown_inputs.size(), first.x.size(), "inputs, the largest");
+  text += only_largest(e, first.shown_inputs.size(), first.x.size(), "inputs, the largest");
   for (const Stage& stage : e.stages) {
     text += stage_title(stage);
     for (const ExplainedLayer& layer : stage.layers) {
       const bool product = stage.has_weights && &layer == &stage.layers.front();
-      text += side_by_side(
-          product ? std::vector{layer.formula.value} : std::vector{layer.formula.value, layer.formula.slope}, 2);
+      std::vector<std::string> formulas{layer.formula.value};
+      if (!product) formulas.push_back(layer.formula.slope);
+      if (product && stage.layers.size() == 1) formulas.emplace_back("a = z");
+      text += side_by_side(formulas, 2);
     }
     text += products(stage);
     const bool activated = stage.layers.size() > (stage.has_weights ? 1 : 0);
@@ -111,7 +153,7 @@ std::string forward_text(const Explanation& e) {
       text += row(fmt::format("{}", unit), cells);
     }
     if (!shows_all(stage.shown_units, stage.a)) {
-      text += only_largest(stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
+      text += only_largest(e, stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
       text += fmt::format("  norms: z {}, a {}\n", number(norm(stage.z)), number(norm(stage.a)));
     }
   }
@@ -139,7 +181,7 @@ std::string cost_text(const Explanation& e) {
     if (!e.has_label) cells.insert(cells.begin() + 1, number(e.target.values[i]));
     text += row(fmt::format("{}", i), cells);
   }
-  text += only_largest(shown.size(), e.outputs.size(), "outputs, those of the largest errors");
+  text += only_largest(e, shown.size(), e.outputs.size(), "outputs, those of the largest errors");
   return text + fmt::format("  C = {}\n", number(e.cost));
 }
 
@@ -148,16 +190,14 @@ std::string error_sums(const Explanation& e, std::size_t index) {
   std::string text;
   if (index + 1 == e.stages.size() || e.stages[index].da.empty()) return text;
   const Stage& behind = e.stages[index + 1];
-  if (behind.a.size() > kMostTerms || !shows_all(behind.shown_units, behind.a)) return text;
-  for (const std::size_t unit : e.stages[index].shown_units) {
-    std::string sum;
+  const std::vector<std::size_t>& units = e.stages[index].shown_units;
+  if (!is_short(units.size(), behind.a.size()) || !shows_all(behind.shown_units, behind.a)) return text;
+  for (const std::size_t unit : units) {
+    Sum sum;
     for (const ExplainedWeight& weight : behind.edges) {
-      if (weight.input != unit) continue;
-      sum += fmt::format("{}{} * {}", sum.empty() ? "" : " + ", number(behind.dz[weight.unit]), number(weight.value));
+      if (weight.input == unit) sum.add(behind.dz[weight.unit], weight.value);
     }
-    const std::string line = fmt::format("  dC/da[{}] = {} = {}\n", unit, sum, number(e.stages[index].da[unit]));
-    if (line.size() > kWidth) return "";
-    text += line;
+    text += sum.text(fmt::format("dC/da[{}]", unit), e.stages[index].da[unit]);
   }
   return text;
 }
@@ -176,13 +216,13 @@ std::string errors_text(const Explanation& e, std::size_t index) {
     }
   }
   if (!shows_all(stage.shown_units, stage.a)) {
-    text += only_largest(stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
+    text += only_largest(e, stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
     text += fmt::format("  norm of dC/dz {}\n", number(norm(stage.dz)));
   }
   return text;
 }
 
-std::string gradients_text(const Stage& stage) {
+std::string gradients_text(const Explanation& e, const Stage& stage) {
   const bool activated = stage.layers.size() > 1;
   std::string text = activated ? row("weight", {"dC/da *", "da/dz *", "dz/dw =", "dC/dw"})
                                : row("weight", {"dC/dz *", "dz/dw =", "dC/dw"});
@@ -192,7 +232,7 @@ std::string gradients_text(const Stage& stage) {
     text += row(weight.name, cells);
   }
   if (stage.weights.size() != stage.num_weights) {
-    text += only_largest(stage.weights.size(), stage.num_weights, "weights, those of the largest gradients");
+    text += only_largest(e, stage.weights.size(), stage.num_weights, "weights, those of the largest gradients");
     text += fmt::format("  norm of dC/dw {}, of w {}\n", number(stage.gradient_norm), number(stage.weight_norm));
   }
   return text;
@@ -209,7 +249,7 @@ std::string backward_text(const Explanation& e) {
       continue;
     }
     text += errors_text(e, index);
-    text += stage.is_trained ? gradients_text(stage) : "  frozen: no gradient of its own\n";
+    text += stage.is_trained ? gradients_text(e, stage) : "  frozen: no gradient of its own\n";
   }
   return text;
 }
@@ -238,10 +278,24 @@ std::string step_text(const Explanation& e) {
   return text;
 }
 
+// Where a factor that all paths have is 0.
+std::string why_nothing(const Explanation& e) {
+  const ExplainedWeight& weight = e.chain->weight;
+  const Stage& stage = e.stages[e.chain->stage];
+  if (weight.of_activation == 0) {
+    return fmt::format("  da/dz = 0 at {}[{}]: nothing is passed back through it\n", stage.layers.back().name,
+                       weight.unit);
+  }
+  if (weight.of_weight == 0) return fmt::format("  dz/dw = 0: what {} is multiplied by is 0\n", weight.name);
+  return "";
+}
+
 std::string chain_text(const Explanation& e) {
   const Chain& chain = *e.chain;
   std::string text = heading(fmt::format("The chain of {} = {}", chain.weight.name, number(chain.weight.value)));
-  for (std::size_t i = 0; i < chain.paths.size(); ++i) {
+  const std::string nothing = why_nothing(e);
+  text += nothing.empty() ? "" : "\n" + nothing;
+  for (std::size_t i = 0; nothing.empty() && i < chain.paths.size(); ++i) {
     const ChainPath& path = chain.paths[i];
     text += chain.num_paths > 1 ? fmt::format("\npath {} of {:.0f}\n", i + 1, chain.num_paths) : "\n";
     for (const ChainFactor& factor : path.factors) {
@@ -250,7 +304,7 @@ std::string chain_text(const Explanation& e) {
     }
     text += fmt::format("  = {:<31}{:>15}\n", "", number(path.product()));
   }
-  if (chain.num_paths > static_cast<double>(chain.paths.size())) {
+  if (nothing.empty() && chain.num_paths > static_cast<double>(chain.paths.size())) {
     text += fmt::format("\n  {:<33}{:>15}\n", "all other paths", number(chain.others));
   }
   text += fmt::format("\n  {:<33}{:>15}\n", "dC/dw", number(chain.weight.gradient));

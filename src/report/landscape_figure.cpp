@@ -46,7 +46,22 @@ std::string ramp_color(double share) {
 }
 
 std::string cost_text(double cost) {
-  return fmt::format("{:.4g}", cost);
+  return fmt::format("{:.6g}", cost);
+}
+
+// Costs with as many digits as tell neighbours apart.
+std::vector<std::string> cost_texts(const std::vector<double>& costs) {
+  constexpr int kMostDigits = 8;
+  std::vector<std::string> texts(costs.size());
+  for (int digits = 4; digits <= kMostDigits; ++digits) {
+    bool apart = true;
+    for (std::size_t i = 0; i < costs.size(); ++i) {
+      texts[i] = fmt::format("{:.{}g}", costs[i], digits);
+      apart = apart && (i == 0 || texts[i] != texts[i - 1] || costs[i] == costs[i - 1]);
+    }
+    if (apart) break;
+  }
+  return texts;
 }
 
 std::string place_text(const LandscapeFigure& figure, const Mark& mark) {
@@ -63,8 +78,10 @@ void draw_diamond(Svg& svg, SvgPoint at, std::string_view kind) {
 
 // How the circle of step `step` looks: the start hollow, the end large.
 std::pair<double, std::string> ball_look(std::size_t step, std::size_t steps) {
+  constexpr std::size_t kMany = 60;  // whose borders would cover them
   if (step == 0) return {6, fmt::format("fill=\"#fff\" stroke=\"{}\" stroke-width=\"2.5\"", kBallColor)};
   if (step + 1 == steps) return {6, fmt::format("fill=\"{}\" stroke=\"#fff\" stroke-width=\"1.5\"", kBallColor)};
+  if (steps > kMany) return {2.2, fmt::format("fill=\"{}\"", kBallColor)};
   return {3.5, fmt::format("fill=\"{}\" stroke=\"#fff\" stroke-width=\"0.7\"", kBallColor)};
 }
 
@@ -96,25 +113,35 @@ void draw_ball(Svg& svg, const Axes& axes, const LandscapeFigure& figure, Height
   if (!figure.ball.empty()) draw(0);
 }
 
+bool shows(const LandscapeFigure& figure, const Mark& mark) {
+  const auto within = [](const std::vector<double>& axis, double at) {
+    return at >= axis.front() && at <= axis.back();
+  };
+  return within(figure.x, mark.x) && (figure.y.empty() || within(figure.y, mark.y));
+}
+
 // What the marks are, in a row below the axes.
 void draw_legend(Svg& svg, const LandscapeFigure& figure) {
-  constexpr double kColumn = 235;
+  constexpr std::array<double, 3> kColumns{58, 258, 538};
   constexpr double kLine = kHeight - 50;
-  double left = 58;
+  std::size_t column = 0;
+  double left = kColumns[0];
   const auto entry = [&](const std::string& what, const Mark& mark) {
     svg.text({left + 14, kLine + 4.5}, "font-weight=\"bold\"", what);
     svg.text({left + 14, kLine + 22}, "", "at " + place_text(figure, mark));
     svg.text({left + 14, kLine + 39}, "", "cost " + cost_text(mark.cost));
-    left += kColumn;
+    left = kColumns[std::min(++column, kColumns.size() - 1)];
   };
   if (!figure.ball.empty()) {
     svg.circle({left, kLine}, 6, ball_look(0, 2).second);
-    entry("start", figure.ball.front());
+    entry(shows(figure, figure.ball.front()) ? "start" : "start, out of sight", figure.ball.front());
   }
   if (figure.ball.size() > 1) {
     svg.circle({left, kLine}, 6, ball_look(1, 2).second);
     const std::size_t steps = figure.ball.size() - 1;
-    entry(fmt::format("after {} of rate {:.4g}", count_text(steps, "step"), figure.lr), figure.ball.back());
+    entry(fmt::format("after {} of rate {:.4g}{}", count_text(steps, "step"), figure.lr,
+                      shows(figure, figure.ball.back()) ? "" : ", out of sight"),
+          figure.ball.back());
   }
   if (figure.minimum) {
     draw_diamond(svg, {left, kLine}, "legend");
@@ -183,14 +210,17 @@ void draw_bar(Svg& svg, const Axes& axes, const std::vector<double>& levels, dou
   constexpr double kBar = 18;
   const std::size_t bands = levels.size() + 1;
   const double step = axes.height / static_cast<double>(bands);
-  const auto number = [&](double y, double cost) { svg.text({left + kBar + 7, y + 4.5}, "", cost_text(cost)); };
-  for (std::size_t band = 0; band < bands; ++band) {
-    const double top = axes.top + axes.height - step * static_cast<double>(band + 1);
-    svg.rect({left, top}, kBar, step,
+  std::vector<double> costs{low};
+  costs.insert(costs.end(), levels.begin(), levels.end());
+  costs.push_back(high);
+  const std::vector<std::string> texts = cost_texts(costs);
+  for (std::size_t band = 0; band <= bands; ++band) {
+    const double bottom = axes.top + axes.height - step * static_cast<double>(band);
+    svg.text({left + kBar + 7, bottom + 4.5}, "", texts[band]);
+    if (band == bands) break;
+    svg.rect({left, bottom - step}, kBar, step,
              fmt::format("fill=\"{}\"", ramp_color(static_cast<double>(band) / static_cast<double>(bands))));
-    number(top, band < levels.size() ? levels[band] : high);
   }
-  number(axes.top + axes.height, low);
   svg.rect({left, axes.top}, kBar, axes.height, "fill=\"none\" stroke=\"#444\"");
   svg.text({left, axes.top - 12}, "font-size=\"14\"", "cost");
 }

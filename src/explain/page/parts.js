@@ -1,6 +1,7 @@
 // Forward, cost, backward and the step, as formulas and tables.
 
-const MOST_TERMS = 4;  // of a sum that is written out
+/** Whether `sums` sums of `terms` terms are written out. */
+const isShort = (sums, terms) => terms <= 9 && sums * terms <= 64;
 
 const activated = (stage) => stage.layers.length > (stage.has_weights ? 1 : 0);
 const isWhole = (stage) => stage.shown_units.length === stage.units && stage.shown_inputs.length === stage.inputs;
@@ -18,7 +19,7 @@ const pick = (numbers, s, weight) => (numbers.stages[s].is_trained
 
 /** The sums behind z, where they are short. */
 function forwardSums(stage) {
-  if (!stage.has_weights || stage.inputs + 1 > MOST_TERMS || !isWhole(stage)) return null;
+  if (!stage.has_weights || !isShort(stage.units, stage.inputs + 1) || !isWhole(stage)) return null;
   return element("ul", { class: "sums" }, stage.shown_units.map((unit) => {
     const terms = stage.edges.filter((weight) => weight.unit === unit)
       .map((weight) => (weight.input === null ? term(weight.w) : `${term(weight.w)} · ${term(stage.x[weight.input])}`));
@@ -40,7 +41,7 @@ function drawForward(place, numbers) {
       forwardSums(stage),
       boxed(table({ head: ["unit", ...columns.map(([name]) => math(name))],
         rows: stage.shown_units.map((unit) => [String(unit), ...columns.map(([, values]) => num(values[unit]))]) })),
-      onlySome(stage.shown_units.length, stage.units, "units, those of the largest errors")));
+      onlySome(stage.shown_units.length, stage.units, "units, those of the largest errors and of the chain")));
   });
 }
 
@@ -66,7 +67,7 @@ function drawCost(place, numbers) {
 /** What the errors of the next stage give for dC/da, where the sums are short. */
 function backwardSums(stages, s) {
   const behind = stages[s + 1];
-  if (!behind || behind.units > MOST_TERMS || behind.shown_units.length < behind.units) return null;
+  if (!behind || !isShort(stages[s].shown_units.length, behind.units) || behind.shown_units.length < behind.units) return null;
   return element("ul", { class: "sums" }, stages[s].shown_units.map((unit) => {
     const terms = behind.edges.filter((weight) => weight.input === unit).map((weight) => `${term(behind.dC_dz[weight.unit])} · ${term(weight.w)}`);
     return sum(`dC/da[${unit}]`, terms, stages[s].dC_da[unit]);
@@ -109,7 +110,7 @@ function drawBackward(place, numbers) {
     card.append(formulas(hidden ? "dC/da[j] = Σ[i] dC/dz[i] w[i,j], of the next layer" : "dC/da: see the cost",
       stage.layers.length > 1 ? "dC/dz = dC/da * da/dz" : "dC/dz = dC/da, since a = z"));
     card.append(...[hidden ? backwardSums(stages, s) : null, errorsTable(stage),
-      onlySome(stage.shown_units.length, stage.units, "units, those of the largest errors")].filter(Boolean));
+      onlySome(stage.shown_units.length, stage.units, "units, those of the largest errors and of the chain")].filter(Boolean));
     if (!stage.is_trained) {
       card.append(element("p", {}, "Frozen: no gradient of its own."));
       continue;
@@ -124,6 +125,7 @@ function drawStep(place, numbers) {
   const { update, stages } = numbers;
   const clipped = update.clip < 1 ? `, clipped by ${num(update.clip)}` : "";
   place.append(element("p", {}, `One step of ${update.optimizer} on this sample alone, learning rate ${num(update.learning_rate)}${clipped}. `
+    + `New w: ${update.rule}. `
     + "Beside each gradient stands what it was measured as: the cost with the weight a little larger, less that with it a little smaller, over the difference."));
   const rows = stages.flatMap((stage, s) => (stage.is_trained ? stage.weights : []).map((weight) => {
     const kink = weight.central_difference === null;

@@ -78,7 +78,7 @@ TEST(PlainLoss, GivesWhatTheLossGives) {
     const PlainNet plain(net.config, net.model);
     const CentralDifferences values(plain, net.weights, net.rows(), net.plain_pass(), 1);
     EXPECT_NEAR(values.loss() / sum, 1, 1e-6) << config.type;
-    EXPECT_FALSE(plain.loss().formula().value.empty() || plain.loss().formula().slope.empty());
+    EXPECT_FALSE(plain.loss().formula(kOutputs).value.empty() || plain.loss().formula(1).slope.empty());
   }
 }
 
