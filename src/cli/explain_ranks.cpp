@@ -171,10 +171,11 @@ std::string ranks_text(const Told& told, std::span<const int> ranks) {
   return fmt::format("{} of {} ranks", ranks.size(), all);
 }
 
-// "2: 17, 3", "64: 17, 3, 208, ..".
+// "sample 3", "2 samples: 17, 3", "64 samples: 17, 3, ..".
 std::string samples_text(const Told& told, const ShardGradient& shard) {
   if (shard.samples.empty()) return "none";
-  std::string text = fmt::format("{}:", shard.samples.size());
+  if (shard.samples.size() == 1) return fmt::format("sample {}", told.record.samples[shard.samples.begin]);
+  std::string text = fmt::format("{} samples:", shard.samples.size());
   for (std::size_t i = shard.samples.begin; i < shard.samples.end; ++i) {
     const bool last = i + 1 == shard.samples.end;
     const std::string next = fmt::format(" {}{}", told.record.samples[i], last ? "" : ",");

@@ -271,9 +271,10 @@ std::string step_text(const Explanation& e) {
                         kink ? "" : fmt::format("{:.1e}", weight.relative_difference()), number(weight.after)});
     }
   }
+  text += fmt::format("  (w after: {})\n", e.update_rule);
   text +=
-      "  (central diff.: the cost with the weight a little larger, less that with it a\n"
-      "  little smaller, over the difference; in double precision)\n";
+      "  (central diff: the cost with the weight a little larger, less that with it a\n"
+      "  little smaller, over the difference of the two; in double precision)\n";
   if (kinks) text += "  (kink: the cost has no derivative there that a difference could show)\n";
   return text;
 }
