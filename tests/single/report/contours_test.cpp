@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "report/axes.hpp"
+#include "report/landscape_figure.hpp"
 
 namespace lockstep {
 namespace {
@@ -87,6 +88,27 @@ TEST(Ticks, AreRoundAndWithinTheRange) {
   EXPECT_EQ(round_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
   EXPECT_EQ(round_ticks(-1.3, 0.9, 5).size(), 4U);
   EXPECT_TRUE(round_ticks(1, 1, 5).empty());
+}
+
+TEST(Ticks, EndWhereTheRangeIsNarrowerThanNumbers) {
+  EXPECT_TRUE(round_ticks(1, std::nextafter(1, 2), 8).empty());
+  EXPECT_EQ(round_ticks(1, 1 + 1e-9, 5).size(), 6U);
+}
+
+TEST(Ticks, TextsTellThemApart) {
+  EXPECT_EQ(tick_texts({-0.5, -0.0, 0.5}), (std::vector<std::string>{"-0.5", "0", "0.5"}));
+  EXPECT_EQ(tick_texts({1e6, 1000000.25, 1000000.5}), (std::vector<std::string>{"1000000", "1000000.2", "1000000.5"}));
+}
+
+TEST(LandscapeFigure, DrawsACurveThatIsFlatButForRounding) {
+  LandscapeFigure figure;
+  figure.weights = {"dense1[0,0]"};
+  figure.x = {0, 1, 2};
+  figure.costs = {0.5, std::nextafter(0.5, 1), 0.5};
+  const std::string svg = landscape_svg(figure);
+  EXPECT_NE(svg.find("class=\"curve\""), std::string::npos);
+  EXPECT_NE(svg.find("class=\"y-tick\""), std::string::npos);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
 }
 
 TEST(Svg, EscapesText) {
