@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <string>
 
 #include "report/axes.hpp"
 #include "report/landscape_figure.hpp"
@@ -111,8 +112,11 @@ TEST(LandscapeFigure, DrawsACurveThatIsFlatButForRounding) {
   EXPECT_EQ(svg.find("nan"), std::string::npos);
 }
 
-TEST(Svg, EscapesText) {
-  EXPECT_EQ(svg_escape("a<b> & \"c\"\n"), "a&lt;b&gt; &amp; &quot;c&quot;?");
+TEST(Svg, HoldsAnyText) {
+  Svg svg(10, 10, "a<b>\xff");
+  svg.text({1, 2}, "", "& \"c\"\n");
+  EXPECT_NE(svg.str().find("<title>a&#60;b&#62;\uFFFD</title>"), std::string::npos);
+  EXPECT_NE(svg.str().find("<text x=\"1\" y=\"2\" >&#38; &#34;c&#34; </text>"), std::string::npos);
 }
 
 }  // namespace
