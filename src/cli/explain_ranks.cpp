@@ -294,12 +294,10 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
   WeightPlace place;
   comm.together([&] { place = chosen_weight(input, engine.model()); });
 
-  // As fit does it, from the place where the state is.
-  const Position at = engine.info.position;
-  prepared.steering->follow(engine.info.history);
-  engine.set_base_lr(prepared.steering->base_lr());
+  Position at = engine.info.position;
+  if (at.position >= prepared.epoch.samples) at = {at.step, at.epoch + 1, 0};  // saved before the scores of its epoch
   Told told{comm, engine, subject.name, weight_name(engine.model().parameters(), place), at.epoch + 1};
-  told.beyond_end = prepared.finished();
+  told.beyond_end = prepared.steering->finished(at);
   RunConfig run = prepared.run;
   run.train.epochs = static_cast<std::int64_t>(at.epoch + 1);  // nothing is read ahead of more
   const std::unique_ptr<EpochBatch> batches = make_epoch_batch(comm, prepared.data, prepared.epoch, run);

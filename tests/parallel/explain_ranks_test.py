@@ -132,6 +132,14 @@ class ExplainRanks(unittest.TestCase):
         self.assertIn("Step 13 (epoch 2) of", text)
         self.assertIn("The run has ended", text)
 
+    def test_a_checkpoint_before_the_scores_of_its_epoch_goes_on_with_the_next(self):
+        folder = Path(self.scratch.name) / "stopped"
+        program.run("train", RUNS / "digits.toml", "--output", folder, "--quiet", "--set", "train.batch=1438", "--set",
+                    "train.time_limit=1s", expect=75, mpi=False)
+        self.assertIn("step 1, 0 epochs done, 1438 samples of the next", program.run("inspect", folder, mpi=False).stdout)
+        step = told(folder)
+        self.assertEqual((step["step"], step["epoch"], step["samples"]), (2, 2, 1438))
+
     def test_nothing_is_written(self):
         before = {path: path.stat().st_mtime_ns for path in self.digits.rglob("*")}
         explain(self.checkpoint(5))

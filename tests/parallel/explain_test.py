@@ -81,6 +81,17 @@ class Explain(unittest.TestCase):
             streamed = json.loads(explain(RUNS / "digits.toml", *more, "--set", "data.load=stream").stdout)
             self.assertEqual(streamed, held)
 
+    def test_plateaus_so_far_lower_the_learning_rate(self):
+        folder = self.folder / "plateau"
+        plateau = 'optimizer.schedule={type="plateau",monitor="train.loss",patience=0,threshold=0.99,factor=0.5}'
+        program.run("train", RUNS / "three-layer.toml", "--output", folder, "--quiet", "--set", "train.epochs=4", "--set", plateau,
+                    "--set", "checkpoint.every_epochs=1", "--set", "checkpoint.keep=9", "--set", "log.every_steps=1", mpi=False)
+        rates = [float(row["learning_rate"]) for row in program.steps(folder)]
+        self.assertGreater(len(set(rates)), 2)
+        for step in (2, 3):
+            checkpoint = folder / f"checkpoints/step-{step:08}.h5"
+            self.assertEqual(json.loads(explain(checkpoint, "--json").stdout)["update"]["learning_rate"], rates[step])
+
     def test_what_is_refused(self):
         run = RUNS / "three-layer.toml"
         self.refused(says=("run file, a checkpoint or a run folder is needed",))
