@@ -72,6 +72,9 @@ void check(const Told& told) {
 // The weight to be followed. Errors: usage.
 WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
   const ParameterTable& table = model.parameters();
+  if (table.entries().empty()) {
+    throw Error(ErrorKind::usage, "explain --ranks: the net has no layers with weights, so a step adds up nothing");
+  }
   if (input.options.count("weight") == 0) {
     // Of the last layer: in the first, inputs that are always 0, or units that are off, have no gradient to show.
     std::size_t chosen = 0;
