@@ -176,7 +176,8 @@ int run_explain(const CommandInput& input) {
   });
   if (!input.comm->is_root()) return 0;
   if (input.options.count("json") != 0) {
-    fmt::print("{}\n", explanation_json(explanation).dump(2));
+    fmt::print("{}\n",
+               explanation_json(explanation).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {
     fmt::print("{}", explanation_text(explanation));
     if (!pictures.empty()) fmt::print("\n");

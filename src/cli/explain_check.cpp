@@ -139,7 +139,7 @@ void print_json(const CheckResult& result, const ParameterTable& table, const st
                                     {"tolerance", result.tolerance},
                                     {"parameters", std::move(parameters)},
                                     {"passes", result.passes()}};
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 void print_table(const CheckResult& result, const ParameterTable& table, const std::string& subject) {

@@ -311,7 +311,7 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
     add_tree(told);
     check(told);
     if (input.options.count("json") != 0) {
-      fmt::print("{}\n", to_json(told).dump(2));
+      fmt::print("{}\n", to_json(told).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     } else {
       print_text(told);
     }

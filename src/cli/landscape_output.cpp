@@ -221,7 +221,7 @@ std::string landscape_json(const LandscapeReport& report, const OutputFiles& fil
   json["outside"] = count_outside(report);
   json["end"] = json_of(report, report.ball.back());
   json["files"] = {files.picture, files.grid, files.steps};
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace lockstep::cli

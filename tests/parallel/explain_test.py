@@ -1,6 +1,7 @@
 """lockstep explain: runs, checkpoints and run folders; --check and its exit code; what is refused."""
 
 import json
+import os
 import shutil
 import tempfile
 import unittest
@@ -91,6 +92,18 @@ class Explain(unittest.TestCase):
         for step in (2, 3):
             checkpoint = folder / f"checkpoints/step-{step:08}.h5"
             self.assertEqual(json.loads(explain(checkpoint, "--json").stdout)["update"]["learning_rate"], rates[step])
+
+    def test_json_of_a_folder_whose_name_is_no_utf8(self):
+        folder = self.folder / os.fsdecode(b"caf\xe9")
+        folder.mkdir()
+        run = shutil.copy(RUNS / "two-weights.toml", folder)
+        data = ("--set", f"data.train={program.ROOT}/data/introduction.h5:/two-weights")
+        for more in ((), ("--check",), ("--ranks",)):
+            found = json.loads(explain(run, "--json", *more, *data).stdout)
+            self.assertIn("caf\ufffd/two-weights.toml", found["of" if more == ("--ranks",) else "subject"])
+        found = json.loads(program.run("landscape", run, "--weight", "dense1[0,0]", "--json", "--points", 3, "--output",
+                                       self.folder / "here", *data, mpi=False).stdout)
+        self.assertIn("caf\ufffd/two-weights.toml", found["subject"])
 
     def test_what_is_refused(self):
         run = RUNS / "three-layer.toml"
