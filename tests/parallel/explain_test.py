@@ -105,6 +105,11 @@ class Explain(unittest.TestCase):
                                        self.folder / "here", *data, mpi=False).stdout)
         self.assertIn("caf\ufffd/two-weights.toml", found["subject"])
 
+    def test_a_class_without_weight_is_told_by_all_ranks_alike(self):
+        weights = 'model.loss={type="softmax_cross_entropy",class_weights=[1,1,1,1,1,1,0,1,1,1]}'
+        done = explain(RUNS / "digits.toml", "--set", weights, ranks=2, expect=2)
+        self.assertIn("lockstep: error: sample 0: its class has weight 0, ", done.stderr)
+
     def test_what_is_refused(self):
         run = RUNS / "three-layer.toml"
         self.refused(says=("run file, a checkpoint or a run folder is needed",))
