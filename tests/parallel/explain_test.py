@@ -74,7 +74,11 @@ class Explain(unittest.TestCase):
         done = explain(RUNS / "three-layer.toml", "--check", "--tolerance", "1e-12", ranks=2, expect=1)
         self.assertIn("OFF", done.stdout)
         self.assertIn("FAILED: 33 of 33 weights compared, tolerance 1.0e-12", done.stdout)
-        self.assertIn("passed", explain(RUNS / "three-layer.toml", "--check", "--sample", 2).stdout)
+        passed = explain(RUNS / "three-layer.toml", "--check", "--sample", 2, "--set", 'model.layers=[{type="dense",units=8,'
+                         'name="a_layer_with_a_long_name"},{type="tanh"},{type="dense",units=1}]').stdout
+        self.assertIn("passed", passed)
+        for text in (done.stdout, passed):
+            self.assertLessEqual(max(map(len, text.splitlines()[1:])), 80)
 
     def test_streamed_data_gives_the_same(self):
         for more in (("--sample", 77, "--json"), ("--check", "--json")):
