@@ -78,7 +78,7 @@ std::string update_rule(const OptimizerConfig& optimizer, double lr, double clip
                      decay > 0 ? "; and weights decay" : "");
 }
 
-// The numbers of a step, all ranks together; the explanation is the same on all of them.
+// The step of all ranks, told by rank 0: on the others its numbers are missing.
 Explanation explain_step(const CommandInput& input, Subject& subject) {
   const Communicator& comm = *input.comm;
   Engine& engine = *subject.prepared.engine;
@@ -89,15 +89,17 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
     weight = chosen_weight(input, engine.model());
     sample = read_samples(subject.prepared.data.train, subject.prepared.data.normalization, engine.loss().targets(),
                           {chosen_sample(input)});
+    check_explainable(engine.model(), engine.loss(), {sample.x, sample.targets(), sample.samples}, weight);
   });
   engine.settle();
-  const std::vector<float> before(engine.weights().begin(), engine.weights().end());
+  std::vector<float> before;
+  comm.at_root([&] { before.assign(engine.weights().begin(), engine.weights().end()); });
   const std::uint64_t step = engine.info.position.step;
   OneSample batch(sample, engine.shards());
   const StepResult result = engine.train_step(batch);
   engine.settle();
   Explanation explanation;
-  comm.together([&] {
+  comm.at_root([&] {
     const Pass pass{true, static_cast<std::uint64_t>(run.seed), static_cast<std::uint32_t>(step), sample.samples};
     explanation = explain_sample({run.model,
                                   engine.model(),
@@ -176,7 +178,8 @@ int run_explain(const CommandInput& input) {
   });
   if (!input.comm->is_root()) return 0;
   if (input.options.count("json") != 0) {
-    fmt::print("{}\n", explanation_json(explanation).dump(2));
+    fmt::print("{}\n",
+               explanation_json(explanation).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {
     fmt::print("{}", explanation_text(explanation));
     if (!pictures.empty()) fmt::print("\n");

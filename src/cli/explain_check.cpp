@@ -139,13 +139,13 @@ void print_json(const CheckResult& result, const ParameterTable& table, const st
                                     {"tolerance", result.tolerance},
                                     {"parameters", std::move(parameters)},
                                     {"passes", result.passes()}};
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 void print_table(const CheckResult& result, const ParameterTable& table, const std::string& subject) {
   fmt::print("{}: gradients of the mean loss over {}, against central differences\n\n", subject,
              count_text(result.samples, "sample"));
-  constexpr const char* kRow = "{:<14}{:>10}{:>8}{:>9}  {:<14}{:>11}{:>11}{}\n";
+  constexpr const char* kRow = "{:<13}{:>10}{:>8}{:>8} {:<14}{:>11}{:>11}{}\n";
   fmt::print(fmt::runtime(kRow), "parameter", "shape", "checked", "off by", "at", "gradient", "central", "");
   std::size_t checked = 0, kinks = 0, off = 0;
   for (const ParameterCheck& check : result.parameters) {
@@ -154,10 +154,12 @@ void print_table(const CheckResult& result, const ParameterTable& table, const s
     checked += check.checked;
     kinks += check.at_kinks;
     off += is_off ? 1 : 0;
-    fmt::print(fmt::runtime(kRow), parameter.layer + "/" + parameter.name,
-               fmt::format("{}", fmt::join(parameter.shape, "x")), check.checked, fmt::format("{:.1e}", check.largest),
-               weight_name(table, check.place), fmt::format("{:.4g}", check.gradient),
-               fmt::format("{:.4g}", check.central), is_off ? "  OFF" : "");
+    const std::string name = parameter.layer + "/" + parameter.name;
+    const std::string at = weight_name(table, check.place);
+    if (name.size() > 13 || at.size() > 14) fmt::print("{}, at {}\n", name, at);
+    fmt::print(fmt::runtime(kRow), name.size() > 13 ? "" : name, fmt::format("{}", fmt::join(parameter.shape, "x")),
+               check.checked, fmt::format("{:.1e}", check.largest), at.size() > 14 ? "" : at,
+               fmt::format("{:.4g}", check.gradient), fmt::format("{:.4g}", check.central), is_off ? " OFF" : "");
   }
   fmt::print("\nloss {:.7g}, in double {:.7g}: off by {:.1e}{}\n", result.loss, result.plain_loss,
              result.loss_difference(), result.is_off(result.loss_difference()) ? "  OFF" : "");

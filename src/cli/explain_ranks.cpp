@@ -72,6 +72,9 @@ void check(const Told& told) {
 // The weight to be followed. Errors: usage.
 WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
   const ParameterTable& table = model.parameters();
+  if (table.entries().empty()) {
+    throw Error(ErrorKind::usage, "explain --ranks: the net has no layers with weights, so a step adds up nothing");
+  }
   if (input.options.count("weight") == 0) {
     // Of the last layer: in the first, inputs that are always 0, or units that are off, have no gradient to show.
     std::size_t chosen = 0;
@@ -294,12 +297,10 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
   WeightPlace place;
   comm.together([&] { place = chosen_weight(input, engine.model()); });
 
-  // As fit does it, from the place where the state is.
-  const Position at = engine.info.position;
-  prepared.steering->follow(engine.info.history);
-  engine.set_base_lr(prepared.steering->base_lr());
+  Position at = engine.info.position;
+  if (at.position >= prepared.epoch.samples) at = {at.step, at.epoch + 1, 0};  // saved before the scores of its epoch
   Told told{comm, engine, subject.name, weight_name(engine.model().parameters(), place), at.epoch + 1};
-  told.beyond_end = prepared.finished();
+  told.beyond_end = prepared.steering->finished(at);
   RunConfig run = prepared.run;
   run.train.epochs = static_cast<std::int64_t>(at.epoch + 1);  // nothing is read ahead of more
   const std::unique_ptr<EpochBatch> batches = make_epoch_batch(comm, prepared.data, prepared.epoch, run);
@@ -310,7 +311,7 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
     add_tree(told);
     check(told);
     if (input.options.count("json") != 0) {
-      fmt::print("{}\n", to_json(told).dump(2));
+      fmt::print("{}\n", to_json(told).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     } else {
       print_text(told);
     }

@@ -181,10 +181,12 @@ std::string landscape_text(const LandscapeReport& report, const OutputFiles& fil
                                  report.normalised ? ", in units of the normalised targets" : "");
   for (std::size_t i = 0; i < report.weights.size(); ++i) {
     const auto& axis = i == 0 ? report.x : report.y;
-    text += fmt::format("{} {} from {} to {}, {} points{}\n", i == 0 ? "over" : " and", report.weights[i], axis.front(),
-                        axis.back(), axis.size(), report.frozen[i] ? "; its layer is frozen in this run" : "");
+    text += fmt::format("{} {} from {} to {}, {} points\n", i == 0 ? "over" : " and", report.weights[i], axis.front(),
+                        axis.back(), axis.size());
+    if (report.frozen[i]) text += "     (its layer is frozen in this run)\n";
   }
-  const std::string names = report.y.empty() ? report.weights[0] : fmt::format("{}", fmt::join(report.weights, ", "));
+  std::string names = fmt::format("{}", fmt::join(report.weights, ", "));
+  if (names.size() > 27) names = report.y.empty() ? "weight" : "weights";
   text += fmt::format("\n{:<22}{:<28}{}\n", "", names, report.y.empty() ? "cost          slope" : "cost");
   text += row(report, "the net", report.here) + minimum_text(report);
   if (report.steps > 0) text += ball_text(report);
@@ -221,7 +223,7 @@ std::string landscape_json(const LandscapeReport& report, const OutputFiles& fil
   json["outside"] = count_outside(report);
   json["end"] = json_of(report, report.ball.back());
   json["files"] = {files.picture, files.grid, files.steps};
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace lockstep::cli

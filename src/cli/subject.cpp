@@ -76,7 +76,10 @@ Subject open_subject(const CommandInput& input, bool more_shards) {
   if (kept) {
     const RunData& data = subject.prepared.data;
     comm.together([&] { check_same_fingerprints(*kept, data.train, data.test ? &*data.test : nullptr); });
-    subject.prepared.engine->load(read ? &*read : nullptr, subject.name);
+    PreparedRun& prepared = subject.prepared;
+    prepared.engine->load(read ? &*read : nullptr, subject.name);
+    prepared.steering->follow(prepared.info().history);  // plateaus so far lower the learning rate
+    prepared.engine->set_base_lr(prepared.steering->base_lr());
   }
   return subject;
 }

@@ -10,7 +10,8 @@ namespace lockstep::cli {
 
 struct Subject {
   std::string name;      ///< "launch/runs/two-weights.toml", "runs/digits/checkpoints/step-00000480.h5"
-  PreparedRun prepared;  ///< its engine holds the state to be looked at; its data go on all ranks at once
+  PreparedRun prepared;  ///< its engine is ready for the step that follows the state looked at; its data go on all
+                         ///< ranks at once
 };
 
 /// Opens what the command's argument names: a run file (with --set), or a checkpoint or run folder, whose run is taken

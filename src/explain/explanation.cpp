@@ -44,11 +44,6 @@ TrainingPass run_training_pass(const ExplainInput& input) {
   };
   const auto outputs = model.forward(input.pass, input.before, 1, workspace, keep_in(pass.outputs));
   const double weight = input.loss.weight(1, input.rows.targets);
-  if (!(weight > 0)) {
-    throw Error(ErrorKind::config, fmt::format("sample {}: its class has weight 0, so there is nothing to pass back; "
-                                               "take another one with --sample",
-                                               input.rows.samples[0]));
-  }
   const auto slopes = workspace.doutputs(1);
   pass.cost = input.loss.evaluate(model.outputs(), outputs, input.rows.targets, slopes) / weight;
   // Training divides at the update; dividing here keeps the products of the chain whole.
@@ -92,11 +87,6 @@ class Explainer {
         central_(net_, input.before, input.rows, plain_pass_, input.loss.weight(1, input.rows.targets)) {}
 
   Explanation explain() {
-    if (input_.weight && !input_.model.trained()[input_.weight->parameter]) {
-      throw Error(ErrorKind::config, fmt::format("--weight {}: layer {} is frozen, so it has no gradient",
-                                                 weight_name(input_.model.parameters(), *input_.weight),
-                                                 entries_[input_.weight->parameter].layer));
-    }
     Explanation e;
     e.sample = input_.rows.samples[0];
     e.step = input_.pass.step;
@@ -310,7 +300,22 @@ std::string Stage::name() const {
   return text;
 }
 
+void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
+                       const std::optional<WeightPlace>& weight) {
+  if (!(loss.weight(1, rows.targets) > 0)) {
+    throw Error(ErrorKind::config, fmt::format("sample {}: its class has weight 0, so there is nothing to pass back; "
+                                               "take another one with --sample",
+                                               rows.samples[0]));
+  }
+  if (weight && !model.trained()[weight->parameter]) {
+    throw Error(ErrorKind::config, fmt::format("--weight {}: layer {} is frozen, so it has no gradient",
+                                               weight_name(model.parameters(), *weight),
+                                               model.parameters().entries()[weight->parameter].layer));
+  }
+}
+
 Explanation explain_sample(const ExplainInput& input) {
+  check_explainable(input.model, input.loss, input.rows, input.weight);
   return Explainer(input).explain();
 }
 

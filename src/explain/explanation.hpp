@@ -112,7 +112,11 @@ struct ExplainInput {
   std::optional<WeightPlace> weight = {};  ///< to be followed
 };
 
-/// Sets stages, cost, outputs and chain. Local. Errors: config (the sample's class has weight 0; the weight is frozen).
+/// Errors: config (the sample's class has weight 0; the weight is frozen).
+void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
+                       const std::optional<WeightPlace>& weight);
+
+/// Sets stages, cost, outputs and chain. Local; takes some copies of all weights. Errors: as check_explainable.
 [[nodiscard]] Explanation explain_sample(const ExplainInput& input);
 
 /// |gradient - central| over the larger of them; 0 where both are.

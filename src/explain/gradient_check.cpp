@@ -34,9 +34,11 @@ GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, cons
   add_sides(0, rows.x);
   (void)model.forward(all, weights, rows.size(), workspace,
                       [&](std::size_t layer, std::span<const float> outputs) { add_sides(layer + 1, outputs); });
-  const CentralDifferences of_all(net_, weights, rows, plain_pass, 1);
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    if (sides[row] == of_all.sides(row)) keep(rows, inputs, row);
+  {  // holds a copy of all weights
+    const CentralDifferences of_all(net_, weights, rows, plain_pass, 1);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      if (sides[row] == of_all.sides(row)) keep(rows, inputs, row);
+    }
   }
   left_out_ = rows.size() - samples_.size();
   const SampleRows kept = this->kept();

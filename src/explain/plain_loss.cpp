@@ -108,9 +108,11 @@ class PlainSoftmax final : public PlainLoss {
 
   [[nodiscard]] Formula formula(std::size_t outputs) const override {
     if (smoothing_ == 0) return {"C = -log p[t], p = softmax(a)", "dC/da[i] = p[i] - (1 where i = t, else 0)"};
-    return {fmt::format("C = -sum of q[i] log p[i], q[i] = {:.6g} / {} + ({:.6g} where i = t)", smoothing_, outputs,
-                        1 - smoothing_),
-            "dC/da[i] = p[i] - q[i], p = softmax(a)"};
+    const std::string q = fmt::format("q[i] = {:.6g} / {} + ({:.6g} where i = t)", smoothing_, outputs, 1 - smoothing_);
+    if (weights_.empty()) return {"C = -sum of q[i] log p[i], " + q, "dC/da[i] = p[i] - q[i], p = softmax(a)"};
+    // Of one sample: with its class weight the loss is c[t] times this. Without smoothing they cancel.
+    return {"C = -sum of v log p, v = q c / c[t], " + q,
+            "dC/da[i] = p[i] (sum of v) - v[i], p = softmax(a), c the class weights"};
   }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     const double most = *std::max_element(a.begin(), a.end());

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/number_text.hpp"
@@ -20,16 +21,23 @@ std::string number(double value) {
   return fmt::format("{:.7g}", value == 0 ? 0 : value);  // no -0
 }
 
+// A name and a number in `width` columns; where they have no room side by side, below each other, `indent` blanks in.
+std::string pair(const std::string& name, const std::string& cell, std::size_t width, std::size_t indent) {
+  if (name.size() + 1 + cell.size() <= width) return name + fmt::format("{:>{}}", cell, width - name.size());
+  return name + "\n" + std::string(indent, ' ') + fmt::format("{:>{}}", cell, width);
+}
+
 // A row of a table: a left-aligned name, right-aligned numbers.
 std::string row(const std::string& name, const std::vector<std::string>& cells) {
-  std::string text = fmt::format("  {:<14}", name);
-  for (const std::string& cell : cells) text += fmt::format("{:>14}", cell);
+  std::string text = "  " + pair(name, cells.front(), 28, 2);
+  for (const std::string& cell : std::span(cells).subspan(1)) text += fmt::format("{:>14}", cell);
   return text + "\n";
 }
 
 // One of the step's table: the fourth cell is short.
 std::string step_row(const std::string& name, const std::array<std::string, 5>& cells) {
-  return fmt::format("  {:<14}{:>13}{:>14}{:>14}{:>9}{:>14}\n", name, cells[0], cells[1], cells[2], cells[3], cells[4]);
+  return fmt::format("  {}{:>14}{:>14}{:>9}{:>14}\n", pair(name, cells[0], 27, 2), cells[1], cells[2], cells[3],
+                     cells[4]);
 }
 
 // Texts side by side while they fit, `indent` blanks in front of each line.
@@ -300,8 +308,8 @@ std::string chain_text(const Explanation& e) {
     const ChainPath& path = chain.paths[i];
     text += chain.num_paths > 1 ? fmt::format("\npath {} of {:.0f}\n", i + 1, chain.num_paths) : "\n";
     for (const ChainFactor& factor : path.factors) {
-      text += fmt::format("  {} {:<7}{:<24}{:>15}\n", &factor == &path.factors.front() ? " " : "*", factor.what,
-                          factor.where, number(factor.value));
+      text += fmt::format("  {} {:<7}{}\n", &factor == &path.factors.front() ? " " : "*", factor.what,
+                          pair(factor.where, number(factor.value), 39, 11));
     }
     text += fmt::format("  = {:<31}{:>15}\n", "", number(path.product()));
   }

@@ -8,11 +8,12 @@
 
 namespace lockstep {
 
-/// Round numbers from `low` to `high`, about `wanted` of them: 1, 2 or 5 times a power of ten apart.
+/// Round numbers from `low` to `high`, about `wanted` of them: 1, 2 or 5 times a power of ten apart; none
+/// where the range is so narrow that they would be the same.
 [[nodiscard]] std::vector<double> round_ticks(double low, double high, double wanted);
 
-/// A number for people: six digits at most.
-[[nodiscard]] std::string tick_text(double value);
+/// Ticks as text: six digits, or as many as tell them apart.
+[[nodiscard]] std::vector<std::string> tick_texts(const std::vector<double>& ticks);
 
 /// Values in a rectangle of the picture.
 struct Axes {

@@ -165,7 +165,9 @@ void draw_curve(Svg& svg, const LandscapeFigure& figure) {
   auto [low, high] = range_of(figure.costs);
   if (figure.minimum) low = std::min(low, figure.minimum->cost);
   if (low <= high) {
-    const double margin = high > low ? 0.06 * (high - low) : std::max(std::abs(high) * 0.1, 1e-12);
+    // What is flat but for the rounding of 32-bit floats is drawn flat.
+    const double least = std::max(1e-6 * std::max(std::abs(low), std::abs(high)), 1e-12);
+    const double margin = high > low ? std::max(0.06 * (high - low), least) : std::max(std::abs(high) * 0.1, least);
     axes.y_low = low - margin;
     axes.y_high = high + margin;
   }

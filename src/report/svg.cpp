@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "report/page_file.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -19,34 +21,11 @@ std::string pair(const SvgPoint& point) {
 
 }  // namespace
 
-std::string svg_escape(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    }
-  }
-  return escaped;
-}
-
 Svg::Svg(double width, double height, std::string_view title) {
   text_ = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
       "font-family=\"sans-serif\" font-size=\"13\" fill=\"#222\">\n<title>{2}</title>\n",
-      number(width), number(height), svg_escape(title));
+      number(width), number(height), markup_text(title));
   rect({0, 0}, width, height, "fill=\"#fff\"");
 }
 
@@ -63,7 +42,7 @@ void Svg::line(SvgPoint from, SvgPoint to, std::string_view attributes) {
 void Svg::circle(SvgPoint center, double radius, std::string_view attributes, std::string_view tip) {
   text_ += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {}", number(center.x), number(center.y), number(radius),
                        attributes);
-  text_ += tip.empty() ? "/>\n" : fmt::format("><title>{}</title></circle>\n", svg_escape(tip));
+  text_ += tip.empty() ? "/>\n" : fmt::format("><title>{}</title></circle>\n", markup_text(tip));
 }
 
 void Svg::polyline(std::span<const SvgPoint> points, std::string_view attributes) {
@@ -83,7 +62,7 @@ void Svg::loops(std::span<const std::vector<SvgPoint>> loops, std::string_view a
 
 void Svg::text(SvgPoint at, std::string_view attributes, std::string_view text) {
   text_ +=
-      fmt::format("<text x=\"{}\" y=\"{}\" {}>{}</text>\n", number(at.x), number(at.y), attributes, svg_escape(text));
+      fmt::format("<text x=\"{}\" y=\"{}\" {}>{}</text>\n", number(at.x), number(at.y), attributes, markup_text(text));
 }
 
 void Svg::open(std::string_view attributes) {

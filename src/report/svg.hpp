@@ -15,10 +15,7 @@ struct SvgPoint {
   double y = 0;
 };
 
-/// `text` as it may stand between tags and in attributes: what is no character of XML becomes "?".
-[[nodiscard]] std::string svg_escape(std::string_view text);
-
-/// Elements one behind the other; attributes are given as SVG writes them: `fill="none"`.
+/// Elements one behind the other; attributes are given as SVG writes them: `fill="none"`. Texts may hold anything.
 class Svg {
  public:
   Svg(double width, double height, std::string_view title);

@@ -132,6 +132,14 @@ class ExplainRanks(unittest.TestCase):
         self.assertIn("Step 13 (epoch 2) of", text)
         self.assertIn("The run has ended", text)
 
+    def test_a_checkpoint_before_the_scores_of_its_epoch_goes_on_with_the_next(self):
+        folder = Path(self.scratch.name) / "stopped"
+        program.run("train", RUNS / "digits.toml", "--output", folder, "--quiet", "--set", "train.batch=1438", "--set",
+                    "train.time_limit=1s", expect=75, mpi=False)
+        self.assertIn("step 1, 0 epochs done, 1438 samples of the next", program.run("inspect", folder, mpi=False).stdout)
+        step = told(folder)
+        self.assertEqual((step["step"], step["epoch"], step["samples"]), (2, 2, 1438))
+
     def test_nothing_is_written(self):
         before = {path: path.stat().st_mtime_ns for path in self.digits.rglob("*")}
         explain(self.checkpoint(5))
@@ -184,12 +192,17 @@ class ExplainRanks(unittest.TestCase):
 
     def test_what_is_wrong_is_told(self):
         frozen = ("--set", 'model.freeze=["dense1"]')
+        nothing = Path(self.scratch.name) / "nothing.h5"
+        with h5py.File(nothing, "w") as file:
+            file["x"] = file["y"] = numpy.zeros((4, 2), "f4")
         for more, message in ((("--sample", "1"), "--sample does not go with --ranks"),
                               (("--html", "page.html"), "--html does not go with --ranks"),
                               (("--check",), "--check does not go with --ranks"),
                               (("--weight", "dense9[0,0]"), "the net has no dense9[0,0]; it has dense1/weight [8,2]"),
                               (("--weight", "dense1"), 'found "dense1"'),
-                              (("--weight", "dense1[0,0]", *frozen), "dense1[0,0] is frozen")):
+                              (("--weight", "dense1[0,0]", *frozen), "dense1[0,0] is frozen"),
+                              (("--set", 'model.layers=[{type="tanh"}]', "--set", 'model.loss="mse"', "--set",
+                                f"data.train={nothing}", "--set", f"data.test={nothing}"), "no layers with weights")):
             done = program.run("explain", RUNS / "three-layer.toml", "--ranks", *more, expect=2, mpi=False)
             self.assertIn(message, done.stderr)
             self.assertEqual(done.stdout, "")

@@ -1,6 +1,7 @@
 """lockstep explain: runs, checkpoints and run folders; --check and its exit code; what is refused."""
 
 import json
+import os
 import shutil
 import tempfile
 import unittest
@@ -73,13 +74,45 @@ class Explain(unittest.TestCase):
         done = explain(RUNS / "three-layer.toml", "--check", "--tolerance", "1e-12", ranks=2, expect=1)
         self.assertIn("OFF", done.stdout)
         self.assertIn("FAILED: 33 of 33 weights compared, tolerance 1.0e-12", done.stdout)
-        self.assertIn("passed", explain(RUNS / "three-layer.toml", "--check", "--sample", 2).stdout)
+        passed = explain(RUNS / "three-layer.toml", "--check", "--sample", 2, "--set", 'model.layers=[{type="dense",units=8,'
+                         'name="a_layer_with_a_long_name"},{type="tanh"},{type="dense",units=1}]').stdout
+        self.assertIn("passed", passed)
+        for text in (done.stdout, passed):
+            self.assertLessEqual(max(map(len, text.splitlines()[1:])), 80)
 
     def test_streamed_data_gives_the_same(self):
         for more in (("--sample", 77, "--json"), ("--check", "--json")):
             held = json.loads(explain(RUNS / "digits.toml", *more).stdout)
             streamed = json.loads(explain(RUNS / "digits.toml", *more, "--set", "data.load=stream").stdout)
             self.assertEqual(streamed, held)
+
+    def test_plateaus_so_far_lower_the_learning_rate(self):
+        folder = self.folder / "plateau"
+        plateau = 'optimizer.schedule={type="plateau",monitor="train.loss",patience=0,threshold=0.99,factor=0.5}'
+        program.run("train", RUNS / "three-layer.toml", "--output", folder, "--quiet", "--set", "train.epochs=4", "--set", plateau,
+                    "--set", "checkpoint.every_epochs=1", "--set", "checkpoint.keep=9", "--set", "log.every_steps=1", mpi=False)
+        rates = [float(row["learning_rate"]) for row in program.steps(folder)]
+        self.assertGreater(len(set(rates)), 2)
+        for step in (2, 3):
+            checkpoint = folder / f"checkpoints/step-{step:08}.h5"
+            self.assertEqual(json.loads(explain(checkpoint, "--json").stdout)["update"]["learning_rate"], rates[step])
+
+    def test_json_of_a_folder_whose_name_is_no_utf8(self):
+        folder = self.folder / os.fsdecode(b"caf\xe9")
+        folder.mkdir()
+        run = shutil.copy(RUNS / "two-weights.toml", folder)
+        data = ("--set", f"data.train={program.ROOT}/data/introduction.h5:/two-weights")
+        for more in ((), ("--check",), ("--ranks",)):
+            found = json.loads(explain(run, "--json", *more, *data).stdout)
+            self.assertIn("caf\ufffd/two-weights.toml", found["of" if more == ("--ranks",) else "subject"])
+        found = json.loads(program.run("landscape", run, "--weight", "dense1[0,0]", "--json", "--points", 3, "--output",
+                                       self.folder / "here", *data, mpi=False).stdout)
+        self.assertIn("caf\ufffd/two-weights.toml", found["subject"])
+
+    def test_a_class_without_weight_is_told_by_all_ranks_alike(self):
+        weights = 'model.loss={type="softmax_cross_entropy",class_weights=[1,1,1,1,1,1,0,1,1,1]}'
+        done = explain(RUNS / "digits.toml", "--set", weights, ranks=2, expect=2)
+        self.assertIn("lockstep: error: sample 0: its class has weight 0, ", done.stderr)
 
     def test_what_is_refused(self):
         run = RUNS / "three-layer.toml"

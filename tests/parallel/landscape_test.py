@@ -183,6 +183,9 @@ class Landscape(unittest.TestCase):
     def test_frozen_weights_have_slopes_too(self):
         layers = 'model.layers=[{type="dense",units=2,name="a",init="constant",init_value=0.5},{type="dense",units=1}]'
         told = self.draw("frozen", "--weight", "a[0,1]", "--set", layers, "--set", 'model.freeze=["a"]', "--json")
+        text = self.draw("frozen-text", "--weight", "a[0,1]", "--set", layers, "--set", 'model.freeze=["a"]')
+        self.assertIn("its layer is frozen", text)
+        self.assertLessEqual(max(map(len, text.splitlines()[1:-1])), 80)
         self.assertTrue(told["weight"]["frozen"])
         self.assertGreater(abs(told["net"]["slope"]), 1e-3)
 

@@ -132,19 +132,32 @@ TEST(Explanation, TheCostIsDividedByTheWeightOfTheClass) {
   expect_error(ErrorKind::config, {"sample 10", "weight 0"}, [&] { (void)explain(net); });
 }
 
+void expect_narrow(const std::string& text) {
+  for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+    end = text.find('\n', begin);
+    ASSERT_LE(end - begin, 80U) << text.substr(begin, end - begin);
+  }
+}
+
 TEST(Explanation, TextFitsATerminal) {
   for (const LayerConfig& layer : all_layers()) {
     for (const Component& loss : all_losses()) {
       const SampleNet net(
           {{"dense", {{"units", 20}}}, {layer.type, layer.options, "between"}, {"dense", {{"units", kOutputs}}}}, loss,
           30, 1);
-      const std::string text = explanation_text(explain(net, "dense1[3]"));
-      for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
-        end = text.find('\n', begin);
-        ASSERT_LE(end - begin, 80U) << text.substr(begin, end - begin);
-      }
+      expect_narrow(explanation_text(explain(net, "dense1[3]")));
     }
   }
+}
+
+TEST(Explanation, NamesThatAreLongHaveLinesOfTheirOwn) {
+  const SampleNet net(
+      {{"dense", {{"units", 20}}, "a_layer_whose_name_is_rather_long"}, {"tanh"}, {"dense", {{"units", kOutputs}}}},
+      {"mse"}, 30, 1);
+  const std::string text = explanation_text(explain(net, "a_layer_whose_name_is_rather_long[3,2]"));
+  expect_narrow(text);
+  EXPECT_NE(text.find("  a_layer_whose_name_is_rather_long[3,2]\n   "), std::string::npos);
+  EXPECT_EQ(text.find("]-"), std::string::npos);
 }
 
 TEST(Explanation, TextHoldsTheNumbers) {

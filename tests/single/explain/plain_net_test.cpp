@@ -82,6 +82,29 @@ TEST(PlainLoss, GivesWhatTheLossGives) {
   }
 }
 
+TEST(PlainLoss, TellsClassWeightsWithSmoothingByAFormulaThatHolds) {
+  const std::vector<double> c{0.5, 1.5, 0.25};
+  const Component config{"softmax_cross_entropy", {{"class_weights", c}, {"label_smoothing", 0.2}}};
+  const Formula formula = make_plain_loss(config)->formula(3);
+  EXPECT_EQ(formula.value, "C = -sum of v log p, v = q c / c[t], q[i] = 0.2 / 3 + (0.8 where i = t)");
+  EXPECT_EQ(formula.slope, "dC/da[i] = p[i] (sum of v) - v[i], p = softmax(a), c the class weights");
+  const std::vector<float> a{0.3F, -0.4F, 1};
+  const std::vector<std::int32_t> t{1};
+  std::vector<float> slopes(3);
+  const auto loss = make_loss(config);
+  const double weight = loss->weight(1, {t, {}});
+  const double cost = loss->evaluate(3, a, {t, {}}, slopes) / weight;
+  const std::vector<double> v{0.2 / 3 * 0.5 / 1.5, 0.2 / 3 + 0.8, 0.2 / 3 * 0.25 / 1.5};
+  const double sum = std::exp(0.3) + std::exp(-0.4) + std::exp(1);
+  double expected = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double p = std::exp(double{a[i]}) / sum;
+    expected -= v[i] * std::log(p);
+    EXPECT_NEAR(slopes[i] / weight, p * (v[0] + v[1] + v[2]) - v[i], 1e-6) << i;
+  }
+  EXPECT_NEAR(cost, expected, 1e-6);
+}
+
 // C = (w x - t)^2 has the derivative 2 (w x - t) x, and relu none at 0.
 TEST(CentralDifferences, GiveTheDerivative) {
   SampleNet net({{"dense", {{"units", 1}, {"bias", false}}}}, {"mse"}, 1, 1);

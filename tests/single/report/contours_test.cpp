@@ -6,8 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <string>
 
 #include "report/axes.hpp"
+#include "report/landscape_figure.hpp"
 
 namespace lockstep {
 namespace {
@@ -89,8 +91,32 @@ TEST(Ticks, AreRoundAndWithinTheRange) {
   EXPECT_TRUE(round_ticks(1, 1, 5).empty());
 }
 
-TEST(Svg, EscapesText) {
-  EXPECT_EQ(svg_escape("a<b> & \"c\"\n"), "a&lt;b&gt; &amp; &quot;c&quot;?");
+TEST(Ticks, EndWhereTheRangeIsNarrowerThanNumbers) {
+  EXPECT_TRUE(round_ticks(1, std::nextafter(1, 2), 8).empty());
+  EXPECT_EQ(round_ticks(1, 1 + 1e-9, 5).size(), 6U);
+}
+
+TEST(Ticks, TextsTellThemApart) {
+  EXPECT_EQ(tick_texts({-0.5, -0.0, 0.5}), (std::vector<std::string>{"-0.5", "0", "0.5"}));
+  EXPECT_EQ(tick_texts({1e6, 1000000.25, 1000000.5}), (std::vector<std::string>{"1000000", "1000000.2", "1000000.5"}));
+}
+
+TEST(LandscapeFigure, DrawsACurveThatIsFlatButForRounding) {
+  LandscapeFigure figure;
+  figure.weights = {"dense1[0,0]"};
+  figure.x = {0, 1, 2};
+  figure.costs = {0.5, std::nextafter(0.5, 1), 0.5};
+  const std::string svg = landscape_svg(figure);
+  EXPECT_NE(svg.find("class=\"curve\""), std::string::npos);
+  EXPECT_NE(svg.find("class=\"y-tick\""), std::string::npos);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+TEST(Svg, HoldsAnyText) {
+  Svg svg(10, 10, "a<b>\xff");
+  svg.text({1, 2}, "", "& \"c\"\n");
+  EXPECT_NE(svg.str().find("<title>a&#60;b&#62;\uFFFD</title>"), std::string::npos);
+  EXPECT_NE(svg.str().find("<text x=\"1\" y=\"2\" >&#38; &#34;c&#34; </text>"), std::string::npos);
 }
 
 }  // namespace
