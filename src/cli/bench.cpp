@@ -13,6 +13,7 @@
 #include "cli/command.hpp"
 #include "comm/cores.hpp"
 #include "config/keys.hpp"
+#include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "optim/optimizer.hpp"
 #include "train/engine.hpp"
@@ -168,7 +169,7 @@ int run_bench(const CommandInput& input) {
     // The first shape's numbers, and with several shapes all of them as a table besides.
     nlohmann::ordered_json json = rows.front();
     if (rows.size() > 1) json["table"] = rows;
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
   }
   return 0;
 }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/doctor.hpp"
+#include "core/json_text.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -157,7 +158,7 @@ std::string checkup_json(const Checkup& checkup) {
   json["problems"] = findings.problems;
   json["warnings"] = findings.warnings;
   json["verdict"] = !findings.problems.empty() ? "bad" : !findings.warnings.empty() ? "slow" : "good";
-  return json.dump(2);
+  return json_text(json);
 }
 
 }  // namespace lockstep::cli

@@ -10,6 +10,7 @@
 #include "cli/data_option.hpp"
 #include "cli/stored_net.hpp"
 #include "comm/communicator.hpp"
+#include "core/json_text.hpp"
 #include "data/dataset.hpp"
 #include "train/evaluation.hpp"
 #include "train/run_data.hpp"
@@ -34,7 +35,7 @@ void print_json(const Scores& scores, const StoredNet& stored, const std::string
   for (const auto& [name, value] : scores.named()) json[name] = value;
   if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
   if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json_text(json));
 }
 
 struct Scored {

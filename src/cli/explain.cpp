@@ -11,6 +11,7 @@
 #include "cli/explain_ranks.hpp"
 #include "cli/subject.hpp"
 #include "comm/communicator.hpp"
+#include "core/json_text.hpp"
 #include "explain/explanation.hpp"
 #include "explain/json.hpp"
 #include "explain/network_svg.hpp"
@@ -66,16 +67,16 @@ std::optional<WeightPlace> chosen_weight(const CommandInput& input, const Model&
   return find_weight(model.parameters(), input.options["weight"].as<std::string>(), "--weight");
 }
 
-// How a step moves the weights: as a formula where it is one of this gradient alone.
+// How a step moves the weights: as a formula where it goes by this gradient and the weight alone.
 std::string update_rule(const OptimizerConfig& optimizer, double lr, double clip) {
-  if (lr == 0) return "the learning rate is 0: the run's schedule has ended, and nothing moves";
-  const double decay = optimizer.options.number("weight_decay", optimizer.type == "adamw" ? 1e-2 : 0.0);
-  const double momentum = optimizer.options.number("momentum", 0.0);
-  if (optimizer.type == "sgd" && momentum == 0 && decay == 0) {
-    return clip < 1 ? fmt::format("w - {:.7g} * {:.7g} * dC/dw", lr, clip) : fmt::format("w - {:.7g} * dC/dw", lr);
+  if (lr == 0) return "the learning rate of this step is 0, so nothing moves";
+  if (optimizer.type != "sgd" || optimizer.options.number("momentum", 0.0) > 0) {
+    return fmt::format("by {}, which goes by more than this gradient", optimizer.type);
   }
-  return fmt::format("by {}, from averages of this and earlier gradients{}", optimizer.type,
-                     decay > 0 ? "; and weights decay" : "");
+  const double decay = optimizer.options.number("weight_decay", 0.0);
+  const std::string gradient = clip < 1 ? fmt::format("{:.7g} * dC/dw", clip) : "dC/dw";
+  return decay > 0 ? fmt::format("w - {:.7g} * ({} + {:.7g} * w)", lr, gradient, decay)
+                   : fmt::format("w - {:.7g} * {}", lr, gradient);
 }
 
 // The step of all ranks, told by rank 0: on the others its numbers are missing.
@@ -108,7 +109,8 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
                                   engine.weights(),
                                   {sample.x, sample.targets(), sample.samples},
                                   pass,
-                                  weight});
+                                  weight,
+                                  [&] { comm.pulse().beat(); }});
   });
   explanation.subject = subject.name;
   explanation.run = run.name;
@@ -178,8 +180,7 @@ int run_explain(const CommandInput& input) {
   });
   if (!input.comm->is_root()) return 0;
   if (input.options.count("json") != 0) {
-    fmt::print("{}\n",
-               explanation_json(explanation).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(explanation_json(explanation)));
   } else {
     fmt::print("{}", explanation_text(explanation));
     if (!pictures.empty()) fmt::print("\n");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "explain/gradient_check.hpp"
 #include "train/chosen_samples.hpp"
@@ -87,7 +88,7 @@ CheckResult run_check(const CommandInput& input, Subject& subject) {
     const Pass pass{true, static_cast<std::uint64_t>(run.seed), static_cast<std::uint32_t>(engine.info.position.step),
                     samples.samples};
     check.emplace(run.model, engine.model(), engine.loss(), engine.weights(),
-                  SampleRows{samples.x, samples.targets(), samples.samples}, pass);
+                  SampleRows{samples.x, samples.targets(), samples.samples}, pass, [&] { comm.pulse().beat(); });
   });
   const auto ranks = static_cast<std::size_t>(comm.size());
   std::vector<std::size_t> starts;
@@ -139,7 +140,7 @@ void print_json(const CheckResult& result, const ParameterTable& table, const st
                                     {"tolerance", result.tolerance},
                                     {"parameters", std::move(parameters)},
                                     {"passes", result.passes()}};
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(json));
 }
 
 void print_table(const CheckResult& result, const ParameterTable& table, const std::string& subject) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "cli/shard_tree.hpp"
+#include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "core/weight_name.hpp"
 #include "train/epoch_batch.hpp"
@@ -311,7 +312,7 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
     add_tree(told);
     check(told);
     if (input.options.count("json") != 0) {
-      fmt::print("{}\n", to_json(told).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+      fmt::print("{}\n", json_text(to_json(told)));
     } else {
       print_text(told);
     }

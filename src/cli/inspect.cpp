@@ -13,6 +13,7 @@
 #include "cli/command.hpp"
 #include "cli/inspect_data.hpp"
 #include "cli/stored_net.hpp"
+#include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "io/files.hpp"
 #include "io/hdf5.hpp"
@@ -124,7 +125,7 @@ int run_inspect(const CommandInput& input) {
   if (digest) {
     fmt::print("{}\n", checkpoint.info.digest);
   } else if (json) {
-    fmt::print("{}\n", to_json(checkpoint, path).dump(2));
+    fmt::print("{}\n", json_text(to_json(checkpoint, path)));
   } else if (verify) {
     fmt::print("{}: good (length, hash, schema, every array and the digest {})\n", path, checkpoint.info.digest);
   } else {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "data/describe_data.hpp"
 
 namespace lockstep::cli {
@@ -111,7 +112,7 @@ int inspect_data(const std::string& path, bool json_wanted) {
   if (json_wanted) {
     Json json{{"file", path}, {"kind", "data"}};
     for (const TableDescription& table : tables) json["data"][table.path] = to_json(table);
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(json));
     return 0;
   }
   fmt::print("{}\n", path);

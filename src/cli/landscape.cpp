@@ -149,10 +149,19 @@ void set_axes(const Wanted& wanted, const WeightPoint& here, LandscapeReport& re
   }
 }
 
-// A model that computes gradients of frozen layers too: their weights may be looked at like any.
-Model thawed(const RunConfig& run, const Model& model) {
+// A model whose backward pass finds the gradients of the shown weights' layers alone, frozen in the run or not.
+Model model_of_shown(const RunConfig& run, const Model& model, std::span<const std::size_t> elements) {
   ModelConfig config = run.model;
   config.freeze.clear();
+  std::vector<std::string> shown;
+  for (const Parameter& parameter : model.parameters().entries()) {
+    if (std::ranges::any_of(elements, [&](std::size_t element) { return parameter.range.contains(element); })) {
+      shown.push_back(parameter.layer);
+    }
+  }
+  for (const Parameter& parameter : model.parameters().entries()) {
+    if (std::ranges::find(shown, parameter.layer) == shown.end()) config.freeze.push_back(parameter.layer);
+  }
   return {config, model.inputs()};
 }
 
@@ -181,7 +190,7 @@ int run_landscape(const CommandInput& input) {
   std::optional<Model> model;
   comm.together([&] {
     elements = find_weights(wanted, engine.model(), report);
-    model = thawed(prepared.run, engine.model());
+    model = model_of_shown(prepared.run, engine.model(), elements);
   });
   ConsoleProgress progress(!comm.is_root());
   CostSurface surface(comm, {*model, engine.loss(), engine.weights()},

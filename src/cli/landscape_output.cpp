@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
@@ -223,7 +224,7 @@ std::string landscape_json(const LandscapeReport& report, const OutputFiles& fil
   json["outside"] = count_outside(report);
   json["end"] = json_of(report, report.ball.back());
   json["files"] = {files.picture, files.grid, files.steps};
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace lockstep::cli

@@ -84,7 +84,7 @@ class Explainer {
         net_(input.config, input.model),
         pass_(run_training_pass(input)),
         plain_pass_{input.pass.seed, input.pass.step, input.rows.samples[0], 0},
-        central_(net_, input.before, input.rows, plain_pass_, input.loss.weight(1, input.rows.targets)) {}
+        central_(net_, input.before, input.rows, plain_pass_, input.loss.weight(1, input.rows.targets), input.alive) {}
 
   Explanation explain() {
     Explanation e;
@@ -180,7 +180,10 @@ class Explainer {
       Stage& before = stages[index - 1];
       if (chosen && chosen->input &&
           std::ranges::find(before.shown_units, *chosen->input) == before.shown_units.end()) {
-        before.shown_units.back() = *chosen->input;
+        const std::vector<double>& sizes = before.dz.empty() ? before.a : before.dz;
+        const auto least =
+            std::ranges::min_element(before.shown_units, {}, [&](std::size_t unit) { return std::abs(sizes[unit]); });
+        *least = *chosen->input;
         std::ranges::sort(before.shown_units);
       }
       stage.shown_inputs = before.shown_units;
@@ -270,6 +273,7 @@ class Explainer {
   [[nodiscard]] ExplainedWeight with_difference(const Stage& stage, const WeightPlace& place) {
     ExplainedWeight weight = weight_of(stage, place);
     if (stage.is_trained) weight.central = central_.at(place);
+    if (input_.alive) input_.alive();
     return weight;
   }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -110,6 +111,7 @@ struct ExplainInput {
   SampleRows rows;                         ///< one sample
   Pass pass;                               ///< that of the step
   std::optional<WeightPlace> weight = {};  ///< to be followed
+  std::function<void()> alive = {};        ///< called from time to time
 };
 
 /// Errors: config (the sample's class has weight 0; the weight is frozen).

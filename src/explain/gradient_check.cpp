@@ -12,7 +12,8 @@
 namespace lockstep {
 
 GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, const Loss& loss,
-                             std::span<const float> weights, const SampleRows& rows, const Pass& pass)
+                             std::span<const float> weights, const SampleRows& rows, const Pass& pass,
+                             const std::function<void()>& alive)
     : net_(config, model), gradient_(model.parameters().arena_size()) {
   const PlainPass plain_pass{pass.seed, pass.step, 0, 0};
   const std::size_t inputs = model.inputs();
@@ -35,7 +36,7 @@ GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, cons
   (void)model.forward(all, weights, rows.size(), workspace,
                       [&](std::size_t layer, std::span<const float> outputs) { add_sides(layer + 1, outputs); });
   {  // holds a copy of all weights
-    const CentralDifferences of_all(net_, weights, rows, plain_pass, 1);
+    const CentralDifferences of_all(net_, weights, rows, plain_pass, 1, alive);
     for (std::size_t row = 0; row < rows.size(); ++row) {
       if (sides[row] == of_all.sides(row)) keep(rows, inputs, row);
     }
@@ -60,7 +61,7 @@ GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, cons
   }
   model.backward(of_kept, weights, kept.size(), workspace, gradient_.view(), {});
   for (float& value : gradient_.view()) value = static_cast<float>(value / weight);
-  central_.emplace(net_, weights, kept, plain_pass, weight);
+  central_.emplace(net_, weights, kept, plain_pass, weight, alive);
 }
 
 void GradientCheck::keep(const SampleRows& rows, std::size_t inputs, std::size_t row) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -19,10 +20,13 @@ namespace lockstep {
 class GradientCheck {
  public:
   /// One pass of training over `rows`, each a row of its own kind of place: samples for which training, in float, and
-  /// the plain net, in double, lie on two sides of a kink are left out. `weights` [arena].
-  /// Errors: config (no sample is left, or only such whose class has weight 0).
+  /// the plain net, in double, lie on two sides of a kink are left out. `weights` [arena]. `alive` is called now and
+  /// then. Errors: config (no sample is left, or only such whose class has weight 0).
   GradientCheck(const ModelConfig& config, const Model& model, const Loss& loss, std::span<const float> weights,
-                const SampleRows& rows, const Pass& pass);
+                const SampleRows& rows, const Pass& pass, const std::function<void()>& alive = {});
+
+  GradientCheck(const GradientCheck&) = delete;  // it holds views of itself
+  GradientCheck& operator=(const GradientCheck&) = delete;
 
   [[nodiscard]] std::size_t samples() const noexcept { return samples_.size(); }
   [[nodiscard]] std::size_t left_out() const noexcept { return left_out_; }

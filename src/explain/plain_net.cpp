@@ -38,7 +38,7 @@ PlainTarget PlainNet::target(const SampleRows& rows, std::size_t row) const {
 }
 
 CentralDifferences::CentralDifferences(const PlainNet& net, std::span<const float> weights, const SampleRows& rows,
-                                       const PlainPass& pass, double weight)
+                                       const PlainPass& pass, double weight, const std::function<void()>& alive)
     : net_(net), rows_(rows), pass_(pass), weight_(weight), weights_(weights.begin(), weights.end()) {
   for (const auto& node : net_.layers_) {
     auto& tensors = layer_tensors_.emplace_back();
@@ -46,6 +46,7 @@ CentralDifferences::CentralDifferences(const PlainNet& net, std::span<const floa
   }
   const std::size_t inputs = net_.layers_.front().inputs;
   for (std::size_t row = 0; row < rows_.size(); ++row) {
+    if (alive) alive();
     Values& values = values_.emplace_back();
     const auto x = rows_.x.subspan(row * inputs, inputs);
     values.emplace_back(x.begin(), x.end());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -66,9 +67,12 @@ struct CentralDifference {
 class CentralDifferences {
  public:
   /// `pass` gives seed and step of what is random. The loss is the sum over the samples / `weight`. What is given must
-  /// outlive it but for `weights` [arena].
+  /// outlive it but for `weights` [arena]. `alive` is called now and then while it is made.
   CentralDifferences(const PlainNet& net, std::span<const float> weights, const SampleRows& rows, const PlainPass& pass,
-                     double weight);
+                     double weight, const std::function<void()>& alive = {});
+
+  CentralDifferences(const CentralDifferences&) = delete;  // it holds views of itself
+  CentralDifferences& operator=(const CentralDifferences&) = delete;
 
   /// The loss as it is.
   [[nodiscard]] double loss() const noexcept { return loss_; }

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "checkpoint/retention.hpp"
+#include "core/json_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -193,7 +194,7 @@ std::string format_summary(const FitSummary& summary) {
   json["checkpoint_seconds"] = summary.checkpoint_seconds;
   json["checkpoint_stall_seconds"] = summary.checkpoint_stall_seconds;
   // A folder's name may hold bytes that are not UTF-8, which JSON refuses.
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace lockstep

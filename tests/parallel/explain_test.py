@@ -59,6 +59,23 @@ class Explain(unittest.TestCase):
                                    "optimizer.type=sgd").stdout)["update"]
         self.assertAlmostEqual(found["clip"], 0.01 / (found["gradient_norm"] + 1e-6), 9)
 
+    def test_the_rule_of_the_step(self):
+        for settings, rule in ((("optimizer.type=sgd", "optimizer.lr=0.5"), "w - 0.5 * dC/dw"),
+                               (("optimizer.type=sgd", "optimizer.lr=0.5", "optimizer.weight_decay=0.1"), "w - 0.5 * (dC/dw + 0.1 * w)"),
+                               (("optimizer.type=sgd", "optimizer.lr=0.5", "optimizer.momentum=0.9"), "by sgd, which goes by more"),
+                               ((), "by adam, which goes by more")):
+            words = [word for setting in settings for word in ("--set", setting)]
+            found = json.loads(explain(RUNS / "three-layer.toml", "--sample", 1, "--json", *words).stdout)
+            self.assertIn(rule, found["update"]["rule"])
+            if not rule.startswith("w"):
+                continue
+            for w in (w for stage in found["stages"] for w in stage["weights"]):
+                after = eval(rule.replace("dC/dw", "g"), {"w": w["w"], "g": w["dC_dw"]})
+                self.assertAlmostEqual(w["after"], after, 6)
+        ended = explain(self.folder / "digits", "--set",
+                        "optimizer.schedule={type=\"polynomial\", total_iters=10}").stdout
+        self.assertIn("w after: the learning rate of this step is 0, so nothing moves", ended)
+
     def test_the_check_passes_and_is_the_same_on_any_number_of_ranks(self):
         one = json.loads(explain(self.folder / "digits", "--check", "--json", "--most", 50).stdout)
         self.assertTrue(one["passes"])
