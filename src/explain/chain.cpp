@@ -18,7 +18,7 @@ class PathFinder {
   // Paths whose products add up to dC/dA of a unit.
   std::vector<ChainPath> to_unit(std::size_t stage, std::size_t unit) {
     if (stage + 1 == stages_.size()) {
-      return {ChainPath{{{"dC/da", name_of(stage, unit), stages_[stage].da[unit]}}}};
+      return {ChainPath{{{"dC/da", name_of(stage, unit), stages_[stage].da[unit], stage, unit}}}};
     }
     std::vector<ChainPath> paths;
     for (std::size_t next = 0; next < stages_[stage + 1].a.size(); ++next) {
@@ -36,7 +36,8 @@ class PathFinder {
     std::vector<ChainPath> paths;
     const Stage& behind = stages_[stage + 1];
     for (std::size_t next = 0; next < behind.dz.size(); ++next) {
-      ChainPath path{{{"dC/dz", fmt::format("{}[{}]", behind.layers.front().name, next), behind.dz[next]}}};
+      ChainPath path{
+          {{"dC/dz", fmt::format("{}[{}]", behind.layers.front().name, next), behind.dz[next], stage + 1, next}}};
       add_product(path, stage, unit, next);
       paths.push_back(std::move(path));
     }
@@ -45,7 +46,7 @@ class PathFinder {
 
   void add_activation(ChainPath& path, std::size_t stage, std::size_t unit) const {
     if (stages_[stage].layers.size() < 2) return;
-    path.factors.push_back({"da/dz", name_of(stage, unit), stages_[stage].slopes[unit]});
+    path.factors.push_back({"da/dz", name_of(stage, unit), stages_[stage].slopes[unit], stage, unit});
   }
 
  private:
@@ -56,7 +57,7 @@ class PathFinder {
 
   void add_product(ChainPath& path, std::size_t stage, std::size_t unit, std::size_t next) const {
     path.factors.push_back({"dz/da", fmt::format("{}[{},{}]", stages_[stage + 1].layers.front().name, next, unit),
-                            slope_(stage + 1, next, unit)});
+                            slope_(stage + 1, next, unit), stage + 1, next, unit});
   }
 
   std::span<const Stage> stages_;
@@ -82,7 +83,7 @@ Chain make_chain(std::span<const Stage> stages, std::size_t stage, const Explain
     const std::string of =
         weight.input ? fmt::format("{}[{}]", stage == 0 ? "x" : stages[stage - 1].layers.back().name, *weight.input)
                      : "1, of a bias";
-    path.factors.push_back({"dz/dw", of, weight.of_weight});
+    path.factors.push_back({"dz/dw", of, weight.of_weight, stage, weight.unit, weight.input});
   }
   if (few) return chain;
   chain.num_paths = static_cast<double>(chain.paths.size());

@@ -61,9 +61,11 @@ struct Stage {
 
 /// One way from the cost to a weight: the factors whose product it adds to the gradient.
 struct ChainFactor {
-  std::string what;   ///< "dC/da", "da/dz", "dz/da", "dz/dw"
+  std::string what;   ///< "dC/da", "dC/dz", "da/dz", "dz/da", "dz/dw"
   std::string where;  ///< "sigmoid2[0]", "dense2[0,3]"
   double value = 0;
+  std::size_t stage = 0, unit = 0;        ///< whose it is
+  std::optional<std::size_t> input = {};  ///< of the unit: of dz/da, and of dz/dw but for a bias
 };
 struct ChainPath {
   std::vector<ChainFactor> factors;

@@ -66,7 +66,10 @@ Json json_of(const Chain& chain) {
   for (const ChainPath& path : chain.paths) {
     Json factors = Json::array();
     for (const ChainFactor& factor : path.factors) {
-      factors.push_back({{"what", factor.what}, {"where", factor.where}, {"value", factor.value}});
+      Json of_path{{"what", factor.what},   {"where", factor.where}, {"value", factor.value},
+                   {"stage", factor.stage}, {"unit", factor.unit},   {"input", nullptr}};
+      if (factor.input) of_path["input"] = *factor.input;
+      factors.push_back(std::move(of_path));
     }
     paths.push_back({{"factors", std::move(factors)}, {"product", path.product()}});
   }

@@ -20,7 +20,7 @@ const productOf = (factors) => factors.reduce((product, factor) => product * fac
 /** Ways from the cost to the output of a unit, each with the factors of its part; null where an edge is not known. */
 function pathsToUnit(numbers, s, unit) {
   const { stages } = numbers;
-  if (s + 1 === stages.length) return [[{ what: "dC/da", where: `${lastOfStage(stages[s])}[${unit}]`, value: stages[s].dC_da[unit] }]];
+  if (s + 1 === stages.length) return [[errorOf(stages, s, unit)]];
   const paths = [];
   for (let next = 0; next < stages[s + 1].units; ++next) {
     const edge = stages[s + 1].edges.find((weight) => weight.unit === next && weight.input === unit);
@@ -36,13 +36,18 @@ function pathsFromNext(numbers, s, unit) {
   const { stages } = numbers;
   const behind = stages[s + 1];
   return (behind?.edges ?? []).filter((weight) => weight.input === unit).map((edge) => [
-    { what: "dC/dz", where: `${behind.layers[0].name}[${edge.unit}]`, value: behind.dC_dz[edge.unit] }, edgeFactor(stages, s + 1, edge)]);
+    { what: "dC/dz", where: `${behind.layers[0].name}[${edge.unit}]`, value: behind.dC_dz[edge.unit], stage: s + 1, unit: edge.unit },
+    edgeFactor(stages, s + 1, edge)]);
 }
 
-const edgeFactor = (stages, s, edge) => ({ what: "dz/da", where: `${stages[s].layers[0].name}[${edge.unit},${edge.input}]`, value: edge.w });
+const errorOf = (stages, s, unit) => ({ what: "dC/da", where: `${lastOfStage(stages[s])}[${unit}]`, value: stages[s].dC_da[unit], stage: s, unit });
+
+const edgeFactor = (stages, s, edge) => ({
+  what: "dz/da", where: `${stages[s].layers[0].name}[${edge.unit},${edge.input}]`, value: edge.w, stage: s, unit: edge.unit, input: edge.input,
+});
 
 function slopeOf(stages, s, unit) {
-  return stages[s].layers.length < 2 ? [] : [{ what: "da/dz", where: `${lastOfStage(stages[s])}[${unit}]`, value: stages[s].da_dz[unit] }];
+  return stages[s].layers.length < 2 ? [] : [{ what: "da/dz", where: `${lastOfStage(stages[s])}[${unit}]`, value: stages[s].da_dz[unit], stage: s, unit }];
 }
 
 /** As "chain" of the numbers, which is taken where it is of this weight. */
@@ -54,7 +59,7 @@ function chainOf(numbers, weight) {
   let ways = many <= 8 ? pathsToUnit(numbers, s, unit) : pathsFromNext(numbers, s, unit);
   let count = many <= 8 ? many : stages[s + 1].units;
   if (!ways || ways.length === 0) {  // the edges behind are not known: from the unit alone
-    ways = [[{ what: "dC/da", where: `${lastOfStage(stages[s])}[${unit}]`, value: stages[s].dC_da[unit] }]];
+    ways = [[errorOf(stages, s, unit)]];
     count = 1;
   }
   const from = input === null ? "1, of a bias" : `${s === 0 ? "x" : lastOfStage(stages[s - 1])}[${input}]`;
@@ -75,22 +80,20 @@ function marksOf(numbers, chain) {
   if (!chain) return marks;
   const { unit, input } = chain.weight;
   for (const { factors } of chain.paths) {
-    let at = chain.stage + factors.filter(({ what }) => what === "dz/da").length;
-    const fromCost = factors[0].what === "dC/da" && at === numbers.stages.length - 1;
+    const fromCost = factors[0].what === "dC/da" && factors[0].stage === numbers.stages.length - 1;
     if (fromCost) marks.units.add("cost");
-    for (const { what, where } of factors) {
-      if (what === "dz/dw") continue;
-      const [first, second] = where.slice(where.lastIndexOf("[") + 1, -1).split(",");
-      if (what === "dz/da") {
-        marks.edges.add(`${at}:${first},${second}`);
-        at -= 1;
-        marks.units.add(`${at}:${second}`);
+    for (const factor of factors) {
+      if (factor.what === "dz/dw") continue;
+      const key = `${factor.stage}:${factor.unit}`;
+      if (factor.what === "dz/da") {
+        marks.edges.add(`${key},${factor.input}`);
+        marks.units.add(`${factor.stage - 1}:${factor.input}`);
         continue;
       }
-      marks.units.add(`${at}:${first}`);
-      if (what === "dC/da" && fromCost) marks.edges.add(`cost:${first}`);
-      if (what === "dC/dz") marks.errors.add(`${at}:${first}`);
-      if (what === "da/dz") marks.slopes.add(`${at}:${first}`);
+      marks.units.add(key);
+      if (factor.what === "dC/da" && fromCost) marks.edges.add(`cost:${factor.unit}`);
+      if (factor.what === "dC/dz") marks.errors.add(key);
+      if (factor.what === "da/dz") marks.slopes.add(key);
     }
   }
   marks.picked = `${chain.stage}:${unit}${input === null ? "" : `,${input}`}`;

@@ -65,11 +65,11 @@ Explanation make_explanation(const std::vector<std::size_t>& widths, std::size_t
 // The chain of dense1[1,0] of a net 2-2-1.
 Chain make_chain_of(const Explanation& e) {
   Chain chain{0, e.stages[0].edges[3], 1, {}, 0};
-  chain.paths.push_back({{{"dC/da", "tanh2[0]", 2},
-                          {"da/dz", "tanh2[0]", 3},
-                          {"dz/da", "dense2[0,1]", 4},
-                          {"da/dz", "tanh1[1]", 5},
-                          {"dz/dw", "x[0]", 0.5}}});
+  chain.paths.push_back({{{"dC/da", "tanh2[0]", 2, 1, 0},
+                          {"da/dz", "tanh2[0]", 3, 1, 0},
+                          {"dz/da", "dense2[0,1]", 4, 1, 0, 1},
+                          {"da/dz", "tanh1[1]", 5, 0, 1},
+                          {"dz/dw", "x[0]", 0.5, 0, 1, 0}}});
   return chain;
 }
 
