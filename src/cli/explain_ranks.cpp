@@ -13,6 +13,7 @@
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "core/weight_name.hpp"
+#include "explain/explanation.hpp"
 #include "train/epoch_batch.hpp"
 #include "train/step_record.hpp"
 
@@ -70,7 +71,7 @@ void check(const Told& told) {
   }
 }
 
-// The weight to be followed. Errors: usage.
+// The weight to be followed. Errors: usage, config.
 WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
   const ParameterTable& table = model.parameters();
   if (table.entries().empty()) {
@@ -85,13 +86,8 @@ WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
     }
     return {chosen, table.entries()[chosen].range.begin};
   }
-  const std::string name = input.options["weight"].as<std::string>();
-  const WeightPlace place = find_weight(table, name, "--weight");
-  if (!model.trained()[place.parameter]) {
-    throw Error(ErrorKind::usage, fmt::format("--weight: {} is frozen, and no step looks at its gradient; choose a "
-                                              "weight of a layer that is not in model.freeze",
-                                              name));
-  }
+  const WeightPlace place = find_weight(table, input.options["weight"].as<std::string>(), "--weight");
+  check_trained(model, place);
   return place;
 }
 

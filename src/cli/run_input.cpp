@@ -11,6 +11,11 @@
 
 namespace lockstep::cli {
 
+std::vector<std::string> overrides_of(const CommandInput& input) {
+  if (input.options.count("set") == 0) return {};
+  return input.options["set"].as<std::vector<std::string>>();
+}
+
 RunConfig read_run(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   std::string text;
@@ -20,10 +25,8 @@ RunConfig read_run(const CommandInput& input) {
     text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   });
   text = comm.broadcast_text(text);
-  std::vector<std::string> overrides;
-  if (input.options.count("set") != 0) overrides = input.options["set"].as<std::vector<std::string>>();
   RunConfig run;
-  comm.together([&] { run = parse_run(text, input.arguments[0], overrides); });
+  comm.together([&] { run = parse_run(text, input.arguments[0], overrides_of(input)); });
   return run;
 }
 

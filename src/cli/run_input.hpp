@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/command.hpp"
 #include "lockstep/run_config.hpp"
@@ -11,6 +12,9 @@ namespace lockstep::cli {
 /// The run of the command's run file, with its --set. Rank 0 reads the file, so that every rank has the same.
 /// Collective. Errors, agreed: usage, config, data.
 [[nodiscard]] RunConfig read_run(const CommandInput& input);
+
+/// What --set says, KEY=VALUE each.
+[[nodiscard]] std::vector<std::string> overrides_of(const CommandInput& input);
 
 /// Makes the run's data paths absolute: beside the run file, or in the working directory.
 /// Local. Errors: data, naming all places looked at.

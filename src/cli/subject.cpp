@@ -54,9 +54,7 @@ Subject open_subject(const CommandInput& input, bool more_shards) {
   RunConfig run;
   if (kept) {
     comm.together([&] {
-      std::vector<std::string> overrides;
-      if (input.options.count("set") != 0) overrides = input.options["set"].as<std::vector<std::string>>();
-      run = parse_run(kept->run, subject.name + ":/run", overrides);
+      run = parse_run(kept->run, subject.name + ":/run", overrides_of(input));
       run.model.initial.reset();  // the checkpoint has the weights
       resolve_paths(run, std::array<std::string, 1>{"."});
     });

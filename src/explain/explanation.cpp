@@ -304,6 +304,14 @@ std::string Stage::name() const {
   return text;
 }
 
+void check_trained(const Model& model, const WeightPlace& weight) {
+  if (model.trained()[weight.parameter]) return;
+  throw Error(ErrorKind::config,
+              fmt::format("--weight: {} is frozen, and no step looks at its gradient; choose a weight "
+                          "of a layer that is not in model.freeze",
+                          weight_name(model.parameters(), weight)));
+}
+
 void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
                        const std::optional<WeightPlace>& weight) {
   if (!(loss.weight(1, rows.targets) > 0)) {
@@ -311,11 +319,7 @@ void check_explainable(const Model& model, const Loss& loss, const SampleRows& r
                                                "take another one with --sample",
                                                rows.samples[0]));
   }
-  if (weight && !model.trained()[weight->parameter]) {
-    throw Error(ErrorKind::config, fmt::format("--weight {}: layer {} is frozen, so it has no gradient",
-                                               weight_name(model.parameters(), *weight),
-                                               model.parameters().entries()[weight->parameter].layer));
-  }
+  if (weight) check_trained(model, *weight);
 }
 
 Explanation explain_sample(const ExplainInput& input) {

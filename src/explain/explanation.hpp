@@ -116,6 +116,9 @@ struct ExplainInput {
   std::function<void()> alive = {};        ///< called from time to time
 };
 
+/// Errors: config (the weight is frozen), naming it.
+void check_trained(const Model& model, const WeightPlace& weight);
+
 /// Errors: config (the sample's class has weight 0; the weight is frozen).
 void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
                        const std::optional<WeightPlace>& weight);

@@ -94,7 +94,7 @@ class Model {
   /// After forward over the same rows: sets `gradient` [arena] to the sum over the rows from workspace.doutputs().
   /// rows == 0 gives zeros. Padding and what belongs to frozen layers are left as they are.
   /// `before` is called with a layer's index and dL/d(its outputs) [rows, width], before the layer passes it on; not
-  /// for layers that no layer to be trained stands before.
+  /// for layers in front of the first that is trained.
   void backward(const Pass& pass, std::span<const float> weights, std::size_t rows, Workspace& workspace,
                 std::span<float> gradient, const GradientReady& ready, const LayerDone& before = {}) const;
 
