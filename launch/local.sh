@@ -9,7 +9,8 @@
 # With --restarts, train --overwrite needs --output too.
 # Ctrl-C, TERM, HUP and USR1 make a training save and stop, which is exit code 75; a second Ctrl-C or TERM ends it at
 # once (130, 143). Other commands end at the first. Else the exit code is the program's: 128 and the signal for a killed
-# rank, 4 for a stalled one. The program is build/bin/lockstep, built when missing, or the one that LOCKSTEP names.
+# rank, 4 for a stalled one; what mpirun adds to that in lines of dashes is left out where it tells no more. The program
+# is build/bin/lockstep, built when missing, or the one that LOCKSTEP names.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/launch/packages.sh"
@@ -75,9 +76,32 @@ run_job() {
   # but 0, whether or not a rank is left. So it cannot be told to wait for the slow without making every restart and every
   # stop with a checkpoint wait, and ranks that save on USR1 are not under it: it starts when the first of them has ended.
   # Of a script killed by KILL, mpirun gets the death signal.
-  setsid setpriv --pdeathsig "$death_signal" mpirun -n "$ranks" "$program" "$@" </dev/null &
+  open_messages
+  setsid setpriv --pdeathsig "$death_signal" mpirun -n "$ranks" "$program" "$@" </dev/null >&"$output" 2>&"$messages" &
   job=$!
+  close_messages
   stay_with_job
+  await_messages
+}
+
+# open_messages: sets `messages`, where mpirun's stderr goes through a filter, and `output` for its stdout. Where both
+# end at one place, a terminal say, both go through the filter, so that they stay in their order.
+open_messages() {
+  output=1 messages=2 filter=
+  if ! command -v perl >/dev/null; then return 0; fi
+  # A signal of the terminal is for the job, whose last words still have to come through.
+  exec {messages}> >(trap '' INT TERM HUP USR1 && exec "$root/launch/mpirun_messages.pl" >&2)
+  filter=$!
+  if [[ /dev/fd/1 -ef /dev/fd/2 ]]; then output=$messages; fi
+}
+close_messages() { if ((messages != 2)); then exec {messages}>&-; fi; }
+# await_messages: the filter ends with the last process that writes to it. Were one left, it is not waited for.
+await_messages() {
+  local tries
+  for ((tries = 0; tries < 200; tries++)); do
+    if [[ -z $filter ]] || ! kill -0 "$filter" 2>/dev/null; then break; fi
+    sleep 0.01 || true
+  done
 }
 
 # run_folder ARGUMENT...: the folder that --output names; nothing without it.
