@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/column_names.hpp"
 #include "core/parameters.hpp"
 #include "io/hdf5.hpp"
 
@@ -75,6 +76,7 @@ struct CheckpointInfo {
   std::int64_t blas_threads = 1;
   std::string simd_target;
   std::vector<std::string> class_names;
+  ColumnNames columns;  ///< of the training data
   // For information only.
   std::int64_t ranks = 0;
   std::string hosts;

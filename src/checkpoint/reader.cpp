@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/column_names.hpp"
 #include "checkpoint/trailer.hpp"
 #include "io/files.hpp"
 #include "io/hdf5.hpp"
@@ -121,6 +122,9 @@ CheckpointInfo read_info(const h5::File& file) {
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::data, fmt::format("{}: /classes is no list of texts: {}", file.name(), error.what()));
   }
+  info.columns = read_column_names(file.name(), info.inputs, info.outputs, [&](const std::string& path) {
+    return file.exists(path) ? std::optional(file.read_text(path)) : std::nullopt;
+  });
   read_history(file, info);
   for (const std::string& name : file.children("/normalization")) {
     info.normalization[name] = read_column(file, "/normalization/" + name);

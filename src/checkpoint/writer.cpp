@@ -4,6 +4,7 @@
 #include <array>
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/column_names.hpp"
 #include "checkpoint/trailer.hpp"
 #include "io/files.hpp"
 #include "io/hdf5.hpp"
@@ -94,6 +95,7 @@ void write_history(h5::File& file, const CheckpointInfo& info) {
 
 void write_info(h5::File& file, const CheckpointInfo& info) {
   write_root(file, info);
+  write_column_names(file, info.columns);
   write_normalization(file, info);
   write_history(file, info);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "checkpoint/column_names.hpp"
 #include "io/files.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
 #include "support/expect_error.hpp"
@@ -31,6 +32,7 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
   EXPECT_EQ(a.blas_threads, b.blas_threads);
   EXPECT_EQ(a.simd_target, b.simd_target);
   EXPECT_EQ(a.class_names, b.class_names);
+  EXPECT_EQ(a.columns, b.columns);
   EXPECT_EQ(a.ranks, b.ranks);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.time, b.time);
@@ -102,6 +104,7 @@ TEST_F(CheckpointFile, MayHaveNoSlotsAverageHistoryBestOrNormalization) {
   info.best.reset();
   info.normalization.clear();
   info.class_names.clear();
+  info.columns = {};
   info.hosts.clear();
   const Checkpoint read = written_and_read(info);
   expect_same_info(read.info, info);
@@ -127,6 +130,23 @@ TEST_F(CheckpointFile, TakesClassNamesThatAreNotUtf8) {
   CheckpointInfo info = sample_info();
   info.class_names = {"good", "b\xE9te"};
   EXPECT_EQ(written_and_read(info).info.class_names.at(1), "b\uFFFDte");
+}
+
+TEST_F(CheckpointFile, ColumnNamesThatDoNotGoTogetherAreRefused) {
+  const auto refuse = [&](const ColumnNames& columns, std::initializer_list<const char*> says) {
+    CheckpointInfo info = sample_info();
+    info.columns = columns;
+    expect_error(ErrorKind::data, says, [&] { (void)written_and_read(info); });
+  };
+  refuse({.features = {"a", "b"}}, {"/names/features has 2 names, for 5 columns"});
+  refuse({.targets = {"a", "b", "c"}}, {"/names/targets has 3 names, for 2 columns"});
+  refuse({.features = {"a", "b", "c", "d", "col=e"}, .categorical = {"co"}}, {"/names/categorical names 'co'"});
+  EXPECT_NO_THROW((void)read_column_names("f", 5, 2, [](const std::string&) { return std::nullopt; }));
+  for (const char* text : {"[]", "3", "[1]", "[[[[\"a\"]]]]", "{}", "[\"a\"", ""}) {
+    expect_error(ErrorKind::data, {"f: /names/features is no list of texts"}, [&] {
+      (void)read_column_names("f", 5, 2, [&](const std::string&) { return std::optional<std::string>(text); });
+    });
+  }
 }
 
 TEST_F(CheckpointFile, HasTheDigestOfItsArraysWhateverTheCallerSays) {

@@ -63,6 +63,9 @@ inline CheckpointInfo sample_info() {
   info.blas_threads = 3;
   info.simd_target = "AVX2";
   info.class_names = {"plain", "with, comma", "two\nlines", "", "Überschall", "漢", "q\"uote\\"};
+  info.columns = {.features = {"age", "c=r\"ed", "c=Überschall", "d", ""},
+                  .targets = {"price, net", "weight"},
+                  .categorical = {"c"}};
   info.ranks = 4;
   info.hosts = "a,b";
   info.time = "2020-02-02T02:02:02Z";

@@ -1,0 +1,71 @@
+#include "checkpoint/column_names.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr const char* kFeatures = "/names/features";
+constexpr const char* kTargets = "/names/targets";
+constexpr const char* kCategorical = "/names/categorical";
+
+// A list of texts and nothing else: what lies deeper is not even taken into memory.
+std::vector<std::string> texts_of(const std::string& text, const std::string& what) {
+  const auto fail = [&] { throw Error(ErrorKind::data, what + " is no list of texts"); };
+  const auto shallow = [&](int depth, nlohmann::json::parse_event_t /*event*/, nlohmann::json& /*value*/) {
+    if (depth > 1) fail();
+    return true;
+  };
+  const nlohmann::json list = nlohmann::json::parse(text, shallow, false);
+  if (!list.is_array() || list.empty()) fail();
+  std::vector<std::string> texts;
+  for (const auto& entry : list) {
+    if (!entry.is_string()) fail();
+    texts.push_back(entry.get<std::string>());
+  }
+  return texts;
+}
+
+void expect_count(const std::string& what, std::size_t found, std::int64_t wanted) {
+  if (found == static_cast<std::uint64_t>(wanted)) return;
+  throw Error(ErrorKind::data, fmt::format("{} has {} names, for {} columns", what, found, wanted));
+}
+
+}  // namespace
+
+void write_column_names(h5::File& file, const ColumnNames& names) {
+  if (names.empty()) return;
+  file.make_group("/names");
+  const auto write = [&](const char* path, const std::vector<std::string>& texts) {
+    constexpr auto replace = nlohmann::json::error_handler_t::replace;  // of what is no UTF-8, which JSON refuses
+    if (!texts.empty()) file.write_text(path, nlohmann::json(texts).dump(-1, ' ', false, replace));
+  };
+  write(kFeatures, names.features);
+  write(kTargets, names.targets);
+  write(kCategorical, names.categorical);
+}
+
+ColumnNames read_column_names(const std::string& file, std::int64_t inputs, std::int64_t outputs,
+                              FunctionRef<std::optional<std::string>(const std::string& path)> text_at) {
+  const auto read = [&](const char* path) {
+    const std::optional<std::string> text = text_at(path);
+    return text ? texts_of(*text, file + ": " + path) : std::vector<std::string>{};
+  };
+  ColumnNames names{.features = read(kFeatures), .targets = read(kTargets), .categorical = read(kCategorical)};
+  if (!names.features.empty()) expect_count(file + ": " + kFeatures, names.features.size(), inputs);
+  // Labels are one column, whatever the outputs.
+  if (names.targets.size() > 1) expect_count(file + ": " + kTargets, names.targets.size(), outputs);
+  for (std::size_t i = 0; i < names.categorical.size(); ++i) {
+    if (std::ranges::any_of(names.features, [&](const auto& feature) { return names.column_of(feature) == i; }))
+      continue;
+    throw Error(ErrorKind::data, fmt::format("{}: {} names '{}', of which {} has no category", file, kCategorical,
+                                             names.categorical[i], kFeatures));
+  }
+  return names;
+}
+
+}  // namespace lockstep
