@@ -11,4 +11,9 @@ namespace lockstep {
 /// fractions). Unset where `text` is no such amount, is 0, or does not fit 62 bits.
 [[nodiscard]] std::optional<std::size_t> parse_bytes(std::string_view text) noexcept;
 
+/// In MB, of 10^6 bytes.
+[[nodiscard]] constexpr double megabytes(std::size_t bytes) noexcept {
+  return static_cast<double>(bytes) / 1e6;
+}
+
 }  // namespace lockstep

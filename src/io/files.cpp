@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -110,6 +111,11 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   NewFile file(path, alive);
   for (const std::span<const std::byte> part : parts) file.append(part);
   file.commit();
+}
+
+void write_text_atomically(const std::filesystem::path& path, std::string_view text) {
+  const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
+  write_file_atomically(path, parts);
 }
 
 RowFile::RowFile(const std::filesystem::path& path)

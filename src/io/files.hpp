@@ -15,6 +15,8 @@ namespace lockstep {
 /// Errors: data (missing, not a regular file), io.
 [[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path,
                                                const std::function<void()>& alive = {});
+/// The same with a text.
+void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
 /// The last `count` bytes of a regular file, or all where it has fewer. Errors: data, io, as of read_file.
 [[nodiscard]] std::vector<std::byte> read_end(const std::filesystem::path& path, std::size_t count);
@@ -27,6 +29,8 @@ namespace lockstep {
 /// are on the disk. Errors: io, with the system's reason.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,
                            const std::function<void()>& alive = {});
+/// The same with a text.
+void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
 /// A text file to which rows are added. What cannot be written is kept and tried again with the next row, so that the
 /// file has no gaps and no torn rows once it can be written again.

@@ -8,6 +8,7 @@
 
 #include "comm/cores.hpp"
 #include "core/blas.hpp"
+#include "core/byte_size.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
 #include "data/open_dataset.hpp"
@@ -31,10 +32,6 @@ std::vector<std::string> describe_run(const Engine& engine, const RunData& data,
 }
 
 namespace {
-
-double megabytes(std::size_t bytes) {
-  return static_cast<double>(bytes) / 1e6;
-}
 
 // That a rank's windows take, on the rank with the most shards, and what HDF5 unpacks chunks to.
 std::size_t stream_bytes(const Engine& engine, const RunData& data) {

@@ -23,10 +23,6 @@ std::size_t bytes_from(const std::string& text, const char* key) {
               fmt::format("{}: expected an amount of memory, like \"512MiB\" or \"4GB\", found \"{}\"", key, text));
 }
 
-double megabytes(std::size_t bytes) {
-  return static_cast<double>(bytes) / 1e6;
-}
-
 std::size_t bytes_of(const OpenDataset& file) {
   return file.x->header().bytes() + file.y->header().bytes();
 }

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -29,11 +28,6 @@ std::string times_header() {
   std::string header = "step,steps";
   for (const std::string_view phase : kStepPhaseNames) header += fmt::format(",{0}_min,{0}_median,{0}_max", phase);
   return header + ",slowest_host,behind\n";
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
-  write_file_atomically(path, parts);
 }
 
 // The losses and scores of the last epoch. Of a name the set of samples comes first: "test/accuracy".
@@ -95,13 +89,13 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info, bo
   std::filesystem::create_directories(checkpoints(), error);
   if (error) throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", checkpoints(), error.message()));
   remove_unfinished_checkpoints(checkpoints());
-  write_text(folder_ + "/run.toml", run_toml);
+  write_text_atomically(folder_ + "/run.toml", run_toml);
   std::string metrics = fmt::format("{}\n", fmt::join(info.history.columns, ","));
   for (std::size_t row = 0; row < info.history.num_rows(); ++row) metrics += metrics_row(info.history, row);
-  write_text(folder_ + "/metrics.csv", metrics);
+  write_text_atomically(folder_ + "/metrics.csv", metrics);
   for (const auto& [name, header] :
        {std::pair{"/steps.csv", std::string(kStepsHeader)}, {"/times.csv", times_header()}})
-    write_text(folder_ + name, kept_rows(folder_ + name, header, info.position.step));
+    write_text_atomically(folder_ + name, kept_rows(folder_ + name, header, info.position.step));
   std::filesystem::remove(folder_ + "/summary.json", error);  // of an earlier start
   metrics_ = RowFile(folder_ + "/metrics.csv");
   steps_ = RowFile(folder_ + "/steps.csv");
@@ -161,7 +155,7 @@ std::vector<std::string> RunFolder::last_rows() {
 void RunFolder::write_summary(const FitSummary& summary) const {
   std::error_code ignored;  // the folder may be gone; if it cannot come back, the write says why
   std::filesystem::create_directories(folder_, ignored);
-  write_text(folder_ + "/summary.json", format_summary(summary));
+  write_text_atomically(folder_ + "/summary.json", format_summary(summary));
 }
 
 std::string format_summary(const FitSummary& summary) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -16,14 +15,9 @@
 namespace lockstep {
 namespace {
 
-void write_text(const std::string& path, const std::string& text) {
-  const std::array<std::span<const std::byte>, 1> parts{std::as_bytes(std::span(text))};
-  write_file_atomically(path, parts);
-}
-
 // Names of folders and classes may hold bytes that are not UTF-8, which JSON refuses.
 void write_json(const std::string& path, const nlohmann::ordered_json& json, int indent) {
-  write_text(path, json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_text_atomically(path, json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 // [bytes] of what a page is drawn from.
@@ -136,7 +130,7 @@ void RunReport::write_ranks() const {
     for (const double seconds : ranks[rank].seconds) text += fmt::format(",{:.6f}", seconds);
     text += '\n';
   }
-  write_text(place("ranks.csv"), text);
+  write_text_atomically(place("ranks.csv"), text);
 }
 
 std::optional<Asked> RunReport::asked() const {
