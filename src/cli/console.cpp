@@ -86,6 +86,12 @@ LogSink console_log(bool quiet, ConsoleProgress& progress) {
   };
 }
 
+void tell_notices(const Communicator& comm, const std::vector<std::string>& notices) {
+  if (!comm.is_root()) return;
+  const auto logger = make_logger();
+  for (const std::string& text : notices) logger->info("{}", text);
+}
+
 void print_to_stderr(const std::string& text) noexcept {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);

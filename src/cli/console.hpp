@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "lockstep/log.hpp"
 #include "train/fit.hpp"
@@ -39,6 +40,9 @@ class ConsoleProgress final : public FitObserver {
 
 /// Log lines on stderr, "lockstep: ..."; `quiet` holds back all but notices and warnings. `progress` must outlive it.
 [[nodiscard]] LogSink console_log(bool quiet, ConsoleProgress& progress);
+
+/// Notices of a command that has no log, on stderr of rank 0.
+void tell_notices(const Communicator& comm, const std::vector<std::string>& notices);
 
 /// The columns of the terminal behind stderr: as it says, else as the environment variable COLUMNS says, else 80.
 [[nodiscard]] std::size_t terminal_width();

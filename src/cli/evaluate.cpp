@@ -7,12 +7,14 @@
 
 #include "cli/class_report.hpp"
 #include "cli/command.hpp"
+#include "cli/console.hpp"
 #include "cli/data_option.hpp"
 #include "cli/stored_net.hpp"
 #include "comm/communicator.hpp"
 #include "core/json_text.hpp"
 #include "data/dataset.hpp"
 #include "train/evaluation.hpp"
+#include "train/matched_data.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep::cli {
@@ -45,6 +47,7 @@ struct Scored {
 
 // The data go at the end of this function, on all ranks at once.
 Scored score(const Communicator& comm, const StoredNet& stored, const CommandInput& input) {
+  std::vector<std::string> notices;
   DataSource source;
   comm.together([&] {
     source = chosen_data(input, "data", stored.run);
@@ -55,7 +58,9 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     }
     source.y = input.options["labels"].as<std::string>();
   });
-  const Dataset data = read_scored_data(comm, source, stored.run.data, *stored.loss, stored.model->outputs());
+  OpenDataset file = open_matched(comm, source, known_names(stored.info, *stored.loss, stored.path), notices);
+  tell_notices(comm, notices);
+  const Dataset data = read_scored_data(comm, std::move(file), stored.run.data, *stored.loss, stored.model->outputs());
   std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {

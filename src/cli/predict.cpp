@@ -15,6 +15,7 @@
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
 #include "train/load_dataset.hpp"
+#include "train/matched_data.hpp"
 #include "train/prediction.hpp"
 
 namespace lockstep::cli {
@@ -63,6 +64,7 @@ PredictionPlan plan_of(const StoredNet& stored, const OpenDataset& data) {
   plan.outputs = stored.model->outputs();
   plan.own_units = !stored.normalization.y.empty();
   plan.class_names = stored.info.class_names;
+  plan.target_names = stored.info.columns.targets;
   plan.step = static_cast<std::int64_t>(stored.info.position.step);
   plan.notes = {{"checkpoint", stored.path},
                 {"digest", stored.info.digest},
@@ -81,15 +83,22 @@ int run_predict(const CommandInput& input) {
   comm.together(
       [&] {
         data = open_samples(chosen_data(input, "input", stored.run).x);
+        if (comm.is_root()) check_place(input, output, data.source);
+      },
+      Blame::host);
+  std::vector<std::string> notices;
+  match_names(comm, data, known_names(stored.info, *stored.loss, stored.path), notices);
+  comm.together(
+      [&] {
         const TableHeader& x = data.x->header();
         if (x.columns != stored.model->inputs()) {
           throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", x.name, x.columns,
                                                    stored.model->inputs()));
         }
         file = make_prediction_file(output, plan_of(stored, data));
-        if (comm.is_root()) check_place(input, output, data.source);
       },
       Blame::host);
+  tell_notices(comm, notices);
   check_same_files(comm, data);
   check_same_shape(comm, data.x->header());
   const std::size_t rows = data.x->header().rows;

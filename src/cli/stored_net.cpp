@@ -10,6 +10,7 @@
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "train/resume.hpp"
+#include "train/run_data.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -23,12 +24,7 @@ void build_net(StoredNet& net) {
   net.run = parse_run(net.info.run, net.path + ":/run");
   net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs));
   net.loss = make_loss(net.run.model.loss);
-  const auto part = [&](const char* name) {
-    const auto found = net.info.normalization.find(name);
-    return found == net.info.normalization.end() ? std::vector<double>{} : found->second;
-  };
-  net.normalization.x = {part("x_shift"), part("x_scale")};
-  net.normalization.y = {part("y_shift"), part("y_scale")};
+  net.normalization = normalization_of(net.info);
 }
 
 }  // namespace

@@ -110,6 +110,7 @@ void check_finite(const Table& table, const std::string& name, Range rows, std::
 Dataset read_dataset(const DataSource& source, std::span<const std::string> folders) {
   OpenDataset opened = open_dataset(source, folders);
   Dataset data{opened.source, read_table(*opened.x), read_table(*opened.y), std::move(opened.class_names), {}};
+  data.columns = std::move(opened.columns);
   check_finite(data.x, opened.x->header().name, {0, data.x.rows});
   check_finite(data.y, opened.y->header().name, {0, data.y.rows});
   std::vector<HashBytes> hashes(fingerprint_blocks(data.x.bytes.size()) + fingerprint_blocks(data.y.bytes.size()));

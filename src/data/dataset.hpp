@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/column_names.hpp"
 #include "core/element_type.hpp"
 #include "core/range.hpp"
 #include "data/split.hpp"
@@ -62,6 +63,7 @@ struct Dataset {
   /// held. Shared by the copies of the data set.
   std::shared_ptr<OpenDataset> file = {};
   std::optional<LabelCounts> labels = {};  ///< of a streamed one whose y was checked for labels
+  ColumnNames columns = {};                ///< from the file, may be empty
 
   [[nodiscard]] std::size_t samples() const noexcept { return x.rows; }
   [[nodiscard]] std::size_t inputs() const noexcept { return x.columns; }

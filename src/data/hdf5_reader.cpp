@@ -1,4 +1,6 @@
 // Samples from HDF5: data sets x [n, ...] and y [n] or [n, k] in one group.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -61,10 +63,38 @@ std::vector<std::string> read_names(const h5::File& file, const std::string& gro
   return {};
 }
 
-std::unique_ptr<TableReader> open_hdf5_samples(const std::string& path, const std::string& group) {
+namespace {
+
+// Names of the columns of what was opened: what a net is to know them by must be a name for each.
+ColumnNames read_columns(const h5::File& file, const std::string& group, const OpenDataset& opened) {
+  const auto read = [&](const char* attribute, const TableReader* table) {
+    std::vector<std::string> names = read_names(file, group, attribute);
+    if (table == nullptr || names.empty() || names.size() == table->header().columns) return names;
+    throw Error(ErrorKind::data,
+                fmt::format("{} has {} columns, but attribute '{}' has {} names; expected one for each, or none",
+                            table->header().name, table->header().columns, attribute, names.size()));
+  };
+  ColumnNames columns{.features = read("features", opened.x.get()),
+                      .targets = opened.y ? read("targets", opened.y.get()) : std::vector<std::string>{},
+                      .categorical = read("categorical", nullptr)};
+  for (std::size_t i = 0; i < columns.categorical.size(); ++i) {
+    if (std::ranges::any_of(columns.features, [&](const auto& name) { return columns.column_of(name) == i; })) continue;
+    throw Error(ErrorKind::data,
+                fmt::format("{}: attribute 'categorical' names '{}', but no feature is '{}=...', a category of it",
+                            file.name(), columns.categorical[i], columns.categorical[i]));
+  }
+  return columns;
+}
+
+}  // namespace
+
+OpenDataset open_hdf5_samples(const std::string& path, const std::string& group) {
   const auto file = std::make_shared<const h5::File>(h5::File::open(path));
   expect_group(*file, group);
-  return std::make_unique<Hdf5Table>(file, inside(group, "x"));
+  OpenDataset opened;
+  opened.x = std::make_unique<Hdf5Table>(file, inside(group, "x"));
+  opened.columns = read_columns(*file, group, opened);
+  return opened;
 }
 
 OpenDataset open_hdf5(const std::string& path, const std::string& group) {
@@ -79,6 +109,7 @@ OpenDataset open_hdf5(const std::string& path, const std::string& group) {
                                      "; expected [n] labels or [n, k] targets");
   }
   opened.class_names = read_names(*file, group, "classes");
+  opened.columns = read_columns(*file, group, opened);
   return opened;
 }
 

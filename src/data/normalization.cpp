@@ -126,6 +126,22 @@ void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<con
   });
 }
 
+void normalize_rows(const ColumnScaling& scaling, std::span<float> values) {
+  if (scaling.empty()) return;
+  const std::size_t columns = scaling.shift.size();
+  if (values.size() % columns != 0) throw Error(ErrorKind::usage, "normalize_rows: values are not [rows, columns]");
+  std::array<double, kStripColumns> inverse;
+  for (std::size_t begin = 0; begin < columns; begin += kStripColumns) {
+    const std::size_t size = std::min(kStripColumns, columns - begin);
+    for (std::size_t c = 0; c < size; ++c) inverse[c] = 1.0 / scaling.scale[begin + c];
+    for (std::size_t at = begin; at < values.size(); at += columns) {
+      const std::span<float> strip = values.subspan(at, size);
+      scale_strip(std::span<const float>(strip), std::span(scaling.shift).subspan(begin, size),
+                  std::span<const double>(inverse).first(size), strip);
+    }
+  }
+}
+
 void gather_labels(const Table& table, std::span<const std::uint32_t> rows, std::span<std::int32_t> out) {
   if (out.size() != rows.size()) throw Error(ErrorKind::usage, "gather_labels: out is not [rows]");
   if (!table.is_integer()) throw Error(ErrorKind::usage, "gather_labels: the labels are not integers");

@@ -42,6 +42,9 @@ void fit_columns(NormalizeMethod method, const Table& table, Range columns, std:
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,
                  std::span<float> out);
 
+/// The same bits of rows that are floats already, in place: `values` [rows, columns].
+void normalize_rows(const ColumnScaling& scaling, std::span<float> values);
+
 /// Column 0 of rows `rows` as labels into `out` [rows.size()].
 void gather_labels(const Table& table, std::span<const std::uint32_t> rows, std::span<std::int32_t> out);
 

@@ -132,13 +132,13 @@ OpenDataset open_samples(const std::string& place) {
   const std::size_t colon = place.rfind(":/");
   const std::string file = place.substr(0, colon);
   OpenDataset opened;
-  opened.source = place;
   refuse_csv(file);
   if (is_one_of_a_pair(file)) {
     opened.x = open_table(place);
   } else {
-    opened.x = open_hdf5_samples(file, colon == std::string::npos ? "/" : place.substr(colon + 1));
+    opened = open_hdf5_samples(file, colon == std::string::npos ? "/" : place.substr(colon + 1));
   }
+  opened.source = place;
   Hash identity;
   identity.text(file_identity(file));
   opened.identity = identity.hex();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/column_names.hpp"
 #include "core/element_type.hpp"
 #include "core/range.hpp"
 #include "lockstep/run_config.hpp"
@@ -48,6 +49,7 @@ struct OpenDataset {
   std::unique_ptr<TableReader> x = {};
   std::unique_ptr<TableReader> y = {};
   std::vector<std::string> class_names = {};  ///< from the file, may be empty
+  ColumnNames columns = {};                   ///< likewise; as many as there are columns
   /// Of the files behind it: equal texts, of equal length, in processes of one host that have opened the same.
   std::string identity = {};
 };

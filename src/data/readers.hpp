@@ -20,7 +20,7 @@ namespace lockstep {
                                                   const std::string& attribute);
 
 /// Opens x of `group` in `file` alone. Errors: data, io.
-[[nodiscard]] std::unique_ptr<TableReader> open_hdf5_samples(const std::string& file, const std::string& group);
+[[nodiscard]] OpenDataset open_hdf5_samples(const std::string& file, const std::string& group);
 
 /// Opens an IDX file, plain or gzip, or a file of NumPy's format .npy. Errors: data, io.
 [[nodiscard]] std::unique_ptr<TableReader> open_idx(const std::string& file);

@@ -190,6 +190,7 @@ RowFormat CsvTable::format() const {
         format.features.push_back(column.name);
         break;
       case ColumnRole::category:
+        format.categorical.push_back(column.name);
         for (const std::string& text : column.categories->sorted()) format.features.push_back(column.name + "=" + text);
         break;
       case ColumnRole::value:

@@ -18,6 +18,7 @@ struct RowFormat {
   std::vector<std::size_t> y_shape = {};  ///< of one target or label; empty: a single number
   std::vector<std::string> features = {};
   std::vector<std::string> targets = {};
+  std::vector<std::string> categorical = {};  ///< columns whose texts became features, "NAME=TEXT"
   std::vector<std::string> classes = {};
 
   [[nodiscard]] static std::size_t bytes(ElementType type, const std::vector<std::size_t>& shape) noexcept {

@@ -28,6 +28,7 @@ h5::Layout plan(const std::string& path, const RowFormat& format, std::size_t tr
   list("classes", format.classes);
   list("features", format.features);
   list("targets", format.targets);
+  list("categorical", format.categorical);
   return h5::plan_file(path, tables, texts);
 }
 

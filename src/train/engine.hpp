@@ -84,6 +84,9 @@ class Engine {
   /// before anything but train_step() reads them. Collective.
   void settle() { exchange_->await_weights(all_elements()); }
 
+  /// Whose data the state is of, for the run that checkpoints keep.
+  void set_data(const DataConfig& data) { run_.data = data; }
+
   /// Whether a moving average of the weights is kept (train.ema).
   [[nodiscard]] bool has_ema() const noexcept { return run_.train.ema > 0; }
   /// Settles, and lets weights and average change places, so that weights() are the average; again: back, to the bit.

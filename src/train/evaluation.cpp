@@ -81,7 +81,7 @@ Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samp
       [&](std::size_t block, const BatchRows& rows) { gather(first_of(block), rows); });
 }
 
-void predict(const Net& net, std::span<const float> x, std::span<float> outputs) {
+void predict(const Net& net, const Normalization& normalization, std::span<const float> x, std::span<float> outputs) {
   const std::size_t in = net.model.inputs();
   const std::size_t out = net.model.outputs();
   const std::size_t total = x.size() / in;
@@ -91,9 +91,17 @@ void predict(const Net& net, std::span<const float> x, std::span<float> outputs)
   Workspace workspace = net.model.make_workspace(std::min(total, kEvaluationBlock), false);
   for (std::size_t first = 0; first < total; first += kEvaluationBlock) {
     const std::size_t rows = std::min(kEvaluationBlock, total - first);
-    std::ranges::copy(x.subspan(first * in, rows * in), workspace.input(rows).begin());
+    const std::span<float> input = workspace.input(rows);
+    std::ranges::copy(x.subspan(first * in, rows * in), input.begin());
+    normalize_rows(normalization.x, input);
     const auto answers = net.model.forward(Pass{}, net.weights, rows, workspace);
-    std::ranges::copy(answers, outputs.subspan(first * out).begin());
+    const std::span<float> to = outputs.subspan(first * out, rows * out);
+    std::ranges::copy(answers, to.begin());
+    if (normalization.y.empty()) continue;
+    for (std::size_t i = 0; i < to.size(); ++i) {  // as in add_predictions
+      const double value = to[i];
+      to[i] = static_cast<float>(value * normalization.y.scale[i % out] + normalization.y.shift[i % out]);
+    }
   }
 }
 

@@ -35,7 +35,8 @@ struct Net {
                                     const TargetUnits& units,
                                     FunctionRef<void(std::size_t first, const BatchRows& rows)> gather);
 
-/// Outputs of the net for `rows` rows, in blocks. Shapes: x [rows, inputs], outputs [rows, outputs]. Local.
-void predict(const Net& net, std::span<const float> x, std::span<float> outputs);
+/// Outputs of the net for `rows` rows, in blocks: x in the units of its data, values in those of its targets.
+/// Shapes: x [rows, inputs], outputs [rows, outputs]. Local.
+void predict(const Net& net, const Normalization& normalization, std::span<const float> x, std::span<float> outputs);
 
 }  // namespace lockstep

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "comm/node_window.hpp"
 #include "data/fingerprint.hpp"
@@ -48,6 +47,7 @@ class Loader {
 
   Dataset load() {
     Dataset data{opened_.source, table(*opened_.x, plan_.x), table(*opened_.y, plan_.y), opened_.class_names, {}};
+    data.columns = opened_.columns;
     // One after the other, so that the error of the lowest rank is the one that a single rank meets first.
     in_parts([&] { read(*opened_.x, plan_.x); });
     in_parts([&] { read(*opened_.y, plan_.y); });
@@ -121,10 +121,14 @@ void check_same_files(const Communicator& comm, const OpenDataset& opened) {
 }
 
 Dataset load_dataset(const Communicator& comm, const DataSource& source, std::span<const std::string> folders) {
-  std::optional<OpenDataset> opened;
+  OpenDataset opened;
   comm.together([&] { opened = open_dataset(source, folders); });
-  check_same_files(comm, *opened);
-  return Loader(comm, std::move(*opened)).load();
+  return load_dataset(comm, std::move(opened));
+}
+
+Dataset load_dataset(const Communicator& comm, OpenDataset opened) {
+  check_same_files(comm, opened);
+  return Loader(comm, std::move(opened)).load();
 }
 
 void check_same_data(const Communicator& comm, const Dataset& data) {

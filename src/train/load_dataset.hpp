@@ -21,6 +21,9 @@ namespace lockstep {
 [[nodiscard]] Dataset load_dataset(const Communicator& comm, const DataSource& source,
                                    std::span<const std::string> folders);
 
+/// The same of what every rank has opened.
+[[nodiscard]] Dataset load_dataset(const Communicator& comm, OpenDataset opened);
+
 /// Checks that the ranks of a host have opened one file: they read it together, and were it not the same, a part of
 /// each would be taken. Collective. Errors: data, agreed.
 void check_same_files(const Communicator& comm, const OpenDataset& opened);

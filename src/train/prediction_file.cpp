@@ -64,7 +64,11 @@ class Hdf5Predictions final : public PredictionFile {
     std::vector<h5::PlannedAttribute> attributes{{"format", "lockstep-predictions"}, {"version", std::int64_t{1}}};
     for (const auto& [name, text] : plan_.notes) attributes.push_back({name, text});
     attributes.push_back({"step", plan_.step});
-    if (!plan_.class_names.empty()) attributes.push_back({"classes", nlohmann::json(plan_.class_names).dump()});
+    const auto list = [&](const char* name, const std::vector<std::string>& names) {
+      if (!names.empty()) attributes.push_back({name, nlohmann::json(names).dump()});
+    };
+    list("classes", plan_.class_names);
+    list("targets", plan_.target_names);
     const h5::Layout layout = h5::plan_file(path_, arrays_, attributes);
     places_ = layout.offsets;
     file_.emplace(path_, std::move(alive));
@@ -148,16 +152,19 @@ class CsvPredictions final : public PredictionFile {
 
   [[nodiscard]] std::string header() const {
     const std::size_t k = plan_.outputs;
-    const auto numbered = [k](const char* name, std::size_t i) {
-      return k == 1 ? std::string(name) : fmt::format("{}_{}", name, i);
+    const bool named = !plan_.target_names.empty();
+    const auto target = [&](std::size_t i) { return named ? plan_.target_names[i] : std::to_string(i); };
+    const auto numbered = [&](const std::string& name, std::size_t i) {
+      return csv_text(k == 1 ? name : name + "_" + target(i));
     };
     std::vector<std::string> columns;
     if (plan_.task == Task::regression) {
-      for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("y", i));
+      for (std::size_t i = 0; i < k; ++i) columns.push_back(named ? csv_text(target(i)) : numbered("y", i));
     } else if (plan_.task == Task::binary) {
-      for (const char* name : {"label", "probability"}) {
-        for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered(name, i));
-      }
+      for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("label", i));
+      if (!names_.empty()) columns.emplace_back("class");
+      const std::string of_one = names_.empty() ? "" : "_" + plan_.class_names[1];
+      for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("probability" + of_one, i));
     } else {
       columns.emplace_back("label");
       if (!names_.empty()) columns.emplace_back("class");
@@ -178,7 +185,10 @@ class CsvPredictions final : public PredictionFile {
 }  // namespace
 
 std::unique_ptr<PredictionFile> make_prediction_file(const std::string& path, PredictionPlan plan) {
-  if (plan.task != Task::classification) plan.class_names.clear();
+  // Of a binary net with one output the names are those of 0 and 1.
+  const bool of_labels = plan.task == Task::binary && plan.outputs == 1 && plan.class_names.size() == 2;
+  if (plan.task != Task::classification && !of_labels) plan.class_names.clear();
+  if (plan.task == Task::classification || plan.target_names.size() != plan.outputs) plan.target_names.clear();
   const std::string end = std::filesystem::path(path).extension().string();
   if (end == ".h5" || end == ".hdf5") return std::make_unique<Hdf5Predictions>(path, std::move(plan));
   if (end == ".csv") return std::make_unique<CsvPredictions>(path, std::move(plan));

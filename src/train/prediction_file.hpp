@@ -19,8 +19,9 @@ struct PredictionPlan {
   Task task = Task::regression;
   std::size_t samples = 0;
   std::size_t outputs = 0;
-  bool own_units = false;                     ///< regression: targets were normalised, so values are doubles
-  std::vector<std::string> class_names = {};  ///< classification; may be empty
+  bool own_units = false;                      ///< regression: targets were normalised, so values are doubles
+  std::vector<std::string> class_names = {};   ///< of labels; may be empty
+  std::vector<std::string> target_names = {};  ///< of the columns of y; may be empty
   std::vector<std::pair<std::string, std::string>> notes = {};  ///< HDF5: attributes of the root
   std::int64_t step = 0;                                        ///< HDF5: attribute, of the checkpoint
 };
@@ -45,8 +46,10 @@ class PredictionFile {
 ///
 /// HDF5: classification gives /probabilities [n, classes] float32 and /label [n] int64; binary /probability and /label,
 /// [n], or [n, k] where there are k outputs; regression /y [n, k], float64 in own_units, otherwise float32.
-/// CSV: a header, then a row a sample with the same numbers, each in the shortest form that reads back the same; with
-/// class names a column `class` behind the label.
+/// With names its attributes `classes` and `targets` hold them.
+/// CSV: a header, then a row a sample with the same numbers, each in the shortest form that reads back the same. Values
+/// are named by targets, probabilities by classes, or by targets where there are several binary ones; with class names
+/// there is a column `class` behind the label.
 [[nodiscard]] std::unique_ptr<PredictionFile> make_prediction_file(const std::string& path, PredictionPlan plan);
 
 }  // namespace lockstep

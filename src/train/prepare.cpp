@@ -73,7 +73,10 @@ class Preparation {
     });
     resolve_load(comm_, r_.run, notices);
     for (const std::string& text : std::exchange(notices, {})) log(LogLevel::notice, text);
-    r_.data = read_run_data(comm_, r_.run, *loss, [this](const std::string& text) { log(LogLevel::info, text); });
+    const KnownNames known = kept_ ? known_names(*kept_, *loss, "the run in " + options_.output) : KnownNames{};
+    r_.data = read_run_data(
+        comm_, r_.run, *loss, [this](const std::string& text) { log(LogLevel::info, text); }, known);
+    for (const std::string& text : r_.data.notices) log(LogLevel::notice, text);
     std::optional<EngineParts> parts;
     comm_.together([&] {
       balance_classes(loss_as_written);
@@ -120,6 +123,7 @@ class Preparation {
   void restore() {
     if (kept_) {
       r_.engine->load(found_.checkpoint ? &*found_.checkpoint : nullptr, found_.path);
+      complete_names(r_.data.train, r_.info());
       found_.checkpoint.reset();
       for (const std::string& text : machine_differences(r_.engine->info)) log(LogLevel::warning, text);
       const std::string& monitor = r_.steering->best().name();

@@ -20,33 +20,34 @@ TargetRule rule_of(const Loss& loss, const std::optional<std::int64_t>& classes,
   return {loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
 }
 
-void load(const Communicator& comm, const DataConfig& config, RunData& data) {
-  data.train = load_dataset(comm, config.train, {});
-  if (!config.test.empty()) data.test = load_dataset(comm, config.test, {});
+void load(const Communicator& comm, const DataConfig& config, const Loss& loss, const KnownNames& known,
+          RunData& data) {
+  data.train = load_dataset(comm, open_matched(comm, config.train, known, data.notices));
+  data.names = known_names(data.train, loss);
+  if (!config.test.empty()) data.test = load_dataset(comm, open_matched(comm, config.test, data.names, data.notices));
 }
 
 void pass(const Communicator& comm, const RunConfig& run, const Loss& loss, NormalizeMethod method,
-          const std::function<void(const std::string&)>& tell, RunData& data) {
-  std::optional<OpenDataset> file;
-  const auto open = [&](const DataSource& source) { comm.together([&] { file.emplace(open_dataset(source, {})); }); };
-  open(run.data.train);
+          const std::function<void(const std::string&)>& tell, const KnownNames& known, RunData& data) {
+  OpenDataset file = open_matched(comm, run.data.train, known, data.notices);
   comm.together([&] {
-    data.rule = rule_of(loss, run.data.classes, *file);
-    data.stream = make_stream_plan(run, *file);
+    data.rule = rule_of(loss, run.data.classes, file);
+    data.stream = make_stream_plan(run, file);
   });
   const NormalizeMethod of_y = loss.task() == Task::regression ? method : NormalizeMethod::none;
-  PassedDataset train = pass_over(comm, std::move(*file), {data.rule, method, of_y, tell});
+  PassedDataset train = pass_over(comm, std::move(file), {data.rule, method, of_y, tell});
   data.train = std::move(train.data);
   data.normalization = std::move(train.normalization);
+  data.names = known_names(data.train, loss);
   if (run.data.test.empty()) return;
-  open(run.data.test);
-  data.test = pass_over(comm, std::move(*file), {data.rule, NormalizeMethod::none, NormalizeMethod::none, tell}).data;
+  file = open_matched(comm, run.data.test, data.names, data.notices);
+  data.test = pass_over(comm, std::move(file), {data.rule, NormalizeMethod::none, NormalizeMethod::none, tell}).data;
 }
 
 }  // namespace
 
 RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss& loss,
-                      const std::function<void(const std::string&)>& tell) {
+                      const std::function<void(const std::string&)>& tell, const KnownNames& known) {
   NormalizeMethod method = NormalizeMethod::none;
   comm.together([&] {
     if (run.data.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
@@ -55,9 +56,9 @@ RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss
   RunData data;
   const bool streams = run.data.load == "stream";
   if (streams) {
-    pass(comm, run, loss, method, tell, data);
+    pass(comm, run, loss, method, tell, known, data);
   } else {
-    load(comm, run.data, data);
+    load(comm, run.data, loss, known, data);
   }
   comm.together([&] {
     data.split = split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), data.train.samples());
@@ -97,22 +98,20 @@ void check_some_weight(const Dataset& data, const Loss& loss, RowList rows) {
                           count_text(rows.empty() ? data.samples() : rows.size(), "sample"), data.source));
 }
 
-Dataset read_scored_data(const Communicator& comm, const DataSource& source, const DataConfig& config, const Loss& loss,
+Dataset read_scored_data(const Communicator& comm, OpenDataset file, const DataConfig& config, const Loss& loss,
                          std::size_t outputs) {
-  std::optional<OpenDataset> file;
   std::uint32_t streams = 0;
   comm.together([&] {
-    file.emplace(open_dataset(source, {}));
     DataConfig by_size = config;
     if (by_size.load == "memory") by_size.load = "auto";
-    const std::size_t bytes = file->x->header().bytes() + file->y->header().bytes();
+    const std::size_t bytes = file.x->header().bytes() + file.y->header().bytes();
     // Rows that a run has held out are known of data in memory.
     streams =
-        config.validation == 0 && file->x->seekable() && file->y->seekable() && wants_stream(by_size, bytes) ? 1 : 0;
+        config.validation == 0 && file.x->seekable() && file.y->seekable() && wants_stream(by_size, bytes) ? 1 : 0;
   });
-  if (comm.combine(streams) == 0) return load_dataset(comm, source, {});
-  const TargetRule rule = rule_of(loss, static_cast<std::int64_t>(outputs), *file);
-  return pass_over(comm, std::move(*file), {.rule = rule}).data;
+  if (comm.combine(streams) == 0) return load_dataset(comm, std::move(file));
+  const TargetRule rule = rule_of(loss, static_cast<std::int64_t>(outputs), file);
+  return pass_over(comm, std::move(file), {.rule = rule}).data;
 }
 
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
@@ -147,6 +146,7 @@ void begin_info(const RunData& data, std::span<const std::string> scores, Checkp
   info.train_fingerprint = data.train.fingerprint;
   info.test_fingerprint = data.test ? data.test->fingerprint : "";
   info.class_names = data.train.class_names;
+  info.columns = data.train.columns;
   const auto keep = [&](const char* name, const std::vector<double>& values) {
     if (!values.empty()) info.normalization[name] = values;
   };
@@ -163,6 +163,31 @@ void begin_info(const RunData& data, std::span<const std::string> scores, Checkp
     }
   }
   columns.insert(columns.end(), {"seconds", "samples_per_second"});
+}
+
+void complete_names(const Dataset& train, CheckpointInfo& info) {
+  if (info.class_names.empty()) info.class_names = train.class_names;
+  if (info.columns.targets.empty()) info.columns.targets = train.columns.targets;
+  if (!info.columns.features.empty()) return;
+  info.columns.features = train.columns.features;
+  info.columns.categorical = train.columns.categorical;
+}
+
+Normalization normalization_of(const CheckpointInfo& info) {
+  const auto part = [&](const std::string& name, std::int64_t columns) {
+    const auto numbers = [&](const std::string& of) {
+      const auto found = info.normalization.find(name + of);
+      return found == info.normalization.end() ? std::vector<double>{} : found->second;
+    };
+    ColumnScaling scaling{.shift = numbers("_shift"), .scale = numbers("_scale")};
+    const bool none = scaling.shift.empty() && scaling.scale.empty();
+    const auto wanted = static_cast<std::size_t>(columns);
+    if (none || (scaling.shift.size() == wanted && scaling.scale.size() == wanted)) return scaling;
+    throw Error(ErrorKind::data,
+                fmt::format("the checkpoint's normalisation of {} has {} shifts and {} scales, for {} columns", name,
+                            scaling.shift.size(), scaling.scale.size(), columns));
+  };
+  return {.x = part("x", info.inputs), .y = part("y", info.outputs)};
 }
 
 void add_history(CheckpointInfo& info, double learning_rate, const EpochScores& scores) {

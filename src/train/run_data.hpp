@@ -17,6 +17,7 @@
 #include "lockstep/run_config.hpp"
 #include "lockstep/scores.hpp"
 #include "model/loss.hpp"
+#include "train/matched_data.hpp"
 #include "train/monitor.hpp"
 
 namespace lockstep {
@@ -29,6 +30,8 @@ struct RunData {
   Normalization normalization;
   TargetRule rule = {};                   ///< what y must hold
   std::optional<StreamPlan> stream = {};  ///< of the training data, where it is streamed
+  KnownNames names = {};                  ///< of the training data, as it is trained on
+  std::vector<std::string> notices = {};  ///< of how names were matched
 
   /// How many samples are trained on.
   [[nodiscard]] std::size_t train_samples() const noexcept {
@@ -37,15 +40,17 @@ struct RunData {
 };
 
 /// Reads both splits, once a host, or passes over them where they are streamed, holds out what is to validate with, and
-/// fits the normalisation to the rest. Paths and load must be resolved. `tell`: of rank 0, for what takes long.
+/// fits the normalisation to the rest. Training data is matched by names to `known`, of the checkpoint that is gone on
+/// from, and test data to the training data. Paths and load must be resolved. `tell`: of rank 0, for what takes long.
 /// Collective. Errors, agreed: data, config.
 [[nodiscard]] RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss& loss,
-                                    const std::function<void(const std::string&)>& tell = {});
+                                    const std::function<void(const std::string&)>& tell = {},
+                                    const KnownNames& known = {});
 
-/// Data to be scored by a net of `outputs` outputs whose run says `config`: in memory, or streamed where the run's data
-/// is, or where it is larger than data.memory_limit and can be. The scores are the same. Collective. Errors, agreed:
-/// data, config.
-[[nodiscard]] Dataset read_scored_data(const Communicator& comm, const DataSource& source, const DataConfig& config,
+/// Opened data to be scored by a net of `outputs` outputs whose run says `config`: in memory, or streamed where the
+/// run's data is, or where it is larger than data.memory_limit and can be. The scores are the same. Collective. Errors,
+/// agreed: data, config.
+[[nodiscard]] Dataset read_scored_data(const Communicator& comm, OpenDataset file, const DataConfig& config,
                                        const Loss& loss, std::size_t outputs);
 
 /// The rows of its training data that a run was trained on, and those that it held out: of `data`, which is to be that
@@ -63,9 +68,13 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
 /// Errors: config (all of them are of classes with weight 0).
 void check_some_weight(const Dataset& data, const Loss& loss, RowList rows);
 
-/// Sets what `info` of a new run takes from its data: fingerprints, class names, normalisation, and the columns of the
+/// Sets what `info` of a new run takes from its data: fingerprints, names, normalisation, and the columns of the
 /// history with those of `scores`.
 void begin_info(const RunData& data, std::span<const std::string> scores, CheckpointInfo& info);
+/// Names of its training data that `info`, of an older version or of data that had none, lacks.
+void complete_names(const Dataset& train, CheckpointInfo& info);
+/// How the net of a checkpoint sees its numbers. Errors: data (not a number for each of its columns).
+[[nodiscard]] Normalization normalization_of(const CheckpointInfo& info);
 
 /// Ends an epoch in the history of `info`, whose sums are still of that epoch.
 void add_history(CheckpointInfo& info, double learning_rate, const EpochScores& scores);

@@ -13,9 +13,10 @@ StreamBatch::StreamBatch(const Communicator& comm, const RunData& data, const Ru
       shards_{stream_.shape().shards, static_cast<std::size_t>(comm.size())},
       seed_(static_cast<std::uint64_t>(run.seed)) {
   comm.together([&] {
-    reader_.emplace(open_dataset(run.data.train, {}),
-                    StreamSettings{stream_, shards_.owned(static_cast<std::size_t>(comm.rank())), seed_,
-                                   static_cast<std::uint64_t>(run.train.epochs), data.rule});
+    OpenDataset file = open_dataset(run.data.train, {});
+    (void)match_names(file, data.names);  // as before the run: what there was to tell is told
+    reader_.emplace(std::move(file), StreamSettings{stream_, shards_.owned(static_cast<std::size_t>(comm.rank())),
+                                                    seed_, static_cast<std::uint64_t>(run.train.epochs), data.rule});
   });
 }
 

@@ -331,6 +331,7 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
     data.file = std::make_shared<OpenDataset>(std::move(file));
     data.source = data.file->source;
     data.class_names = data.file->class_names;
+    data.columns = data.file->columns;
     data.x = header_only(data.file->x->header());
     data.y = header_only(data.file->y->header());
     check_target_type(settings.rule, data.y, data.source);

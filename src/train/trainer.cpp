@@ -7,10 +7,13 @@
 #include <optional>
 
 #include "checkpoint/checkpoint.hpp"
+#include "config/run_file.hpp"
 #include "core/blas.hpp"
+#include "data/normalization.hpp"
 #include "train/describe.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
+#include "train/run_data.hpp"
 #include "train/warm_start.hpp"
 
 namespace lockstep {
@@ -61,6 +64,28 @@ class LocalBatch final : public Batch {
   std::size_t total_;
 };
 
+void normalize(const Normalization& normalization, const BatchRows& rows) {
+  normalize_rows(normalization.x, rows.x);
+  if (!rows.values.empty()) normalize_rows(normalization.y, rows.values);
+}
+
+// A batch in the units of the data, as a net that was trained on normalised numbers takes it.
+class NormalizedBatch final : public Batch {
+ public:
+  NormalizedBatch(Batch& batch, const Normalization& normalization) : batch_(batch), normalization_(normalization) {}
+
+  [[nodiscard]] std::size_t samples() const override { return batch_.samples(); }
+  [[nodiscard]] std::size_t rows(std::size_t shard) const override { return batch_.rows(shard); }
+  void gather(std::size_t shard, const BatchRows& rows) override {
+    batch_.gather(shard, rows);
+    normalize(normalization_, rows);
+  }
+
+ private:
+  Batch& batch_;
+  const Normalization& normalization_;
+};
+
 }  // namespace
 
 struct Trainer::Impl {
@@ -69,6 +94,7 @@ struct Trainer::Impl {
     std::optional<EngineParts> parts;
     comm.together([&] {
       resolved = resolve_run(run, comm.size());
+      resolved.data.normalize = "none";  // samples are taken as they are given, and checkpoints say so
       parts.emplace(resolved, inputs, options.total_steps);
       if (options.total_steps == 0 && parts->schedule->spans_run()) {
         throw Error(ErrorKind::config,
@@ -90,7 +116,7 @@ struct Trainer::Impl {
     engine.emplace(comm, resolved, std::move(*parts));
     if (start) start->apply(*engine);
     if (start && comm.is_root() && options.log) {
-      for (const auto& [level, text] : start->texts(nullptr)) options.log(level, text);
+      for (const auto& [level, text] : start->texts(&normalization)) options.log(level, text);
     }
     for (const std::string& text : exchange_notices(*engine)) {
       if (comm.is_root() && options.log) options.log(LogLevel::notice, text);
@@ -124,9 +150,27 @@ struct Trainer::Impl {
 
   // Settled, for anything may follow, on some ranks alone too.
   StepResult train_step(Batch& batch) {
-    const StepResult result = engine->train_step(batch);
+    NormalizedBatch normalized(batch, normalization);
+    const bool as_given = normalization.x.empty() && normalization.y.empty();
+    const StepResult result = engine->train_step(as_given ? batch : normalized);
     engine->settle();
     return result;
+  }
+
+  // By rank 0: whether a checkpoint's numbers are those of this net. Errors: data.
+  void check_numbers(const CheckpointInfo& info, const std::string& path) const {
+    const Model& model = engine->model();
+    const auto inputs = static_cast<std::int64_t>(model.inputs());
+    const auto outputs = static_cast<std::int64_t>(model.outputs());
+    if (info.inputs != inputs || info.outputs != outputs) {
+      throw Error(ErrorKind::data, fmt::format("{} is of a net of {} inputs and {} outputs; this one has {} and {}",
+                                               path, info.inputs, info.outputs, inputs, outputs));
+    }
+    if (!normalization_of(info).y.empty() && engine->loss().task() != Task::regression) {
+      throw Error(
+          ErrorKind::data,
+          fmt::format("{} is of a net whose targets are normalised values; this one's loss has no such targets", path));
+    }
   }
 
   // The net to be looked at. Another trainer, or nobody yet, may have set the threads of the BLAS.
@@ -139,6 +183,7 @@ struct Trainer::Impl {
   TrainerOptions options;
   RunConfig resolved;
   std::optional<Engine> engine;
+  Normalization normalization;  // of the checkpoint that was loaded
 };
 
 Trainer::Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options)
@@ -184,13 +229,16 @@ StepResult Trainer::train_step(const LocalSamples& samples) {
 
 Scores Trainer::evaluate(const LocalSamples& samples) {
   const std::size_t local = impl_->check(samples);
-  return evaluate_local(impl_->comm, impl_->net(), local, {}, [&](std::size_t first, const BatchRows& rows) {
+  const Normalization& normalization = impl_->normalization;
+  const TargetUnits units{.shift = normalization.y.shift, .scale = normalization.y.scale};
+  return evaluate_local(impl_->comm, impl_->net(), local, units, [&](std::size_t first, const BatchRows& rows) {
     LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), outputs(), rows);
+    normalize(normalization, rows);
   });
 }
 
 void Trainer::predict(std::span<const float> x, std::span<float> outputs) const {
-  lockstep::predict(impl_->net(), x, outputs);
+  lockstep::predict(impl_->net(), impl_->normalization, x, outputs);
 }
 
 void Trainer::save(const std::string& path) const {
@@ -200,10 +248,16 @@ void Trainer::save(const std::string& path) const {
 void Trainer::load(const std::string& path) {
   std::optional<Checkpoint> read;
   impl_->comm.together([&] {
-    if (impl_->comm.is_root()) read = read_checkpoint(path);
+    if (!impl_->comm.is_root()) return;
+    read = read_checkpoint(path);
+    check_same_parameters(impl_->engine->model().parameters(), read->table, path);
+    impl_->check_numbers(read->info, path);
   });
-  impl_->engine->load(read ? &*read : nullptr, path);
-  impl_->engine->info.restored.reset();  // it goes on from what it has
+  Engine& engine = *impl_->engine;
+  engine.load(read ? &*read : nullptr, path);
+  engine.info.restored.reset();  // it goes on from what it has
+  impl_->normalization = normalization_of(engine.info);
+  engine.set_data(parse_run(engine.info.run, path + ":/run").data);  // whose names and normalisation it has
 }
 
 std::string Trainer::digest() const {

@@ -11,6 +11,7 @@
 #include "checkpoint/retention.hpp"
 #include "core/number_text.hpp"
 #include "lockstep/error.hpp"
+#include "train/run_data.hpp"
 
 namespace lockstep {
 namespace {
@@ -41,13 +42,6 @@ std::string list_of(const ParameterTable& table) {
 std::pair<double, double> shift_and_scale(const ColumnScaling& scaling, std::size_t column) {
   if (scaling.empty()) return {0, 1};
   return {scaling.shift[column], scaling.scale[column]};
-}
-
-ColumnScaling scaling_of(const CheckpointInfo& info, const std::string& name) {
-  const auto shift = info.normalization.find(name + "_shift");
-  const auto scale = info.normalization.find(name + "_scale");
-  if (shift == info.normalization.end() || scale == info.normalization.end()) return {};
-  return {shift->second, scale->second};
 }
 
 }  // namespace
@@ -169,9 +163,9 @@ std::vector<std::pair<LogLevel, std::string>> WarmStart::texts(const Normalizati
                        fmt::format("model.initial: all of this net is taken; not used: {}", list_of(match_.unused)));
   }
   if (now == nullptr) return texts;
-  for (const std::string& difference :
-       {first ? scaling_difference("inputs", scaling_of(source_->info, "x"), now->x) : "",
-        last ? scaling_difference("targets", scaling_of(source_->info, "y"), now->y) : ""}) {
+  const Normalization then = normalization_of(source_->info);
+  for (const std::string& difference : {first ? scaling_difference("inputs", then.x, now->x) : "",
+                                        last ? scaling_difference("targets", then.y, now->y) : ""}) {
     if (!difference.empty()) texts.emplace_back(LogLevel::notice, "model.initial: " + difference);
   }
   return texts;

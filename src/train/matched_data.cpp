@@ -1,0 +1,93 @@
+#include "train/matched_data.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/hash.hpp"
+#include "core/number_text.hpp"
+#include "core/range.hpp"
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string hash_of(const OpenDataset& data) {
+  Hash hash;
+  for (const auto* names :
+       {&data.columns.features, &data.columns.targets, &data.columns.categorical, &data.class_names}) {
+    hash.integer(names->size());
+    for (const std::string& name : *names) hash.text(name);
+  }
+  return hash.hex();
+}
+
+// "'teal', 'green' and 3 more"
+std::string some_of(const std::vector<std::string>& texts) {
+  constexpr std::size_t most = 5;
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(texts.size(), most); ++i) shown.push_back("'" + texts[i] + "'");
+  const std::size_t more = texts.size() - shown.size();
+  return fmt::format("{}{}", fmt::join(shown, ", "), more == 0 ? "" : fmt::format(" and {} more", more));
+}
+
+}  // namespace
+
+KnownNames known_names(const Dataset& train, const Loss& loss) {
+  return {.source = train.source,
+          .columns = train.columns,
+          .classes = loss.task() == Task::regression ? std::vector<std::string>{} : train.class_names};
+}
+
+KnownNames known_names(const CheckpointInfo& info, const Loss& loss, const std::string& path) {
+  return {.source = path,
+          .columns = info.columns,
+          .classes = loss.task() == Task::regression ? std::vector<std::string>{} : info.class_names};
+}
+
+void match_names(const Communicator& comm, OpenDataset& data, const KnownNames& known,
+                 std::vector<std::string>& notices) {
+  comm.pulse().enter(Phase::reading);
+  const std::string own = hash_of(data);
+  const std::string first = comm.broadcast_text(own);
+  NameMatch match;
+  comm.together(
+      [&] {
+        if (own != first) {
+          throw Error(ErrorKind::data, fmt::format("{}: the names in it are not those that rank 0 has found; all hosts "
+                                                   "need the same files",
+                                                   data.source));
+        }
+        match = match_names(data, known);
+      },
+      Blame::host);
+  notices.insert(notices.end(), match.notices.begin(), match.notices.end());
+  if (match.unknown.empty()) return;
+  const std::size_t rows = data.x->header().rows;
+  std::vector<std::int64_t> counts;
+  comm.together(
+      [&] {
+        const Range mine = part_of(rows, static_cast<std::size_t>(comm.rank()), static_cast<std::size_t>(comm.size()));
+        counts = count_unknown(match, mine, [&] { comm.pulse().beat(); });
+      },
+      Blame::host);
+  comm.sum(counts);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const UnknownCategories& column = match.unknown[i];
+    notices.push_back(fmt::format(
+        "{}: {} of {} have a category of '{}' that {} does not know ({}): all its features "
+        "are 0 there",
+        data.source, counts[i], count_text(rows, "sample"), column.column, known.source, some_of(column.texts)));
+  }
+}
+
+OpenDataset open_matched(const Communicator& comm, const DataSource& source, const KnownNames& known,
+                         std::vector<std::string>& notices) {
+  OpenDataset data;
+  comm.together([&] { data = open_dataset(source, {}); });
+  match_names(comm, data, known, notices);
+  return data;
+}
+
+}  // namespace lockstep
