@@ -65,7 +65,8 @@ struct StepResult {
 class Trainer {
  public:
   /// Builds the net of `run` for samples of `inputs` columns, with its starting weights. `run.data`,
-  /// run.train.early_stop and the intervals of `run.checkpoint` are not used here. With run.train.ema, save() keeps the
+  /// run.train.early_stop and the intervals of `run.checkpoint` are not used here: samples are taken as they are given,
+  /// normalised or not, until load() brings a net with a normalisation of its own. With run.train.ema, save() keeps the
   /// average; evaluate() and predict() go by the weights of the last step all the same. An unset run.train.shards
   /// becomes the number of ranks. run.model.initial is looked for in the working directory, and rank 0 reads it.
   /// Collective over `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more. Errors:
@@ -97,14 +98,18 @@ class Trainer {
   /// in the last bits only. Collective. Errors: usage (sizes; no samples at all).
   [[nodiscard]] Scores evaluate(const LocalSamples& samples);
 
-  /// Outputs of the net for this rank's rows. Shapes: x [n, inputs], outputs [n, outputs].
+  /// Outputs of the net for this rank's rows: of classes logits, of a regression values in the units of the targets.
+  /// Shapes: x [n, inputs], outputs [n, outputs].
   /// Not collective. Errors: usage (sizes).
   void predict(std::span<const float> x, std::span<float> outputs) const;
 
   /// Writes a checkpoint, atomically, from rank 0. Collective. Errors: io, thrown on every rank.
   void save(const std::string& path) const;
-  /// Takes weights, optimizer state and step from a checkpoint of the same net and optimizer. Nothing is changed unless
-  /// all of it is right. Collective; rank 0 reads. Errors: data, thrown on every rank.
+  /// Takes weights, optimizer state and step from a checkpoint of the same net and optimizer, and all that belongs to
+  /// them: the normalisation, the names of its data, and run.data. From then on train_step(), evaluate() and predict()
+  /// take samples in the units of that data and targets in those of its targets, as the program does; save() keeps all
+  /// of it. Columns are taken by their place. Nothing is changed unless all of it is right. Collective; rank 0 reads.
+  /// Errors: data, thrown on every rank.
   void load(const std::string& path);
 
   /// Digest over weights, optimizer state and position: equal wherever the bits are. Collective.

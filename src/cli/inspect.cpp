@@ -65,8 +65,44 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
     }
     json["history"].push_back(entry);
   }
+  json["features"] = info.columns.features;
+  json["categorical"] = info.columns.categorical;
+  json["targets"] = info.columns.targets;
+  json["classes"] = info.class_names;
+  json["normalization"] = info.normalization;
   json["run"] = info.run;
   return json;
+}
+
+// As many as fit into a line of a terminal, and how many there are.
+void print_names(const char* what, const std::vector<std::string>& names) {
+  constexpr std::size_t kWidth = 80;
+  if (names.empty()) return;
+  std::string line = fmt::format("  {:<14}{}:", what, names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string more = fmt::format(" ... {} more, see --json", names.size() - i);
+    if (i > 0 && line.size() + names[i].size() + 2 + more.size() > kWidth) {
+      line += more;
+      break;
+    }
+    line += fmt::format("{} {}", i == 0 ? "" : ",", names[i]);
+  }
+  fmt::print("{}\n", line);
+}
+
+void print_data(const CheckpointInfo& info) {
+  print_names("features", info.columns.features);
+  print_names("categorical", info.columns.categorical);
+  print_names("targets", info.columns.targets);
+  print_names("classes", info.class_names);
+  const auto columns = [&](const char* name) {
+    const auto found = info.normalization.find(name);
+    return found == info.normalization.end() ? 0 : found->second.size();
+  };
+  if (const std::size_t x = columns("x_shift"); x != 0) {
+    const std::size_t y = columns("y_shift");
+    fmt::print("  normalised    {}{}\n", count_text(x, "input"), y == 0 ? "" : ", " + count_text(y, "target"));
+  }
 }
 
 void print_text(const Checkpoint& checkpoint, const std::string& path) {
@@ -92,6 +128,7 @@ void print_text(const Checkpoint& checkpoint, const std::string& path) {
   for (const Parameter& parameter : checkpoint.table.entries()) {
     fmt::print("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
   }
+  print_data(info);
   if (const std::size_t rows = info.history.num_rows(); rows != 0) {
     fmt::print("  last epoch   ");
     for (std::size_t c = 0; c < info.history.columns.size(); ++c) {

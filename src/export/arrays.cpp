@@ -67,6 +67,8 @@ std::string describe_net(const TrainedNet& net) {
   json["loss"] = net.run.model.loss.type;
   json["output"] = output_kind(net.task);
   json["classes"] = net.info.class_names;
+  json["features"] = net.info.columns.features;
+  json["targets"] = net.info.columns.targets;
   for (const TrainedLayer& layer : layers_of(net)) {
     const TorchModule module = rule_of(layer.type).torch_module(layer);
     json["layers"].push_back(Json::array({module.name, module.arguments}));

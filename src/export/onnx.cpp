@@ -129,7 +129,12 @@ std::string build_onnx(const TrainedNet& net) {
   add_metadata(model, "step", std::to_string(net.info.position.step));
   add_metadata(model, "digest", net.info.digest);
   add_metadata(model, "output", output_kind(net.task));
-  if (!net.info.class_names.empty()) add_metadata(model, "classes", nlohmann::json(net.info.class_names).dump());
+  const auto add_names = [&](const char* key, const std::vector<std::string>& names) {
+    if (!names.empty()) add_metadata(model, key, nlohmann::json(names).dump());
+  };
+  add_names("classes", net.info.class_names);
+  add_names("features", net.info.columns.features);
+  add_names("targets", net.info.columns.targets);
   return std::move(model).take();
 }
 

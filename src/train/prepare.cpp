@@ -149,7 +149,7 @@ class Preparation {
   void begin_from_initial() {
     if (start_) {
       start_->apply(*r_.engine);
-      for (const auto& [level, text] : start_->texts(&r_.data.normalization)) log(level, text);
+      for (const auto& [level, text] : start_->texts(&r_.data.normalization, r_.data.names)) log(level, text);
     }
     const std::string frozen = frozen_notice(r_.engine->model(), start_ ? &*start_ : nullptr);
     if (!frozen.empty()) log(LogLevel::notice, frozen);

@@ -92,6 +92,19 @@ std::string scaling_difference(const char* what, const ColumnScaling& then, cons
       what, unlike, count_text(columns, "column"), example);
 }
 
+std::string names_difference(const char* what, const std::vector<std::string>& then,
+                             const std::vector<std::string>& now) {
+  if (then.empty() || now.empty() || then == now) return "";
+  const auto at = static_cast<std::size_t>(std::ranges::mismatch(then, now).in1 - then.begin());
+  const auto name = [&](const std::vector<std::string>& names) {
+    return at < names.size() ? "'" + names[at] + "'" : std::string("nothing");
+  };
+  return fmt::format(
+      "that net knows other {}, or in another order ({} there, {} here; number {} is {} there, {} here): weights are "
+      "taken by their place, and have to adapt first",
+      what, then.size(), now.size(), at, name(then), name(now));
+}
+
 WarmStart::WarmStart(const Communicator& comm, const std::string& name) {
   comm.together([&] {
     if (!comm.is_root()) return;
@@ -140,7 +153,8 @@ void WarmStart::apply(Engine& engine) const {
   });
 }
 
-std::vector<std::pair<LogLevel, std::string>> WarmStart::texts(const Normalization* now) const {
+std::vector<std::pair<LogLevel, std::string>> WarmStart::texts(const Normalization* now,
+                                                               const KnownNames& names) const {
   if (!source_) return {};
   std::vector<std::pair<LogLevel, std::string>> texts;
   std::vector<std::string> taken;
@@ -161,6 +175,13 @@ std::vector<std::pair<LogLevel, std::string>> WarmStart::texts(const Normalizati
   } else if (!match_.unused.empty()) {
     texts.emplace_back(LogLevel::notice,
                        fmt::format("model.initial: all of this net is taken; not used: {}", list_of(match_.unused)));
+  }
+  const CheckpointInfo& info = source_->info;
+  for (const std::string& difference :
+       {first ? names_difference("features", info.columns.features, names.columns.features) : "",
+        last ? names_difference("targets", info.columns.targets, names.columns.targets) : "",
+        last ? names_difference("classes", info.class_names, names.classes) : ""}) {
+    if (!difference.empty()) texts.emplace_back(LogLevel::notice, "model.initial: " + difference);
   }
   if (now == nullptr) return texts;
   const Normalization then = normalization_of(source_->info);

@@ -9,6 +9,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
+#include "data/match_names.hpp"
 #include "data/normalization.hpp"
 #include "lockstep/log.hpp"
 #include "model/model.hpp"
@@ -30,6 +31,11 @@ struct ParameterMatch {
 /// `now`: empty where the two are alike to a tenth. `what`: "inputs" or "targets". Empty scalings leave numbers alone.
 [[nodiscard]] std::string scaling_difference(const char* what, const ColumnScaling& then, const ColumnScaling& now);
 
+/// What someone should know who takes a layer that has learned from columns named `then` to columns named `now`: empty
+/// where the two are the same, or not both known. `what`: "features" or "classes".
+[[nodiscard]] std::string names_difference(const char* what, const std::vector<std::string>& then,
+                                           const std::vector<std::string>& now);
+
 class WarmStart {
  public:
   /// Reads and verifies the checkpoint that `name` means: a file, or the newest of a folder or run folder. Rank 0
@@ -45,8 +51,9 @@ class WarmStart {
   /// Makes it the weights of `engine`, whose net is that of match(). Collective.
   void apply(Engine& engine) const;
   /// What is taken and what not, and what else the user should know. `now`: how the run normalises; null where that is
-  /// not known. Rank 0.
-  [[nodiscard]] std::vector<std::pair<LogLevel, std::string>> texts(const Normalization* now) const;
+  /// not known. `names`: of the run's data. Rank 0.
+  [[nodiscard]] std::vector<std::pair<LogLevel, std::string>> texts(const Normalization* now,
+                                                                    const KnownNames& names = {}) const;
   /// Whether parameter `index` of the net is taken. Rank 0.
   [[nodiscard]] bool takes(std::size_t index) const;
 
