@@ -80,7 +80,8 @@ void print_names(const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return;
   std::string line = fmt::format("  {:<14}{}:", what, names.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string more = fmt::format(" ... {} more, see --json", names.size() - i);
+    const std::size_t left = names.size() - i;
+    const std::string more = left == 1 ? "" : fmt::format(" ... {} more, see --json", left);
     if (i > 0 && line.size() + names[i].size() + 2 + more.size() > kWidth) {
       line += more;
       break;

@@ -62,6 +62,23 @@ TEST_F(PredictionFiles, CsvOfValuesIsAsPreciseAsTheyAre) {
   EXPECT_EQ(text("double.csv"), "y\n0.10000000149011612\n");
 }
 
+TEST_F(PredictionFiles, TargetsAndTheNamesOfZeroAndOneNameColumns) {
+  PredictionPlan plan{Task::regression, 1, 2};
+  plan.target_names = {"price, net", "mass"};
+  write("values.csv", plan, {1, {}, {}, {1, 2}});
+  EXPECT_EQ(text("values.csv"), "\"price, net\",mass\n1,2\n");
+  write("values.h5", plan, {1, {}, {}, {1, 2}});
+  EXPECT_EQ(h5::File::open(place("values.h5")).text_attribute("/", "targets"), R"(["price, net","mass"])");
+  plan.task = Task::binary;
+  write("several.csv", plan, {1, {0.5F, 0.75F}, {0, 1}, {}});
+  EXPECT_EQ(text("several.csv"),
+            "\"label_price, net\",label_mass,\"probability_price, net\",probability_mass\n0,1,0.5,0.75\n");
+  plan = {Task::binary, 2, 1};
+  plan.class_names = {"no", "yes"};
+  write("one.csv", plan, {2, {0.25F, 0.75F}, {0, 1}, {}});
+  EXPECT_EQ(text("one.csv"), "label,class,probability_yes\n0,no,0.25\n1,yes,0.75\n");
+}
+
 TEST_F(PredictionFiles, Hdf5OfSeveralBinaryOutputsHasARowOfThemEach) {
   PredictionPlan plan{Task::binary, 2, 2};
   plan.notes = {{"digest", "abc"}};

@@ -48,5 +48,16 @@ TEST(FrozenNotice, NamesWhatNobodyHasTrained) {
   EXPECT_NE(text.find("dense1/weight, dense1/bias stay as the seed has it"), std::string::npos) << text;
 }
 
+TEST(NamesDifference, TellsOfOtherNamesAndOfAnotherOrder) {
+  const std::vector<std::string> then{"a", "b"};
+  EXPECT_EQ(names_difference("features", then, then), "");
+  EXPECT_EQ(names_difference("features", then, {}), "");
+  EXPECT_EQ(names_difference("features", {}, then), "");
+  const std::string told = names_difference("features", then, {"a", "c", "b"});
+  EXPECT_NE(told.find("other features"), std::string::npos) << told;
+  EXPECT_NE(told.find("number 1 is 'b' there, 'c' here"), std::string::npos) << told;
+  EXPECT_NE(names_difference("classes", then, {"a"}).find("'b' there, nothing here"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace lockstep
