@@ -104,7 +104,21 @@ ColumnStatistics statistics_of(const Table& table, Range columns, Range blocks, 
   return node;
 }
 
-void finish_columns(NormalizeMethod method, const ColumnStatistics& all, std::span<double> shift,
+bool is_constant(NormalizeMethod method, ElementType type, const ColumnStatistics& all, std::size_t c) {
+  const double span = all.largest[c] - all.smallest[c];
+  if (span == 0) return true;
+  const double size = std::max(std::abs(all.smallest[c]), std::abs(all.largest[c]));
+  if (type == ElementType::f32) return span <= 2 * std::numeric_limits<float>::epsilon() * size;
+  if (type != ElementType::f64) return false;
+  const double rounding =
+      std::min(all.count, static_cast<double>(kStatisticsRows)) * std::numeric_limits<double>::epsilon();
+  if (method == NormalizeMethod::minmax) return span <= rounding * size;
+  const double variance = all.m2[c] / all.count;
+  const double of_mean = rounding * all.mean[c];
+  return variance <= rounding * variance + of_mean * of_mean;
+}
+
+void finish_columns(NormalizeMethod method, ElementType type, const ColumnStatistics& all, std::span<double> shift,
                     std::span<double> scale) {
   for (std::size_t c = 0; c < shift.size(); ++c) {
     const double span = all.largest[c] - all.smallest[c];
@@ -112,8 +126,14 @@ void finish_columns(NormalizeMethod method, const ColumnStatistics& all, std::sp
     // A mean of equal numbers may round to a neighbour; a constant column becomes exactly 0.
     shift[c] = minmax || span == 0 ? all.smallest[c] : all.mean[c];
     const double spread = minmax ? span : std::sqrt(all.m2[c] / all.count);
-    // Below that a spread is that of a constant column: dividing by it would leave the range of double.
-    scale[c] = span == 0 || spread < std::numeric_limits<double>::min() ? 1 : spread;
+    if (span == 0 || spread < std::numeric_limits<double>::min()) {
+      scale[c] = 1;  // dividing by less would leave the range of double
+    } else if (is_constant(method, type, all, c)) {
+      // What it varies by stays as small beside 1 as it is beside the numbers.
+      scale[c] = std::max({1.0, std::abs(all.smallest[c]), std::abs(all.largest[c])});
+    } else {
+      scale[c] = spread;
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "core/element_type.hpp"
 #include "core/range.hpp"
 #include "data/dataset.hpp"
 #include "data/normalization.hpp"
@@ -63,8 +64,15 @@ void merge(ColumnStatistics& left, const ColumnStatistics& right);
 /// Of columns `columns` of rows that are held, all or those of `list`, over `blocks`, a node of the tree.
 [[nodiscard]] ColumnStatistics statistics_of(const Table& table, Range columns, Range blocks, RowList list);
 
-/// What normalises columns of such statistics, into `shift` and `scale` [columns]. `method` is not none.
-void finish_columns(NormalizeMethod method, const ColumnStatistics& all, std::span<double> shift,
+/// Whether column `c` of numbers stored as `type` varies by no more than they are rounded; so does one that does not
+/// vary. The bound for doubles is scikit-learn's (_is_constant_feature), with the rows that are added one after the
+/// other in the place of all; floats, of which other programs make results, may be two roundings apart; integers are
+/// not rounded.
+[[nodiscard]] bool is_constant(NormalizeMethod method, ElementType type, const ColumnStatistics& all, std::size_t c);
+
+/// What normalises columns of such statistics, of numbers stored as `type`, into `shift` and `scale` [columns].
+/// `method` is not none.
+void finish_columns(NormalizeMethod method, ElementType type, const ColumnStatistics& all, std::span<double> shift,
                     std::span<double> scale);
 
 }  // namespace lockstep

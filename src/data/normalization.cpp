@@ -88,7 +88,8 @@ void fit_columns(NormalizeMethod method, const Table& table, Range columns, std:
     throw Error(ErrorKind::usage, "fit_columns: no such columns, or another number of results");
   }
   const std::size_t samples = rows.empty() ? table.rows : rows.size();
-  finish_columns(method, statistics_of(table, columns, {0, statistics_blocks(samples)}, rows), shift, scale);
+  finish_columns(method, table.type, statistics_of(table, columns, {0, statistics_blocks(samples)}, rows), shift,
+                 scale);
 }
 
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,

@@ -28,7 +28,8 @@ struct Normalization {
 enum class NormalizeMethod { none, standard, minmax };
 [[nodiscard]] NormalizeMethod parse_normalize(std::string_view name);  ///< Errors: config, listing the known ones
 
-/// standard: mean and population standard deviation; minmax: smallest value and span. A constant column gets scale 1.
+/// standard: mean and population standard deviation; minmax: smallest value and span. A constant column gets scale 1,
+/// one that varies by rounding alone (is_constant) its size, at least 1.
 /// Means and deviations are taken in fixed blocks of rows and merged in the fixed tree (Chan et al., 1979), so they are
 /// the same bits whoever computes them. Fitted on `rows` alone.
 [[nodiscard]] ColumnScaling fit_scaling(NormalizeMethod method, const Table& table, RowList rows = {});

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lockstep/error.hpp"
 
@@ -99,11 +100,14 @@ void sum_errors(std::size_t width, std::span<const float> outputs, std::span<con
   }
 }
 
-// 1 - SSE/SST of one output; nullopt when the targets do not vary by more than the rounding of their sums.
-std::optional<double> r2_of(double samples, std::span<const double> sums) {
+// 1 - SSE/SST of one output; nullopt when the targets do not vary by more than the rounding of their sums or, where
+// they are normalised, by more than floats that are constant but for rounding (data/column_statistics.hpp).
+std::optional<double> r2_of(double samples, std::span<const double> sums, bool normalised) {
   constexpr double rounding = 1e-13;  // of the sums' doubles; floats resolve no smaller variance
+  constexpr double two_floats = 2.0 * std::numeric_limits<float>::epsilon();
   const double total = sums[3] - sums[2] * sums[2] / samples;
   if (total <= rounding * sums[3]) return std::nullopt;
+  if (normalised && total <= samples * two_floats * two_floats) return std::nullopt;
   return 1.0 - sums[0] / total;
 }
 
@@ -118,7 +122,7 @@ void finish_regression(std::size_t width, const TargetUnits& units, std::span<co
     const double scale = units.scale.empty() ? 1.0 : units.scale[output];
     squared += scale * scale * of_output[0];
     absolute += std::abs(scale) * of_output[1];
-    const auto r2 = r2_of(samples, of_output);  // the same in any units
+    const auto r2 = r2_of(samples, of_output, !units.scale.empty());  // the same in any units
     all_vary = all_vary && r2.has_value();
     r2_sum += r2.value_or(0.0);
   }

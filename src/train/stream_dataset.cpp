@@ -229,7 +229,7 @@ class TablePass {
       }
       return node;
     });
-    finish_columns(method_, merged, std::span(scaling.shift).subspan(columns.begin, width),
+    finish_columns(method_, header_.type, merged, std::span(scaling.shift).subspan(columns.begin, width),
                    std::span(scaling.scale).subspan(columns.begin, width));
   }
 

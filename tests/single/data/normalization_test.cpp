@@ -1,6 +1,7 @@
 // Scaling fitted against a plain computation, and gathering of every stored type.
 #include "data/normalization.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -65,6 +66,45 @@ TEST(FitScaling, MapsAConstantColumnToZero) {
     EXPECT_EQ(scaling.shift[0], 0.1);
     EXPECT_EQ(scaling.scale[0], 1);
   }
+}
+
+// Of numbers around 0.3 and 1e8 in every type: what they vary by is rounding, unless they are integers.
+TEST(FitScaling, DoesNotBlowUpAColumnThatVariesByRoundingAlone) {
+  constexpr double eps = std::numeric_limits<double>::epsilon();
+  for (const double value : {0.3, -1e8}) {
+    std::vector<double> doubles;
+    std::vector<float> floats;
+    for (int r = 0; r < 3000; ++r) {
+      doubles.push_back(value * (1 + (r % 5 - 2) * eps));
+      floats.push_back(r % 2 == 0 ? static_cast<float>(value) : std::nextafter(static_cast<float>(value), 0.0F));
+    }
+    for (const NormalizeMethod method : {NormalizeMethod::standard, NormalizeMethod::minmax}) {
+      for (const Table& table : {table_of(ElementType::f64, 1, doubles), table_of(ElementType::f32, 1, floats)}) {
+        const ColumnScaling scaling = fit_scaling(method, table);
+        EXPECT_EQ(scaling.scale[0], std::max(1.0, std::abs(value))) << value;
+        float out = 1;
+        gather_rows(table, scaling, std::vector<std::uint32_t>{0}, std::span(&out, 1));
+        EXPECT_LT(std::abs(out), 1e-6);
+      }
+    }
+  }
+}
+
+TEST(FitScaling, TakesSmallChangesForWhatTheyAreWhereTheyAreMoreThanRounding) {
+  std::vector<double> doubles;
+  std::vector<float> floats;
+  std::vector<std::int64_t> integers;
+  for (int r = 0; r < 100000; ++r) {
+    doubles.push_back(2.46e6 + (r % 2) * 1e-5);  // a second, in days since 4713 BC
+    floats.push_back(1000.0F + static_cast<float>(r % 2) * 0.001F);
+    integers.push_back((std::int64_t{1} << 50) + r % 2);
+  }
+  const auto scale = [](const Table& table) { return fit_scaling(NormalizeMethod::minmax, table).scale[0]; };
+  EXPECT_NEAR(scale(table_of(ElementType::f64, 1, doubles)), 1e-5, 1e-9);
+  EXPECT_NEAR(scale(table_of(ElementType::f32, 1, floats)), 1e-3, 1e-4);
+  EXPECT_EQ(scale(table_of(ElementType::i64, 1, integers)), 1);
+  EXPECT_NEAR(fit_scaling(NormalizeMethod::standard, table_of(ElementType::f64, 1, doubles)).scale[0], 5e-6, 1e-9);
+  EXPECT_EQ(fit_scaling(NormalizeMethod::standard, table_of(ElementType::i64, 1, integers)).scale[0], 0.5);
 }
 
 TEST(FitScaling, SurvivesASpreadBelowTheRangeOfDouble) {
