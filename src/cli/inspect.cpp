@@ -106,6 +106,17 @@ void print_data(const CheckpointInfo& info) {
   }
 }
 
+// Of the epoch whose state the checkpoint holds; of one within an epoch, of the last one that has ended.
+void print_scores(const CheckpointInfo& info) {
+  const std::size_t row = info.restored ? info.restored->epoch : info.history.num_rows();  // counts from 1
+  if (row == 0 || row > info.history.num_rows()) return;
+  fmt::print("  {} ", info.restored ? "its epoch   " : "last epoch  ");
+  for (std::size_t c = 0; c < info.history.columns.size(); ++c) {
+    fmt::print(" {} {:.6g}", info.history.columns[c], info.history.rows[(row - 1) * info.history.columns.size() + c]);
+  }
+  fmt::print("\n");
+}
+
 void print_text(const Checkpoint& checkpoint, const std::string& path) {
   const CheckpointInfo& info = checkpoint.info;
   fmt::print("{}\n  step {}, {} done, {} of the next\n", path, info.position.step,
@@ -130,14 +141,7 @@ void print_text(const Checkpoint& checkpoint, const std::string& path) {
     fmt::print("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
   }
   print_data(info);
-  if (const std::size_t rows = info.history.num_rows(); rows != 0) {
-    fmt::print("  last epoch   ");
-    for (std::size_t c = 0; c < info.history.columns.size(); ++c) {
-      fmt::print(" {} {:.6g}", info.history.columns[c],
-                 info.history.rows[(rows - 1) * info.history.columns.size() + c]);
-    }
-    fmt::print("\n");
-  }
+  print_scores(info);
   fmt::print("\n{}", info.run);
 }
 

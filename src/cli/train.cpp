@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <filesystem>
 
 #include "checkpoint/retention.hpp"
 #include "cli/command.hpp"
@@ -41,14 +40,12 @@ void print_result(const FitSummary& summary, const std::string& folder) {
   if (summary.best) {
     row("best", fmt::format("{} {:.6g} (epoch {}, step {})", summary.best->monitor, summary.best->value,
                             summary.best->epoch, summary.best->step));
-    // It lies beside the last one.
-    const std::string beside = std::filesystem::path(summary.checkpoint).parent_path().string();
-    row("best checkpoint", checkpoint_path(beside, summary.best->step));
+    row("best checkpoint", checkpoint_path(folder + "/checkpoints", summary.best->step));
   }
   if (summary.restored) {
     row("ends with", fmt::format("the state of epoch {}, step {}", summary.restored->epoch, summary.restored->step));
   }
-  row("checkpoint", summary.checkpoint);
+  row("checkpoint", summary.checkpoint.empty() ? "none saved" : summary.checkpoint);
   row("digest", summary.digest);
   row("folder", folder);
 }

@@ -11,11 +11,16 @@
 
 #include "core/buffer.hpp"
 #include "data/fingerprint.hpp"
+#include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
+
+std::string behind_semicolon(const std::string& text) {
+  return text.empty() ? "" : "; " + text;
+}
 
 template <class T>
 std::span<const T> values(const Table& table) {
@@ -70,8 +75,9 @@ void check_labels(const TargetRule& rule, const Table& y, const std::string& sou
     for (std::size_t r = 0; r < labels.size(); ++r) {
       const T label = labels[r];
       if (label < T{0} || static_cast<std::uint64_t>(label) >= rule.limit) {
-        throw Error(ErrorKind::data, fmt::format("{}: y, row {} (counted from 0) is label {}; expected 0 to {}, {}",
-                                                 source, first + r, +label, rule.limit - 1, rule.why));
+        throw Error(ErrorKind::data, fmt::format("{}: y, row {} (counted from 0) is label {}; expected 0 to {}, {}{}",
+                                                 source, first + r, +label, rule.limit - 1, rule.why,
+                                                 behind_semicolon(label_advice(count_values(y), rule.limit))));
       }
     }
   });
@@ -84,8 +90,8 @@ void check_unit_interval(const Table& y, const std::string& source, std::size_t 
       const auto value = static_cast<double>(all[i]);
       if (value >= 0 && value <= 1) continue;
       throw Error(ErrorKind::data,
-                  fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}", source,
-                              first + i / y.columns, value));
+                  fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}{}", source,
+                              first + i / y.columns, value, behind_semicolon(label_advice(count_values(y), 2))));
     }
   });
 }
@@ -167,8 +173,10 @@ std::size_t count_classes(const Dataset& train, const Dataset* test, std::option
     check_target_type(rule, data->y, data->source);
     if (data->streamed() && !data->labels) throw Error(ErrorKind::usage, "count_classes: labels that were not counted");
     if (data->streamed() && data->labels->largest >= rule.limit) {
-      throw Error(ErrorKind::data, fmt::format("{}: y holds label {}; expected 0 to {}, {}", data->source,
-                                               data->labels->largest, rule.limit - 1, rule.why));
+      throw Error(ErrorKind::data,
+                  fmt::format("{}: y holds label {}; expected 0 to {}, {}{}", data->source, data->labels->largest,
+                              rule.limit - 1, rule.why,
+                              behind_semicolon(label_advice(count_values(*data->labels), rule.limit))));
     }
     LabelCounts counts;
     if (!data->streamed()) check_targets_held(rule, data->y, data->source, 0, &counts);

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
+#include "core/number_text.hpp"
 #include "export/layer_rules.hpp"
 #include "export/onnx_graph.hpp"
 #include "lockstep/error.hpp"
@@ -100,7 +103,42 @@ void add_metadata(ProtobufMessage& model, std::string_view key, std::string_view
   model.message(model_of::metadata_props, pair);
 }
 
+// How far apart float32 has numbers where those of a column are.
+double gap(const ColumnScaling& scaling, std::size_t c) {
+  const auto near = static_cast<float>(std::abs(scaling.shift[c]));
+  return std::nextafter(near, std::numeric_limits<float>::infinity()) - near;
+}
+
+// Whether a net would see that. A scale of 1 is mostly that of a column that does not vary, whose size means nothing.
+bool is_coarse(const ColumnScaling& scaling, std::size_t c) {
+  constexpr double kCoarse = 1e-4;  // of a deviation, or span
+  return gap(scaling, c) > (scaling.scale[c] == 1 ? 0.5 : kCoarse) * scaling.scale[c];
+}
+
 }  // namespace
+
+std::vector<std::string> onnx_notices(const TrainedNet& net) {
+  constexpr std::size_t kMostTold = 5;
+  std::vector<std::string> notices;
+  std::size_t more = 0;
+  for (const auto& [name, scaling, what] :
+       {std::tuple{"x", &net.normalization.x, "takes"}, {"y", &net.normalization.y, "gives"}}) {
+    for (std::size_t c = 0; c < scaling->shift.size(); ++c) {
+      if (!is_coarse(*scaling, c)) continue;
+      if (notices.size() == kMostTold) {
+        ++more;
+        continue;
+      }
+      notices.push_back(fmt::format(
+          "column {} of {}: an ONNX model {} and normalises float32, which does not tell numbers around {:.10g} apart "
+          "that differ by less than {:.3g} ({:.2g} of what normalisation divides by); the run did, in double. --npz "
+          "keeps that, as does training on the column less {:.10g}",
+          c, name, what, scaling->shift[c], gap(*scaling, c), gap(*scaling, c) / scaling->scale[c], scaling->shift[c]));
+    }
+  }
+  if (more > 0) notices.push_back(fmt::format("so it is with {}", count_text(more, "more column")));
+  return notices;
+}
 
 std::string build_onnx(const TrainedNet& net) {
   constexpr std::size_t kMostBytes = (std::size_t{1} << 31U) - (std::size_t{1} << 20U);  // the rest is small

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "export/trained_net.hpp"
 
@@ -13,5 +14,8 @@ inline constexpr int kOnnxOpset = 13;
 /// Shapes: x float32 [N, inputs], y float32 [N, outputs], N free.
 /// Errors: data (2 GiB and more; a normalisation beyond float32, naming the column).
 [[nodiscard]] std::string build_onnx(const TrainedNet& net);
+
+/// What the model loses against the net: it takes and normalises samples in float32.
+[[nodiscard]] std::vector<std::string> onnx_notices(const TrainedNet& net);
 
 }  // namespace lockstep

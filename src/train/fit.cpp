@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <memory>
+#include <set>
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
+#include "train/best_checkpoints.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_batch.hpp"
 #include "train/prepare.hpp"
@@ -66,6 +69,7 @@ class Fit {
       folder_.open(format_run(r_.run), info(), r_.run.log.tensorboard);
     });
     batches_ = make_epoch_batch(comm_, r_.data, r_.epoch, r_.run);
+    bests_.emplace(comm_, folder_.checkpoints(), saver_, info());
     stragglers_.emplace(comm_);
     if (r_.run.log.trace) trace_.emplace(comm_, folder_.trace(), comm_.is_root() ? options_.log : LogSink{});
     report_.emplace(comm_, options_.output, r_, *stragglers_);
@@ -164,10 +168,8 @@ class Fit {
     info().sums = EpochSums{.total_seconds = info().sums.total_seconds};
     r_.steering->follow(info().history);
     r_.engine->set_base_lr(r_.steering->base_lr());
-    const Monitor& monitor = r_.steering->best();
-    const double value = monitor.value(info().history, info().history.num_rows() - 1);
-    const bool improved = monitor.better(value, info().best ? std::optional(info().best->value) : std::nullopt);
-    if (improved) info().best = Best{monitor.name(), value, info().position.step, info().position.epoch};
+    tell_missing_scores();
+    const bool improved = is_new_best();
     at_end.last_epoch = r_.finished();
     if (comm_.is_root()) warn(folder_.add_epoch(info().history));
     if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, scores_);
@@ -179,18 +181,40 @@ class Fit {
     notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
   }
 
+  // Whether the epoch that has ended is the best so far, of those whose state is on the disk.
+  bool is_new_best() {
+    bests_->look();
+    bests_->agree();
+    const Monitor& monitor = r_.steering->best();
+    const double value = monitor.value(info().history, info().history.num_rows() - 1);
+    const bool improved = monitor.better(value, info().best ? std::optional(info().best->value) : std::nullopt);
+    if (improved) bests_->add({monitor.name(), value, info().position.step, info().position.epoch});
+    return improved;
+  }
+
+  void tell_missing_scores() {
+    for (const Monitor& monitor : r_.steering->monitors()) {
+      if (!std::isnan(monitor.value(info().history, info().history.num_rows() - 1))) continue;
+      if (!missing_.insert(monitor.name()).second) continue;
+      log(LogLevel::warning,
+          fmt::format("epoch {} has no {}, or none that is a number: such an epoch is never the best, and early "
+                      "stopping does not count it; this is told once",
+                      info().position.epoch, monitor.name()));
+    }
+  }
+
   // Takes the state of the best checkpoint, where a run that has ended is to. Whether it has.
   bool take_best() {
     const auto& best = info().best;
-    if (!r_.steering->restores_best() || !best || info().restored || best->step == info().position.step) return false;
+    if (!r_.steering->restores_best() || info().restored) return false;
+    if (!best && bests_ && bests_->lost()) tell_no_best(bests_->lost()->step, "it is not on the disk");
+    if (!best || best->step == info().position.step) return false;
     saver_.finish();
     try {
       restore_best(*r_.engine, folder_.checkpoints());
     } catch (const Error& error) {
       if (!error.agreed() || error.kind() == ErrorKind::comm) throw;
-      log(LogLevel::warning, fmt::format("the run ends with its last state: that of its best checkpoint, of step {}, "
-                                         "cannot be taken: {}",
-                                         best->step, error.what()));
+      tell_no_best(best->step, error.what());
       return false;
     }
     scores_.train_loss = history_value(info().history, best->epoch - 1, "train_loss");
@@ -201,7 +225,16 @@ class Fit {
     return true;
   }
 
-  void save() { saver_.save(*r_.engine, r_.run.checkpoint); }
+  void tell_no_best(std::uint64_t step, const std::string& why) {
+    log(LogLevel::warning, fmt::format("the run ends with its last state: that of its best checkpoint, of step {}, "
+                                       "cannot be taken: {}",
+                                       step, why));
+  }
+
+  // A checkpoint names the best of those that are there, which it may be itself.
+  void save() {
+    saver_.save(*r_.engine, r_.run.checkpoint, [this] { bests_->look(info().position.step); });
+  }
 
   // The run is done: its last state is on the disk, or that is told.
   FitSummary end() {
@@ -209,14 +242,18 @@ class Fit {
       log(LogLevel::notice, fmt::format("{}: early stopping ends the run after epoch {} of {}",
                                         r_.steering->why_it_stops(), info().position.epoch, r_.run.train.epochs));
     }
+    saver_.finish();
+    bests_->look(info().position.step);
+    bests_->agree();
     (void)take_best();
     save_at_last();
     FitSummary result = summary(true);
+    const bool lost = comm_.is_root() && !saver_.has(info().position.step);
     if (comm_.is_root()) {
       comm_.pulse().enter(Phase::writing);
       for (const std::string& problem : folder_.last_rows())
         log(LogLevel::warning, problem + "; its last rows are lost");
-      if (!saver_.has(info().position.step)) result.failure = lost_state();
+      if (lost) result.failure = lost_state();
       try {
         folder_.write_summary(result);
       } catch (const Error& error) {
@@ -225,7 +262,7 @@ class Fit {
     }
     std::string why = result.failure;
     if (why.empty() && result.stopped_early) why = "early stopping: " + r_.steering->why_it_stops();
-    report({.status = {"finished", why}, .summary = &result});
+    report({.status = {lost ? "unsaved" : "finished", why}, .summary = &result});
     result.failure = comm_.broadcast_text(result.failure);
     return result;
   }
@@ -236,7 +273,8 @@ class Fit {
     result.stopped = true;
     if (comm_.is_root() && !saver_.has(info().position.step)) result.failure = lost_state();
     const std::string why = (notes_ & kStopWanted) != 0 ? "a signal" : r_.deadline->source();
-    report({.status = {"stopped", result.failure.empty() ? "by " + why : result.failure}, .summary = &result});
+    const bool saved = result.failure.empty();
+    report({.status = {saved ? "stopped" : "unsaved", saved ? "by " + why : result.failure}, .summary = &result});
     result.failure = comm_.broadcast_text(result.failure);
     if (result.failure.empty()) {
       log(LogLevel::notice, fmt::format("{} stops the run after step {} of {}; saved in {}, go on with --resume", why,
@@ -260,6 +298,8 @@ class Fit {
     saver_.finish();
     save();
     saver_.finish();
+    bests_->look();
+    bests_->agree();
     if (trace_) trace_->write();
   }
 
@@ -331,8 +371,10 @@ class Fit {
   std::optional<RunReport> report_;
   std::string slow_host_;  // that was told of
   Saver saver_;
-  std::uint32_t notes_ = 0;  // of all ranks, see Engine::notes
-  double samples_here_ = 0;  // of this start
+  std::optional<BestCheckpoints> bests_;
+  std::set<std::string> missing_;  // scores that an epoch did not have, which was told
+  std::uint32_t notes_ = 0;        // of all ranks, see Engine::notes
+  double samples_here_ = 0;        // of this start
   double seconds_here_ = 0;
   double communication_here_ = 0;
   std::optional<Trace> trace_;

@@ -29,7 +29,7 @@ double history_value(const History& history, std::size_t row, std::string_view c
 }
 
 Monitor::Monitor(const std::string& name, Task task, std::size_t outputs, ScoredSplits splits, std::string_view key)
-    : name_(name) {
+    : name_(name), key_(key) {
   std::vector<std::string> known{"train.loss"};
   std::string best_split;
   for (const auto& [split, scored] : {std::pair{"test", splits.test}, {"validation", splits.validation}}) {

@@ -41,6 +41,8 @@ class Monitor {
           std::string_view key = "checkpoint.monitor");
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// Of the run file, that names it.
+  [[nodiscard]] const std::string& key() const noexcept { return key_; }
   [[nodiscard]] bool larger_is_better() const noexcept { return larger_is_better_; }
   /// What epoch `row` of `history` has come to; NaN where it has no such score.
   [[nodiscard]] double value(const History& history, std::size_t row) const;
@@ -49,6 +51,7 @@ class Monitor {
 
  private:
   std::string name_;
+  std::string key_;
   bool larger_is_better_ = false;
 };
 

@@ -13,6 +13,8 @@
 #include "train/describe.hpp"
 #include "train/load_choice.hpp"
 #include "train/resume.hpp"
+#include "train/run_notices.hpp"
+#include "train/scoring.hpp"
 #include "train/warm_start.hpp"
 
 namespace lockstep {
@@ -29,6 +31,7 @@ class Preparation {
     look_for_checkpoints();
     check();
     restore();
+    check_monitors();
     describe();
     r_.resumed = kept_.has_value();
     r_.resumed_in = found_.path;
@@ -156,12 +159,39 @@ class Preparation {
     start_.reset();
   }
 
+  // A score that this data never gives can steer nothing. The targets alone decide that, so any weights will do.
+  void check_monitors() {
+    const std::vector<Monitor> monitors = r_.steering->monitors();
+    if (std::ranges::none_of(monitors, [](const Monitor& m) { return m.name().ends_with(".r2"); })) return;
+    EpochScores scores;
+    score_splits(*r_.engine, r_.data, scores);
+    comm_.together([&] {
+      for (const Monitor& monitor : monitors) {
+        const bool of_test = monitor.name() == "test.r2";
+        if (!of_test && monitor.name() != "validation.r2") continue;
+        const Scores& found = of_test ? scores.test.value() : scores.validation.value();
+        if (found.r2) continue;
+        const char* split = of_test ? "test" : "validation";
+        throw Error(
+            ErrorKind::config,
+            fmt::format("{}: {} is never given: {}; name {}.loss, {}.rmse or {}.mae", monitor.key(), monitor.name(),
+                        found.samples == 1 ? fmt::format("there is one {} sample", split)
+                                           : fmt::format("a target is the same in all {} samples", split),
+                        split, split, split));
+      }
+    });
+  }
+
   void describe() {
     for (const std::string& text : describe_run(*r_.engine, r_.data, r_.epoch, r_.total_steps))
       log(LogLevel::info, text);
     if (const std::string text = describe_stream(*r_.engine, r_.data); !text.empty()) log(LogLevel::info, text);
     if (const std::string text = r_.deadline->describe(); !text.empty()) log(LogLevel::info, text);
     for (const std::string& text : exchange_notices(*r_.engine)) log(LogLevel::notice, text);
+    comm_.at_root([&] {
+      comm_.pulse().enter(Phase::reading);
+      for (const std::string& text : run_notices(*r_.engine, r_.data, r_.total_steps)) log(LogLevel::notice, text);
+    });
     if (kept_) {
       log(LogLevel::info,
           fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path, r_.info().position.step,

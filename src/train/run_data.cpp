@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/number_text.hpp"
+#include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
 #include "train/load_choice.hpp"
@@ -119,9 +120,13 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
   if (loss.targets() == TargetKind::labels) {
     const std::size_t found = count_classes(train, test, classes);
     if (found != outputs) {
-      throw Error(ErrorKind::config, fmt::format("model.layers: the last layer has {} outputs, but {} has {} classes "
-                                                 "(data.classes says otherwise where labels do not show them all)",
-                                                 outputs, train.source, found));
+      const std::string advice =
+          label_advice(train.streamed() ? count_values(*train.labels) : count_values(train.y), outputs);
+      throw Error(
+          ErrorKind::config,
+          fmt::format("model.layers: the last layer has {} outputs, but {} has {} classes ({})", outputs, train.source,
+                      found,
+                      advice.empty() ? "data.classes says otherwise where labels do not show them all" : advice));
     }
     loss.check_outputs(outputs);
     for (const Dataset* data : {&train, test}) {

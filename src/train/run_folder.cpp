@@ -185,6 +185,7 @@ std::string format_summary(const FitSummary& summary) {
   json["stopped_early"] = summary.stopped_early;
   if (summary.restored) json["restored"] = {{"epoch", summary.restored->epoch}, {"step", summary.restored->step}};
   json["checkpoint"] = summary.checkpoint;
+  if (!summary.failure.empty()) json["failure"] = summary.failure;
   json["checkpoint_seconds"] = summary.checkpoint_seconds;
   json["checkpoint_stall_seconds"] = summary.checkpoint_stall_seconds;
   // A folder's name may hold bytes that are not UTF-8, which JSON refuses.

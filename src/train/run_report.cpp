@@ -77,7 +77,7 @@ std::vector<std::string> RunReport::end(const RunEnd& end) {
   attempt("ranks.csv", [&] { write_ranks(); });
   attempt("status.json", [&] { write_json(place("status.json"), status_of(end.status, end.summary), 2); });
   constexpr std::uintmax_t kMostAtStop = std::uintmax_t{1} << 26U;  // a job that stops has little time left
-  if (run_.run.log.report && end.status.state == "stopped" && size_of_tables(folder_) > kMostAtStop) {
+  if (run_.run.log.report && end.summary != nullptr && end.summary->stopped && size_of_tables(folder_) > kMostAtStop) {
     problems.push_back(
         fmt::format("{} is not written now that the run stops: its tables are long", place("report.html")));
   } else if (run_.run.log.report) {

@@ -18,8 +18,8 @@ namespace lockstep {
 
 /// How a run stands.
 struct RunStatus {
-  std::string state = "running";  ///< running, finished, stopped or diverged
-  std::string why = {};           ///< it stopped or diverged
+  std::string state = "running";  ///< running, finished, stopped, diverged, or unsaved: at its end or where it stopped
+  std::string why = {};           ///< it stopped, diverged, or is not saved
 };
 
 /// How a run stood at its end.

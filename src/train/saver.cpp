@@ -22,7 +22,7 @@ double since(std::chrono::steady_clock::time_point start) {
 Saver::Saver(const Communicator& comm, std::string folder, LogSink log)
     : comm_(comm), folder_(std::move(folder)), log_(std::move(log)) {}
 
-void Saver::save(Engine& engine, const CheckpointConfig& config) {
+void Saver::save(Engine& engine, const CheckpointConfig& config, const std::function<void()>& ready) {
   const std::uint64_t step = engine.info.position.step;
   const auto start = std::chrono::steady_clock::now();
   const During saving(comm_.pulse(), Phase::saving);
@@ -30,6 +30,7 @@ void Saver::save(Engine& engine, const CheckpointConfig& config) {
   bool wanted = comm_.is_root() && begun_step_ != step;
   if (wanted) {
     finish();
+    if (ready) ready();
     try {
       state = engine.make_state();
     } catch (const std::bad_alloc&) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,9 +19,9 @@ class Saver {
  public:
   Saver(const Communicator& comm, std::string folder, LogSink log);
 
-  /// Begins to save the state of `engine`, unless that was the last thing it did. Waits for an earlier save.
-  /// Collective.
-  void save(Engine& engine, const CheckpointConfig& config);
+  /// Begins to save the state of `engine`, unless that was the last thing it did. Waits for an earlier save; `ready` is
+  /// called on rank 0 once it is known what came of that, before anything is taken. Collective.
+  void save(Engine& engine, const CheckpointConfig& config, const std::function<void()>& ready = {});
   /// Tells what came of a save that has ended by now.
   void poll();
   /// Waits for the save under way and tells of it.
@@ -29,6 +30,8 @@ class Saver {
   /// Whether the state after `step` is on the disk, and why not. After finish().
   [[nodiscard]] bool has(std::uint64_t step) const noexcept { return !saved_.empty() && saved_step_ == step; }
   [[nodiscard]] const std::string& last_error() const noexcept { return error_; }
+  /// Whether the state after `step` is being written.
+  [[nodiscard]] bool is_saving(std::uint64_t step) const noexcept { return busy_ && begun_step_ == step; }
   /// The last checkpoint that was written; empty: none since the start.
   [[nodiscard]] const std::string& newest() const noexcept { return saved_; }
 

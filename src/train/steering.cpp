@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 
@@ -52,10 +55,19 @@ void Steering::follow(const History& history) {
       const double value = stop_monitor_->value(history, seen_);
       const bool improved = stop_monitor_->better(value, stop_best_, early_stop_->min_delta);
       if (improved) stop_best_ = value;
-      waited_ = improved ? 0 : waited_ + 1;
+      // An epoch whose score is not known says nothing.
+      if (!std::isnan(value)) waited_ = improved ? 0 : waited_ + 1;
     }
     if (plateau_) plateau_->add(plateau_monitor_->value(history, seen_));
   }
+}
+
+std::vector<Monitor> Steering::monitors() const {
+  std::vector<Monitor> all{best_};
+  for (const auto* monitor : {&stop_monitor_, &plateau_monitor_}) {
+    if (*monitor && std::ranges::count(all, (*monitor)->name(), &Monitor::name) == 0) all.push_back(**monitor);
+  }
+  return all;
 }
 
 std::string Steering::why_it_stops() const {

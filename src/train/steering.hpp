@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "checkpoint/checkpoint.hpp"
 #include "lockstep/run_config.hpp"
@@ -24,8 +26,12 @@ class Steering {
   /// Errors: config (names of monitors; options of the schedule; early_stop and checkpoint that contradict each other).
   Steering(const RunConfig& run, Task task, std::size_t outputs);
 
-  /// Takes the rows of `history` that it has not seen yet.
+  /// Takes the rows of `history` that it has not seen yet. One without the score that early stopping watches counts
+  /// neither for it nor against it.
   void follow(const History& history);
+
+  /// The scores by which the run is steered, each once.
+  [[nodiscard]] std::vector<Monitor> monitors() const;
 
   /// The score that says which checkpoint is best.
   [[nodiscard]] const Monitor& best() const noexcept { return best_; }
@@ -49,7 +55,7 @@ class Steering {
   std::optional<EarlyStop> early_stop_;
   std::optional<Monitor> stop_monitor_;
   std::optional<double> stop_best_;
-  std::int64_t waited_ = 0;  // epochs since the last improvement
+  std::int64_t waited_ = 0;  // epochs with a score since the last improvement
   std::optional<Monitor> plateau_monitor_;
   std::optional<Plateau> plateau_;
   std::size_t seen_ = 0;  // rows

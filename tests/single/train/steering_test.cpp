@@ -48,7 +48,8 @@ TEST(Steering, StopsBehindPatienceEpochsWithoutAnImprovement) {
   EXPECT_EQ(of_loss({.patience = 2}, {3, 2, 2.5, 1, 1.5, 0.5}), 0U);
   EXPECT_EQ(of_loss({.patience = 1}, {3, 4}), 2U);
   EXPECT_EQ(of_loss({.patience = 2, .min_delta = 0.5}, {3, 2.75, 2.5, 2}), 3U);  // 0.5 is not more than 0.5
-  EXPECT_EQ(of_loss({.patience = 2}, {kNan, kNan, 1}), 2U);
+  EXPECT_EQ(of_loss({.patience = 2}, {kNan, kNan, kNan, 1}), 0U);  // a score that is missing is no reason to stop
+  EXPECT_EQ(of_loss({.patience = 2}, {3, kNan, 4, kNan, 2, 2, kNan, 2}), 8U);
   EXPECT_EQ(stops_after({.monitor = "test.r2", .patience = 2}, {0.1, 0.2, 0.1, 0.2}, "test_r2"), 4U);
   EXPECT_EQ(stops_after({.monitor = "test.r2", .patience = 2}, {0.3, 0.2, 0.1}, "test_r2"), 3U);
 }
@@ -70,6 +71,16 @@ TEST(Steering, ALongerHistoryAtOnceIsTheSameAsRowByRow) {
   EXPECT_EQ(slowly.base_lr(), 0.025);
   EXPECT_TRUE(slowly.stops());
   EXPECT_EQ(slowly.why_it_stops(), "test.loss has not improved for 3 epochs");
+}
+
+TEST(Steering, ItsMonitorsAreNamedOnceWithTheirKeys) {
+  RunConfig run = run_with(EarlyStop{.monitor = "test.r2"});
+  run.optimizer.schedule = {"plateau", {{"monitor", "test.loss"}}};
+  std::string text;
+  for (const Monitor& monitor : Steering(run, Task::regression, 1).monitors()) {
+    text += monitor.key() + ": " + monitor.name() + "; ";
+  }
+  EXPECT_EQ(text, "train.early_stop.monitor: test.r2; optimizer.schedule.monitor: test.loss; ");
 }
 
 TEST(Steering, IsFinishedByEpochsOrBehindAnEpochByEarlyStopping) {
