@@ -38,13 +38,16 @@ const look = (frame) => {
     title: page.title, head: page.querySelector("h1").textContent,
     badges: [...page.querySelectorAll(".badge")].map((badge) => badge.textContent),
     text: page.getElementById("page").innerText,
+    tiles: Object.fromEntries([...page.querySelectorAll(".tile")].map((tile) =>
+      [tile.querySelector("dt").textContent, tile.querySelector("dd").textContent])),
     tooWide: page.documentElement.scrollWidth - page.documentElement.clientWidth,
     matrix: [...page.querySelectorAll("table.matrix td.count")].map((cell) => Number(cell.textContent)),
     charts: Object.fromEntries([...page.querySelectorAll("canvas")].map((canvas) => {
       const chart = Chart.getChart(canvas);
       const { left, right } = canvas.getBoundingClientRect();
       const axes = Object.values(chart.options.scales).map((scale) => scale.title.text);
-      return [canvas.id, { coloured: coloured(canvas), axes, inside: left >= 0 && right <= page.documentElement.clientWidth,
+      const ticks = Object.values(chart.scales).map((scale) => scale.ticks.map((tick) => String(tick.label)));
+      return [canvas.id, { ticks, coloured: coloured(canvas), axes, inside: left >= 0 && right <= page.documentElement.clientWidth,
         width: right - left, told: canvas.getAttribute("aria-label"),
         curves: Object.fromEntries(chart.data.datasets.map((d) => [d.label, d.data])) }];
     })),
@@ -62,6 +65,9 @@ def make_runs(folder):
     """Pages by name: a classification, a regression, a binary one with an odd name, one that diverged, and several."""
     train(folder / "digits", RUNS / "digits.toml", 3, "train.epochs=4")
     train(folder / "concrete", RUNS / "concrete.toml", 2, "train.epochs=4")
+    train(folder / "restored", RUNS / "concrete.toml", 1, "train.epochs=20", "optimizer.lr=1.0", "optimizer.clip_norm=0",
+          "optimizer.schedule.type=constant", "checkpoint.monitor=auto", "name=restored",
+          "train.early_stop={monitor = \"test.loss\", patience = 19}")
     train(folder / "diverged", RUNS / "digits.toml", 1, "optimizer.type=sgd", "optimizer.lr=1e30", expect=3)
     rng = numpy.random.default_rng(1)
     with h5py.File(folder / "binary.h5", "w") as file:
@@ -70,8 +76,9 @@ def make_runs(folder):
             file[f"{split}/y"] = (rng.random((rows, 2)) < 0.5).astype("u1")
     (folder / "binary.toml").write_text(page.BINARY, encoding="utf-8")
     train(folder / "binary", folder / "binary.toml", 1, f"name=\"{EVIL}\"")
-    program.run("report", folder / "digits", folder / "diverged", folder / "concrete", "--output", folder / "runs.html", mpi=False)
-    pages = {name: folder / name / "report.html" for name in ("digits", "concrete", "diverged", "binary")}
+    several = [folder / name for name in ("digits", "diverged", "concrete", "restored")]
+    program.run("report", *several, "--output", folder / "runs.html", mpi=False)
+    pages = {name: folder / name / "report.html" for name in ("digits", "concrete", "diverged", "binary", "restored")}
     return {**pages, "runs": folder / "runs.html"}
 
 
@@ -87,7 +94,7 @@ class InABrowser(unittest.TestCase):
         return self.found[f"{name}.html {width}"]
 
     def test_no_page_has_an_error_or_loads_anything(self):
-        self.assertEqual(len(self.found), 10)
+        self.assertEqual(len(self.found), 12)
         self.assertEqual(self.console, [])
         for name, found in self.found.items():
             self.assertEqual(found["problems"], [], name)
@@ -145,6 +152,29 @@ class InABrowser(unittest.TestCase):
         self.assertIn("the training diverged in step", self.on("diverged")["text"])
         self.assertIn("log.gradient_norm = true", self.on("binary")["text"])
 
+    def test_the_head_shows_the_state_that_the_run_ends_with_not_one_that_it_discards(self):
+        summary = program.summary(self.folder / "restored")
+        last = page.columns(self.folder / "restored/metrics.csv")["test_rmse"][-1]
+        self.assertLess(summary["restored"]["epoch"], 20)
+        tiles = self.on("restored")["tiles"]
+        self.assertEqual(tiles["test RMSE"], f"{summary['test']['rmse']:.5g}")
+        self.assertNotEqual(tiles["test RMSE"], f"{last:.5g}")
+        self.assertIn(f"of epoch {summary['restored']['epoch']} (step {summary['restored']['step']})", self.on("restored")["text"])
+        for width in WIDTHS:
+            self.assertIn(f"{summary['test']['rmse']:.5g}", self.on("runs", width)["text"])
+
+    def test_a_learning_rate_that_is_constant_is_drawn_at_its_value(self):
+        self.assertEqual(self.on("binary")["charts"]["learning-rate"]["ticks"][1], ["0", "0.005", "0.01", "0.015", "0.02"])
+
+    def test_losses_that_do_not_compare_are_named(self):
+        self.assertIn("The training loss does not compare with the others: dropout acts in training alone",
+                      self.on("digits")["text"])
+        self.assertIn("All are in normalised units", self.on("concrete")["text"])
+        self.assertNotIn("compare", self.on("concrete")["text"].replace("comparable", ""))
+        for text in ("Losses do not compare between these runs, which differ in model.loss, data.normalize and data.train",
+                     "Their tests are of different data"):
+            self.assertIn(text, self.on("runs")["text"])
+
     def test_answers_are_those_of_the_files(self):
         scores = {name: json.loads((self.folder / name / "scores.json").read_text(encoding="utf-8"))
                   for name in ("digits", "concrete", "binary")}
@@ -157,7 +187,7 @@ class InABrowser(unittest.TestCase):
 
     def test_several_runs_are_drawn_by_name(self):
         found = self.on("runs")
-        self.assertEqual(found["head"], "3 runs")
+        self.assertEqual(found["head"], "4 runs")
         # Two runs of one name are told apart by their folders.
         digits = str(self.folder / "digits")
         self.assertEqual(self.points("runs", "loss", f"{digits}: test"), self.points("digits", "loss", "test"))

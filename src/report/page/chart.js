@@ -52,6 +52,15 @@ function legendItems(chart, bars) {
   }));
 }
 
+/** Where the y axis of curves that never change has its ends and ticks: the curve in the middle, with its value beside it. */
+function aroundConstant(curves) {
+  const numbers = curves.flatMap(({ y }) => y).filter(isNumber);
+  const value = numbers[0];
+  if (numbers.length === 0 || value === 0 || numbers.some((other) => other !== value)) return {};
+  return { min: Math.min(0, 2 * value), max: Math.max(0, 2 * value),
+    ticks: { stepSize: Math.abs(value) / 2, callback: (tick) => numberText(tick) } };
+}
+
 /** What a curve does, in a sentence. */
 function describeCurve({ label, x, y }, xTitle) {
   const numbers = y.filter(isNumber);
@@ -110,6 +119,7 @@ function chartFigure(spec) {
   spec.place.append(figure);  // Chart.js takes its size from the page
 
   const bars = type === "bar" || stacked;
+  const linear = { ...(type === "line" && !stacked ? aroundConstant(curves) : {}), ...bounds.y };
   const few = (curve) => curve.dots ?? (curve.x.length <= 60);
   const chart = new Chart(canvas, {
     type,
@@ -140,7 +150,7 @@ function chartFigure(spec) {
         : { mode: labels ? "index" : "nearest", axis: "x", intersect: false },
       scales: {
         x: axis(spec.x, labels ? { stacked } : { type: "linear", min: 0, max: Math.max(1, ...curves.map((curve) => largestOf(curve.x))), ...bounds.x }),
-        y: axis(spec.y, { stacked, ...bounds.y }),
+        y: axis(spec.y, { stacked, ...linear }),
       },
       plugins: {
         legend: { display: curves.length > 1, position: "bottom", maxHeight: 110,
@@ -158,7 +168,7 @@ function chartFigure(spec) {
     const box = element("input", { type: "checkbox" });
     box.addEventListener("change", () => {
       chart.options.scales.y = axis(spec.y, box.checked
-        ? { type: "logarithmic", ticks: { callback: logarithmicTick } } : {});
+        ? { type: "logarithmic", ticks: { callback: logarithmicTick } } : linear);
       withColours(chart, curves);
     });
     choices.append(element("label", {}, box, " logarithmic"));

@@ -56,7 +56,8 @@ function drawLoss(place, runs, curves) {
   });
   if (batches.length + curves.length === 0) return emptyFigure(place, "Loss", "No step has been written yet.");
   return chartFigure({ place, id: "loss", title: "Loss", x: "step", y: "loss", logarithm: true,
-    caption: "Mean over samples; of batches before their update, of training over the epoch, of tests after it.",
+    caption: "Mean over samples; of batches before their update, of training over the epoch, of tests after it. " +
+      (runs.length === 1 ? lossNotes(runs[0]) : comparisonNotes(runs)),
     curves: [...curves.map((curve) => ({ ...curve, ...styleOf(runs, curve) })), ...batches] });
 }
 

@@ -5,6 +5,7 @@ const kStates = {
   stopped: ["❚❚ stopped early", "soft"],
   running: ["▶ under way, or cut off", "soft"],
   diverged: ["✗ diverged", "bad"],
+  unsaved: ["✗ last state not saved", "bad"],
 };
 
 /** State of a run: by its own word, or, of a run without status.json, by its summary. */
@@ -33,7 +34,14 @@ function factsOf(run) {
   };
 }
 
-/** Last and best of each score of a run: [{name, split, score, last, best, step}]; tests first. */
+/** A score of the state that a run ends with, which need not be that of its last epoch; undefined where it has none. */
+function endOf(run, split, score, values) {
+  const told = run.summary?.[split]?.[score];
+  if (isNumber(told)) return told;
+  return run.summary?.restored ? undefined : lastOf(values);
+}
+
+/** Each score of a run, at its end and at its best: [{name, split, score, end, best, step}]; tests first. */
 function scoresOf(run) {
   const order = ["test", "validation"];
   const rank = ({ split }) => (order.indexOf(split) + 1 || order.length + 1);
@@ -45,11 +53,15 @@ function scoresOf(run) {
         if (isNumber(value) && (best < 0 || (smallerIsBetter(score) ? value < y[best] : value > y[best]))) best = i;
       });
       if (best < 0) continue;
-      found.push({ name: `${split} ${scoreName(score)}`, split, score, last: lastOf(y), best: y[best], step: x[best] });
+      found.push({ name: `${split} ${scoreName(score)}`, split, score, end: endOf(run, split, score, y), best: y[best], step: x[best] });
     }
   }
   return found.sort((a, b) => rank(a) - rank(b) || (a.score === "loss") - (b.score === "loss"));
 }
+
+/** Of a run that ends with the state of its best checkpoint. */
+const restoredText = ({ restored, best }) => `The run ends with the state of its best checkpoint${best ? ` by ${best.monitor}` : ""}, ` +
+  `of epoch ${numberText(restored.epoch)} (step ${numberText(restored.step)}). The scores here are of that state; the curves go on behind it.`;
 
 function tile(name, value, more) {
   return element("dl", { class: "tile" }, element("dt", {}, name), element("dd", {}, value),
@@ -66,9 +78,10 @@ function drawHead(place, run) {
   place.append(element("header", {},
     element("div", { class: "title" }, element("h1", {}, run.name), badge(run)),
     element("p", { class: "soft" }, run.folder),
-    run.status?.why ? element("p", { class: stateOf(run).kind }, run.status.why) : null));
+    run.status?.why ? element("p", { class: stateOf(run).kind }, run.status.why) : null,
+    run.summary?.restored ? element("p", {}, restoredText(run.summary)) : null));
   const tiles = scoresOf(run).slice(0, 6)
-    .map(({ name, last, best, step }) => tile(name, numberText(last), `best ${numberText(best)}, step ${numberText(step)}`));
+    .map(({ name, end, best, step }) => tile(name, numberText(end), `best ${numberText(best)}, step ${numberText(step)}`));
   const steps = isNumber(facts.total) && facts.total !== facts.steps
     ? `${numberText(facts.steps)} of ${numberText(facts.total)}` : numberText(facts.steps);
   tiles.push(tile("samples a second", numberText(facts.speed), "all ranks"),
@@ -98,13 +111,13 @@ function drawComparison(place, runs) {
       element("span", { class: stateOf(run).kind }, stateOf(run).text),
       ...names.map((name) => {
         const found = scores[i].find((score) => score.name === name);
-        return found ? element("span", { title: `best ${numberText(found.best)}, step ${numberText(found.step)}` }, numberText(found.last)) : "–";
+        return found ? element("span", { title: `best ${numberText(found.best)}, step ${numberText(found.step)}` }, numberText(found.end)) : "–";
       }),
       facts.steps, numberText(facts.speed), secondsText(facts.seconds), facts.ranks, told(i),
     ];
   });
   place.append(element("figure", {}, element("div", { class: "scroll", tabindex: "0" }, table({
-    caption: "Scores are the last ones. One digest, the same bits.",
+    caption: `Scores are of the states that the runs end with. One digest, the same bits. ${comparisonNotes(runs)}`,
     head: ["run", "state", ...names, "steps", "samples/s", "time of steps", "ranks", "digest"],
     texts: [1], rows }))));
 }
