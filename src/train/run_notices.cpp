@@ -16,8 +16,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 24U;
-constexpr std::size_t kRuns = 8;       // of neighbours, evenly spaced, where not all rows are looked at
-constexpr std::size_t kMostNamed = 8;  // classes
+constexpr std::size_t kRuns = 8;         // of neighbours, evenly spaced, where not all rows are looked at
+constexpr std::size_t kMostClasses = 8;  // classes
 
 // Rows `rows` of a table, or of them runs of neighbours.
 struct Sample {
@@ -80,10 +80,10 @@ std::vector<std::string> class_notices(const Dataset& train, RowList rows, std::
   }
   if (empty.empty()) return {};
   std::string list;
-  for (std::size_t i = 0; i < std::min(empty.size(), kMostNamed); ++i) {
+  for (std::size_t i = 0; i < std::min(empty.size(), kMostClasses); ++i) {
     list += (i == 0 ? "" : ", ") + class_text(empty[i], train.class_names);
   }
-  if (empty.size() > kMostNamed) list += fmt::format(" and {} more", empty.size() - kMostNamed);
+  if (empty.size() > kMostClasses) list += fmt::format(" and {} more", empty.size() - kMostClasses);
   const bool from_one = empty.size() == 1 && empty.front() == 0;
   return {fmt::format("{}: {} of {} classes {} no training sample: {}{}", train.source, empty.size(), classes,
                       empty.size() == 1 ? "has" : "have", list,

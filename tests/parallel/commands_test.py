@@ -65,7 +65,7 @@ class Commands(unittest.TestCase):
             self.assertLessEqual(max(map(len, told)), columns)
 
     def test_quiet_holds_back_progress(self):
-        done = program.run("train", RUN, "--output", self.folder / "quiet", "--set", "train.epochs=1", "--quiet")
+        done = program.run("train", RUN, "--output", self.folder / "quiet", "--set", "train.epochs=5", "--quiet")
         self.assertEqual(done.stderr, "")
 
     def test_the_resolved_run_trains_to_the_same_bits(self):
