@@ -207,8 +207,12 @@ class Fit {
   bool take_best() {
     const auto& best = info().best;
     if (!r_.steering->restores_best() || info().restored) return false;
-    if (!best && bests_ && bests_->lost()) tell_no_best(bests_->lost()->step, "it is not on the disk");
-    if (!best || best->step == info().position.step) return false;
+    if (!best || best->step == info().position.step) {
+      const std::optional<double> here = best ? std::optional(best->value) : std::nullopt;
+      const bool lost = bests_ && bests_->lost() && r_.steering->best().better(bests_->lost()->value, here);
+      if (lost) tell_no_best(bests_->lost()->step, "it is not on the disk");
+      return false;
+    }
     saver_.finish();
     try {
       restore_best(*r_.engine, folder_.checkpoints());
