@@ -252,6 +252,7 @@ void Trainer::load(const std::string& path) {
     read = read_checkpoint(path);
     check_same_parameters(impl_->engine->model().parameters(), read->table, path);
     impl_->check_numbers(read->info, path);
+    (void)parse_run(read->info.run, path + ":/run");  // its data is taken over at the end
   });
   Engine& engine = *impl_->engine;
   engine.load(read ? &*read : nullptr, path);
