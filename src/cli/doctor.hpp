@@ -3,6 +3,7 @@
 // Every part is collective. What it finds is whole on rank 0; on the others too where it says so.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,6 +23,10 @@ namespace lockstep::cli {
 
 /// How far behind the median a rank, host or link is called slow.
 inline constexpr double kSlowShare = 0.2;
+
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 /// What is wrong: `problems` would stop a run, `warnings` would not.
 struct Findings {

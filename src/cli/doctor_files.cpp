@@ -27,10 +27,6 @@ constexpr std::size_t kPlaces = 8;                     // of a file that are rea
 constexpr double kWait = 10;                           // [s] for a file that another host has written
 constexpr auto kLook = std::chrono::milliseconds(20);  // between two looks
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 // `rows` rows of a table: from kPlaces places spread over it, or its first ones where it is read from its begin.
 Table sample_table(TableReader& reader, std::size_t rows, Pulse& pulse) {
   const TableHeader& header = reader.header();

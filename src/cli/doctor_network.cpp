@@ -30,10 +30,6 @@ constexpr std::size_t kTries = 3;                      // of that length
 constexpr std::size_t kPings = 50;
 constexpr double kMostLoad = 0.9;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 struct Transfer {
   int rank = 0;  // of the other
   std::size_t bytes = 0;

@@ -23,10 +23,6 @@ constexpr std::size_t kRounds = 7;
 constexpr double kRoundSeconds = 0.025;
 constexpr double kMostSeconds = 1.0;  // of the rounds of one measurement, but for the least steps
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 // How many calls make a round, and how many rounds there are, from the seconds of a call.
 struct Effort {
   std::size_t rounds = kRounds;

@@ -72,7 +72,7 @@ void check(const Told& told) {
 }
 
 // The weight to be followed. Errors: usage, config.
-WeightPlace chosen_weight(const CommandInput& input, const Model& model) {
+WeightPlace weight_to_follow(const CommandInput& input, const Model& model) {
   const ParameterTable& table = model.parameters();
   if (table.entries().empty()) {
     throw Error(ErrorKind::usage, "explain --ranks: the net has no layers with weights, so a step adds up nothing");
@@ -292,7 +292,7 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
   PreparedRun& prepared = subject.prepared;
   Engine& engine = *prepared.engine;
   WeightPlace place;
-  comm.together([&] { place = chosen_weight(input, engine.model()); });
+  comm.together([&] { place = weight_to_follow(input, engine.model()); });
 
   Position at = engine.info.position;
   if (at.position >= prepared.epoch.samples) at = {at.step, at.epoch + 1, 0};  // saved before the scores of its epoch

@@ -91,7 +91,7 @@ std::int64_t count_option(const CommandInput& input, const char* name, std::int6
   return value;
 }
 
-Wanted read_options(const CommandInput& input) {
+Wanted read_wanted(const CommandInput& input) {
   Wanted wanted;
   wanted.names.push_back(text_option(input, "weight"));
   if (wanted.names[0].empty()) {
@@ -170,7 +170,7 @@ int run_landscape(const CommandInput& input) {
   Wanted wanted;
   OutputFiles files;
   comm.together([&] {
-    wanted = read_options(input);
+    wanted = read_wanted(input);
     files = OutputFiles(input.options["output"].as<std::string>());
     if (comm.is_root()) files.check(input.options.count("overwrite") != 0);
   });
