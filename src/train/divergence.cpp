@@ -39,6 +39,7 @@ std::vector<std::uint32_t> bad_samples(std::span<const float> values, std::span<
 
 void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
   settle();
+  if (is_marked(result)) tell_batch_failure();
   if (result.weight == 0 && std::isfinite(tree_sum_column(shard_sums_, kShardSums, 0))) {
     result.skipped = "all its samples are of classes with weight 0";
     return;
@@ -58,10 +59,12 @@ void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
 std::string Engine::find_in_forward_and_backward(Batch& batch) {
   std::string found;
   const Range owned = plan_.owned(static_cast<std::size_t>(comm_.rank()));
-  for (std::size_t shard = owned.begin; shard < owned.end && found.empty(); ++shard) {
-    comm_.pulse().beat();
-    found = find_in_shard(batch, shard);
-  }
+  comm_.together([&] {  // the batch is asked again, and may fail now
+    for (std::size_t shard = owned.begin; shard < owned.end && found.empty(); ++shard) {
+      comm_.pulse().beat();
+      found = find_in_shard(batch, shard);
+    }
+  });
   // Ranks own shards in their order: the first that has found something has the first shard.
   for (const std::string& text : comm_.gather_texts(found)) {
     if (!text.empty()) return text;
@@ -112,11 +115,12 @@ std::string Engine::find_in_update(Batch& batch) {
   const Parameter& parameter = model_.parameters().entries()[blocks_[block].parameter];
   const std::optional<std::size_t> shard = measures_gradient_ ? std::nullopt : exchange_->not_finite_shard();
   std::string where;
-  if (shard) {
+  comm_.together([&] {
+    if (!shard) return;
     const std::size_t rows = batch.rows(*shard);
     batch.gather(*shard, rows_.rows(rows, workspace_.input(rows)));
     where = fmt::format("shard {} of {} ({})", *shard, plan_.shards, samples_text(rows_.samples(rows)));
-  }
+  });
   for (const std::string& text : comm_.gather_texts(where)) {
     if (!text.empty()) {
       return fmt::format("the gradient of {}/{} is not finite, first in {}", parameter.layer, parameter.name, text);

@@ -73,10 +73,10 @@ std::string hosts_of(const Communicator& comm) {
 
 void RowBuffer::reserve(std::size_t rows) {
   if (rows <= capacity_) return;
-  capacity_ = rows;
   if (kind_ == TargetKind::values) values_ = Buffer<float>(rows * outputs_);
   if (kind_ == TargetKind::labels) labels_ = Buffer<std::int32_t>(rows);
   samples_ = Buffer<std::uint32_t>(rows);
+  capacity_ = rows;
 }
 
 BatchRows RowBuffer::rows(std::size_t rows, std::span<float> x) noexcept {
@@ -172,14 +172,15 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
 
 void Engine::reserve_rows(std::size_t rows) {
   if (rows <= workspace_.max_rows()) return;
-  workspace_ = model_.make_workspace(rows, true);
   rows_.reserve(rows);
+  workspace_ = model_.make_workspace(rows, true);
 }
 
 // The whole of a training step.
 StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   const auto seed = static_cast<std::uint64_t>(run_.seed);
-  StepResult result{.step = info.position.step + 1, .samples = batch.samples()};
+  StepResult result{.step = info.position.step + 1};
+  ask_batch({}, [&] { result.samples = batch.samples(); });
   Pulse& pulse = comm_.pulse();
   pulse.step.store(result.step, std::memory_order_relaxed);
   not_finite_block_ = blocks_.size();
@@ -191,9 +192,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   bool first = true;
   for (const std::size_t shard : exchange_->shard_order()) {
     pulse.enter(Phase::gathering, shard);
-    const std::size_t rows = batch.rows(shard);
-    reserve_rows(rows);
-    batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
+    const std::size_t rows = gather(batch, shard);
     result.times.gather += watch.lap();
 
     pulse.enter(Phase::forward, shard);
@@ -205,6 +204,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     const Targets targets = rows_.targets(rows);
     shard_sums_[kShardSums * shard] = loss_->evaluate(model_.outputs(), outputs, targets, workspace_.doutputs(rows));
     shard_sums_[kShardSums * shard + 1] = loss_->weight(rows, targets);
+    if (batch_failure_) mark_failed(shard);
     result.times.forward += watch.lap() - take_waits(result.times);
 
     pulse.enter(Phase::backward, shard);

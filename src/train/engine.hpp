@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -162,6 +163,16 @@ class Engine {
   // Sets parameter_norms_, and not_finite_block_ where they are not finite; returns whether all are. May change slots.
   bool measure_norms(const UpdateStep& step);
 
+  // The batch is another's code, which may fail on this rank alone (batch_failure.cpp). The others learn of it by the
+  // sums of the step's shards, which are marked: so the step goes on here, without rows, to where all have them.
+  void ask_batch(std::optional<std::size_t> shard, FunctionRef<void()> question);
+  // Rows of the shard, once they are in workspace and row buffer; 0 after a failure.
+  std::size_t gather(Batch& batch, std::size_t shard);
+  void mark_failed(std::size_t shard) noexcept;
+  [[nodiscard]] static bool is_marked(const StepResult& result) noexcept { return result.weight < 0; }
+  // Throws the failure of the lowest rank on every rank. Collective.
+  void tell_batch_failure();
+
   // What to do with a step that is not finite (divergence.cpp). Collective. `updated`: some weights have changed.
   void meet_not_finite(Batch& batch, bool updated, StepResult& result);
   [[nodiscard]] std::string find_in_forward_and_backward(Batch& batch);
@@ -199,9 +210,10 @@ class Engine {
   std::vector<std::span<float>> slot_views_;  // [slots]
   std::size_t not_finite_block_;  // the first own block whose weights are not finite; [blocks] where all are
   std::uint32_t notes_ = 0;
-  std::uint64_t skipped_ = 0;     // steps in a row
-  std::string hosts_;             // of all ranks, for checkpoints
-  StepRecord* record_ = nullptr;  // of a step that is looked at
+  std::uint64_t skipped_ = 0;           // steps in a row
+  std::optional<Error> batch_failure_;  // of this step, on this rank
+  std::string hosts_;                   // of all ranks, for checkpoints
+  StepRecord* record_ = nullptr;        // of a step that is looked at
 };
 
 /// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).

@@ -106,6 +106,51 @@ TEST_F(HostsTest, AllRanksBeginAsManyWaits) {
   }
 }
 
+// Of a rank's shards, some are added up and on their way to other hosts when the last one fails.
+TEST_F(HostsTest, ABatchThatFailsOnOneRankFailsOnAllAndChangesNothing) {
+  class FailingBatch final : public Batch {
+   public:
+    explicit FailingBatch(Batch& good) : good_(good) {}
+    [[nodiscard]] std::size_t samples() const override { return good_.samples(); }
+    [[nodiscard]] std::size_t rows(std::size_t shard) const override { return good_.rows(shard); }
+    void gather(std::size_t shard, const BatchRows& rows) override {
+      if (shard == bad) throw Error(ErrorKind::data, "a sensor is gone");
+      good_.gather(shard, rows);
+    }
+    std::size_t bad = 0;
+
+   private:
+    Batch& good_;
+  };
+  const Dataset data = make_dataset(70);
+  const Normalization plain;
+  for (const Communicator* comm : placements()) {
+    for (const char* wire : {"float32", "bfloat16"}) {
+      RunConfig run = wide_run("adam");
+      run.train.wire = wire;
+      const auto engine = make_engine(*comm, run);
+      train(*engine, data, 32, 1);
+      const std::string before = engine->digest();
+      DatasetBatch good(data, plain, {70, 32}, engine->shards(), 5);
+      good.start_epoch(0);
+      good.select(0);
+      FailingBatch batch(good);
+      for (const std::size_t bad : {6, 0, 3}) {
+        batch.bad = bad;
+        try {
+          engine->train_step(batch);
+          ADD_FAILURE() << "no error";
+        } catch (const Error& error) {
+          EXPECT_TRUE(error.agreed());
+          EXPECT_NE(std::string(error.what()).find("a sensor is gone"), std::string::npos) << error.what();
+        }
+      }
+      EXPECT_EQ(engine->digest(), before);
+      EXPECT_EQ(engine->train_step(good).step, 4U);
+    }
+  }
+}
+
 TEST_F(HostsTest, WithBfloat16AllHostsHaveTheSameWeights) {
   const Dataset data = make_dataset(70);
   for (const Communicator* comm : placements()) {
