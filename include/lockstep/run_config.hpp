@@ -72,8 +72,9 @@ struct TrainConfig {
   std::int64_t threads = 1;           ///< BLAS threads a rank
   std::string on_nonfinite = "stop";  ///< stop | skip: what to do with a step whose loss or gradient is not finite
   std::string time_limit = "auto";    ///< auto (the end of the batch job) | none | a time: "1h55m"
-  double stall_timeout = 300;         ///< [s] without a sign of life before the program ends the job; 0: never
-  std::int64_t audit_every = 0;       ///< steps between comparisons of all copies of the weights; 0: none
+  /// [s] without a sign of life before the program ends the job, or a Trainer's ranks wait no more; 0: never
+  double stall_timeout = 300;
+  std::int64_t audit_every = 0;              ///< steps between comparisons of all copies of the weights; 0: none
   std::optional<EarlyStop> early_stop = {};  ///< unset: all epochs
   double ema = 0;                            ///< decay of the average of the weights; 0: none is kept
 };

@@ -2,6 +2,11 @@
 //
 // The library never calls MPI_Init or MPI_Finalize, never uses the world communicator by itself, prints nothing and
 // installs no signal handlers. Several Trainers may live in one process. Use one from one thread at a time.
+//
+// An Error that is agreed() has come to every rank, and the Trainer is as it was before the call (after diverged: maybe
+// not its weights). Any other, and each of kind comm, leaves the ranks out of step: from then on every call throws comm
+// at once, and to destroy the Trainer takes no other rank. So it is where the others give no sign of life for
+// run.train.stall_timeout seconds while this rank waits for them; ten times as long where they are on other hosts.
 #pragma once
 
 #include <mpi.h>
@@ -71,10 +76,11 @@ class Trainer {
   /// becomes the number of ranks. run.model.initial is looked for in the working directory, and rank 0 reads it.
   /// Collective over `comm`, which is duplicated. MPI must be initialised with MPI_THREAD_FUNNELED or more. Errors:
   /// config (the run; more ranks than shards), data (run.model.initial), usage, comm. All but comm are thrown on every
-  /// rank.
+  /// rank; so is what options.log throws.
   Trainer(MPI_Comm comm, const RunConfig& run, std::size_t inputs, TrainerOptions options = {});
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
+  /// Collective, unless the Trainer is out of step or an exception is on its way.
   ~Trainer();
 
   [[nodiscard]] std::size_t inputs() const;
@@ -85,8 +91,9 @@ class Trainer {
   [[nodiscard]] std::uint64_t steps() const;
 
   /// One synchronous step: forward and backward on every rank's shards, gradients combined, every weight updated.
-  /// Collective. Errors: usage (sizes), diverged (loss, gradient or weights are not finite; on every rank, naming step,
-  /// layer, shard and samples), comm.
+  /// Collective. Errors: usage (sizes; labels), diverged (loss, gradient or weights are not finite; on every rank,
+  /// naming step, layer, shard and samples), comm. What `batch` throws on one rank is thrown on all, with rank and
+  /// shard: an Error in its kind, another exception as usage. Nothing has changed then.
   StepResult train_step(Batch& batch);
 
   /// The same over samples that the ranks hold: a rank's samples are cut into its shards. The weights are the same bits

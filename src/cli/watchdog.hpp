@@ -6,16 +6,12 @@
 #pragma once
 
 #include <condition_variable>
-#include <cstdint>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "comm/communicator.hpp"
-#include "comm/node_window.hpp"
-#include "comm/stalls.hpp"
+#include "comm/host_pulses.hpp"
 
 namespace lockstep::cli {
 
@@ -30,6 +26,9 @@ class Watchdog {
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
 
+  /// MPI has started, over several hosts: now the ranks have to meet soon, which they do by join(). `advice`: what to
+  /// look at and to try where they do not.
+  void mpi_has_started(std::string advice);
   /// From now on the ranks of this host see each other's pulses, where there is shared memory for it.
   /// Collective; `comm` must not move any more. Errors: comm.
   void join(Communicator& comm);
@@ -43,22 +42,19 @@ class Watchdog {
  private:
   void run();
   void look(double elapsed);
+  void look_for_a_meeting(double elapsed);
 
   std::mutex mutex_;
   std::condition_variable ended_;
   bool end_ = false;
   double timeout_ = kDefaultTimeout;
   std::string hint_;
-  std::uint64_t looks_ = 0;
-  bool joined_ = false;                 // MPI has started
-  double since_termination_ = 0;        // [s]
-  Pulse own_{};                         // until join() and after leave()
-  std::unique_ptr<NodeWindow> window_;  // the pulses of this host's ranks
-  std::vector<Pulse*> pulses_;
-  std::vector<RankView> views_;
-  std::string host_;
-  std::string elsewhere_;
-  bool pids_are_ours_ = false;  // the ranks of this host see each other's processes
+  bool joined_ = false;           // the ranks have met
+  std::string advice_;            // where they have not
+  double since_start_ = 0;        // [s] of MPI
+  double since_termination_ = 0;  // [s]
+  Pulse own_{};                   // until join() and after leave()
+  HostPulses seen_;
   std::thread thread_;
 };
 

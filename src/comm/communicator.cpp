@@ -2,6 +2,7 @@
 #include "comm/communicator.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "comm/patience.hpp"
 #include "core/convert.hpp"
 
 namespace lockstep {
@@ -55,6 +57,11 @@ void in_pieces(std::size_t total, Move move) {
   }
 }
 
+template <class T>
+std::span<std::byte> bytes_of(T& value) {
+  return std::as_writable_bytes(std::span(&value, 1));
+}
+
 }  // namespace
 
 void check_mpi(int code, const char* call) {
@@ -66,6 +73,31 @@ void check_mpi(int code, const char* call) {
               fmt::format("{} failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
 }
 
+void finish(MPI_Request& request, const Pulse& pulse, const char* call) {
+  if (pulse.patience == nullptr) {
+    check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), call);
+    return;
+  }
+  constexpr int kTests = 1000;  // before others are let run
+  for (int tests = 0;; ++tests) {
+    int done = 0;
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), call);
+    if (done != 0) return;
+    pulse.patience->look();
+    if (tests >= kTests) sched_yield();
+  }
+}
+
+// Of two barriers the second tells that nobody has given up in the first: a rank that comes late finds that one open.
+void assemble(MPI_Comm comm, const Pulse& pulse) {
+  if (pulse.patience == nullptr) return;
+  for (int i = 0; i < 2; ++i) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibarrier(comm, &request), "MPI_Ibarrier");
+    finish(request, pulse, "MPI_Ibarrier");
+  }
+}
+
 std::string mpi_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
@@ -74,8 +106,10 @@ std::string mpi_version() {
   return version.substr(0, version.find_first_of(",\n"));
 }
 
-Communicator::Communicator(MPI_Comm parent, Order order, std::optional<int> host) {
+Communicator::Communicator(MPI_Comm parent, Order order, std::optional<int> host, Patience* patience) {
   require_mpi();
+  own_pulse_->patience = patience;
+  lockstep::assemble(parent, *own_pulse_);
   int launch_rank = 0;
   check_mpi(MPI_Comm_rank(parent, &launch_rank), "MPI_Comm_rank");
   if (order == Order::by_host) {
@@ -113,11 +147,16 @@ Communicator::Communicator(Communicator&& other) noexcept
       hosts_of_ranks_(std::move(other.hosts_of_ranks_)),
       launch_ranks_(std::move(other.launch_ranks_)),
       own_pulse_(std::move(other.own_pulse_)),
-      pulse_(other.pulse_) {}
+      pulse_(other.pulse_),
+      room_(std::move(other.room_)) {}
 
 Communicator::~Communicator() {
   int finalized = 0;
   if (comm_ == MPI_COMM_NULL || MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  if (gave_up(*own_pulse_)) {
+    static_cast<void>(new Buffer<std::byte>(std::move(room_)));  // MPI may still write to it
+    return;
+  }
   MPI_Comm_free(&node_);
   MPI_Comm_free(&comm_);
 }
@@ -132,18 +171,18 @@ void Communicator::together(FunctionRef<void()> local, Blame blame) const {
     error.emplace(ErrorKind::io, "out of memory");
   } catch (const std::exception& thrown) {
     error.emplace(ErrorKind::internal, thrown.what());
+  } catch (...) {
+    error.emplace(ErrorKind::internal, "something was thrown that is no std::exception");
   }
   const Waiting waiting(*pulse_);
   // Shared memory is written by plain stores. The compiler and the CPU may delay or reorder them; the fences end that
   // on both sides of the allreduce, which returns on no rank before all have entered it. MPI_Win_sync does no more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   int failed = error ? 1 : 0;
-  if (blame == Blame::host) {
-    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, node_), "MPI_Allreduce");
-  }
+  if (blame == Blame::host) reduce(bytes_of(failed), MPI_INT, sizeof failed, MPI_MAX, node_);
   // The lowest failing rank, and whether all failed: MIN over (rank or size, failed).
   std::array<int, 2> state{error ? rank_ : size_, failed};
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, state.data(), 2, MPI_INT, MPI_MIN, comm_), "MPI_Allreduce");
+  reduce(bytes_of(state), MPI_INT, sizeof(int), MPI_MIN, comm_);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const int first = state[0];
   if (first == size_) return;
@@ -154,23 +193,63 @@ void Communicator::together(FunctionRef<void()> local, Blame blame) const {
     if (state[1] == 0) text = fmt::format("rank {}: {}", launch_rank(), text);
     head = {static_cast<std::int64_t>(error->kind()), static_cast<std::int64_t>(text.size())};
   }
-  check_mpi(MPI_Bcast(head.data(), 2, MPI_INT64_T, first, comm_), "MPI_Bcast");
+  broadcast_from(first, bytes_of(head));
   text.resize(static_cast<std::size_t>(head[1]));
-  check_mpi(MPI_Bcast(text.data(), narrow<int>(text.size()), MPI_CHAR, first, comm_), "MPI_Bcast");
+  broadcast_from(first, std::as_writable_bytes(std::span(text)));
   throw Error(static_cast<ErrorKind>(head[0]), text).as_agreed();
+}
+
+std::span<std::byte> Communicator::room(std::size_t bytes) const {
+  if (room_.size() < bytes) room_ = Buffer<std::byte>(bytes);
+  return room_.view().first(bytes);
+}
+
+void Communicator::reduce(std::span<std::byte> values, MPI_Datatype type, std::size_t width, MPI_Op op,
+                          MPI_Comm comm) const {
+  const bool blocks = pulse_->patience == nullptr;
+  const std::span<std::byte> all = blocks ? values : room(values.size());
+  if (!blocks) std::ranges::copy(values, all.begin());
+  in_pieces(values.size() / width, [&](std::size_t first, int count) {
+    std::byte* const piece = all.data() + first * width;
+    if (blocks) {
+      check_mpi(MPI_Allreduce(MPI_IN_PLACE, piece, count, type, op, comm), "MPI_Allreduce");
+      return;
+    }
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, piece, count, type, op, comm, &request), "MPI_Iallreduce");
+    finish(request, *pulse_, "MPI_Iallreduce");
+  });
+  if (!blocks) std::ranges::copy(all, values.begin());
+}
+
+void Communicator::broadcast_from(int root, std::span<std::byte> data) const {
+  if (pulse_->patience == nullptr) {
+    in_pieces(data.size(), [&](std::size_t first, int count) {
+      check_mpi(MPI_Bcast(data.data() + first, count, MPI_BYTE, root, comm_), "MPI_Bcast");
+    });
+    return;
+  }
+  constexpr std::size_t kRoom = std::size_t{1} << 22U;  // bytes
+  for (std::size_t first = 0; first < data.size(); first += kRoom) {
+    const std::span<std::byte> piece = data.subspan(first, std::min(kRoom, data.size() - first));
+    const std::span<std::byte> copy = room(piece.size());
+    if (rank_ == root) std::ranges::copy(piece, copy.begin());
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibcast(copy.data(), static_cast<int>(copy.size()), MPI_BYTE, root, comm_, &request), "MPI_Ibcast");
+    finish(request, *pulse_, "MPI_Ibcast");
+    std::ranges::copy(copy, piece.begin());
+  }
 }
 
 void Communicator::broadcast(std::span<std::byte> data) const {
   const Waiting waiting(*pulse_);
-  in_pieces(data.size(), [&](std::size_t first, int count) {
-    check_mpi(MPI_Bcast(data.data() + first, count, MPI_BYTE, 0, comm_), "MPI_Bcast");
-  });
+  broadcast_from(0, data);
 }
 
 std::string Communicator::broadcast_text(const std::string& text) const {
   const Waiting waiting(*pulse_);
   std::int64_t size = static_cast<std::int64_t>(text.size());
-  check_mpi(MPI_Bcast(&size, 1, MPI_INT64_T, 0, comm_), "MPI_Bcast");
+  broadcast_from(0, bytes_of(size));
   std::string copy = is_root() ? text : std::string(static_cast<std::size_t>(size), '\0');
   broadcast(std::as_writable_bytes(std::span(copy)));
   return copy;
@@ -186,20 +265,18 @@ void Communicator::gather_parts(std::span<double> values, std::span<const std::s
   for (int root = 0; root < size_; ++root) {
     const std::size_t begin = starts[static_cast<std::size_t>(root)];
     const std::size_t count = starts[static_cast<std::size_t>(root) + 1] - begin;
-    in_pieces(count, [&](std::size_t first, int piece) {
-      check_mpi(MPI_Bcast(values.data() + begin + first, piece, MPI_DOUBLE, root, comm_), "MPI_Bcast");
-    });
+    broadcast_from(root, std::as_writable_bytes(values.subspan(begin, count)));
   }
 }
 
 void Communicator::sum(std::span<std::int64_t> values) const {
   const Waiting waiting(*pulse_);
-  in_pieces(values.size(), [&](std::size_t first, int count) {
-    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + first, count, MPI_INT64_T, MPI_SUM, comm_), "MPI_Allreduce");
-  });
+  reduce(std::as_writable_bytes(values), MPI_INT64_T, sizeof(std::int64_t), MPI_SUM, comm_);
 }
 
+// Blocks in any case: what MPI does otherwise adds in another order.
 void Communicator::sum(std::span<float> values) const {
+  assemble();
   const Waiting waiting(*pulse_);
   in_pieces(values.size(), [&](std::size_t first, int count) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + first, count, MPI_FLOAT, MPI_SUM, comm_), "MPI_Allreduce");
@@ -208,7 +285,7 @@ void Communicator::sum(std::span<float> values) const {
 
 double Communicator::max(double value) const {
   const Waiting waiting(*pulse_);
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, comm_), "MPI_Allreduce");
+  reduce(bytes_of(value), MPI_DOUBLE, sizeof value, MPI_MAX, comm_);
   return value;
 }
 
@@ -218,6 +295,7 @@ std::int64_t Communicator::sum(std::int64_t value) const {
 }
 
 std::vector<std::string> Communicator::gather_texts(const std::string& text) const {
+  assemble();
   const Waiting waiting(*pulse_);
   const auto ranks = static_cast<std::size_t>(size_);
   const int length = narrow<int>(text.size(), "a text");
@@ -237,13 +315,25 @@ std::vector<std::string> Communicator::gather_texts(const std::string& text) con
 
 std::uint32_t Communicator::combine(std::uint32_t bits) const {
   const Waiting waiting(*pulse_);
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &bits, 1, MPI_UINT32_T, MPI_BOR, comm_), "MPI_Allreduce");
+  reduce(bytes_of(bits), MPI_UINT32_T, sizeof bits, MPI_BOR, comm_);
   return bits;
+}
+
+void Communicator::assemble() const {
+  if (pulse_->patience == nullptr) return;
+  const Waiting waiting(*pulse_);
+  lockstep::assemble(comm_, *pulse_);
 }
 
 void Communicator::barrier() const {
   const Waiting waiting(*pulse_);
-  check_mpi(MPI_Barrier(comm_), "MPI_Barrier");
+  if (pulse_->patience == nullptr) {
+    check_mpi(MPI_Barrier(comm_), "MPI_Barrier");
+    return;
+  }
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+  finish(request, *pulse_, "MPI_Ibarrier");
 }
 
 }  // namespace lockstep

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "comm/pulse.hpp"
+#include "core/buffer.hpp"
 #include "core/function_ref.hpp"
 #include "core/range.hpp"
 #include "lockstep/error.hpp"
@@ -27,6 +28,14 @@ void check_mpi(int code, const char* call);
 /// Name and version of the MPI library. Errors: comm.
 [[nodiscard]] std::string mpi_version();
 
+/// Waits for `request`: in MPI, or, where the rank's patience is limited, by looking again and again. What MPI was
+/// handed must then outlive an error. Errors: comm.
+void finish(MPI_Request& request, const Pulse& pulse, const char* call);
+
+/// Where the rank's patience is limited, before a call that blocks in MPI: returns once all ranks of `comm` are here.
+/// Collective over it. Errors: comm.
+void assemble(MPI_Comm comm, const Pulse& pulse);
+
 /// Whose an error is, where not all have it: a rank's, or, where the ranks of a host do one thing in parts, the host's.
 enum class Blame { rank, host };
 
@@ -37,12 +46,14 @@ class Communicator {
   enum class Order { of_parent, by_host };
   /// Collective over `parent`. MPI must be initialised with at least MPI_THREAD_FUNNELED.
   /// `host`: ranks with the same number, which must share memory, count as a host; unset: as they do share it.
-  /// Errors: usage (MPI not initialised, or with less thread support), comm.
-  explicit Communicator(MPI_Comm parent, Order order = Order::of_parent, std::optional<int> host = {});
+  /// `patience`: what limits all waits, this one for the others to come too; it must outlive this. On all ranks or
+  /// none. Errors: usage (MPI not initialised, or with less thread support), comm.
+  explicit Communicator(MPI_Comm parent, Order order = Order::of_parent, std::optional<int> host = {},
+                        Patience* patience = nullptr);
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&&) = delete;
   Communicator(const Communicator&) = delete;
-  /// Frees the duplicate; does nothing after MPI_Finalize.
+  /// Frees the duplicate; does nothing after MPI_Finalize, or where this rank has given up waiting.
   ~Communicator();
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
@@ -107,13 +118,27 @@ class Communicator {
 
   void barrier() const;
 
+  /// See assemble() above.
+  void assemble() const;
+
   /// Where this rank tells what it does. Every call here that waits for others says so.
   [[nodiscard]] Pulse& pulse() const noexcept { return *pulse_; }
   /// Tells it to `pulse` from now on, which must outlive this communicator and what is made from it; until then it is
   /// told to nobody.
-  void attach(Pulse& pulse) noexcept { pulse_ = &pulse; }
+  void attach(Pulse& pulse) noexcept {
+    pulse.patience = own_pulse_->patience;
+    pulse_ = &pulse;
+  }
+  /// Tells it to nobody again.
+  void detach() noexcept { pulse_ = own_pulse_.get(); }
 
  private:
+  // What the collectives are made of. They block in MPI, or, where the patience is limited, they are tested again and
+  // again; then MPI sees only room_, which outlives an error.
+  void reduce(std::span<std::byte> values, MPI_Datatype type, std::size_t width, MPI_Op op, MPI_Comm comm) const;
+  void broadcast_from(int root, std::span<std::byte> data) const;
+  [[nodiscard]] std::span<std::byte> room(std::size_t bytes) const;
+
   MPI_Comm comm_ = MPI_COMM_NULL;
   MPI_Comm node_ = MPI_COMM_NULL;
   int rank_ = 0;
@@ -125,6 +150,7 @@ class Communicator {
   std::vector<int> launch_ranks_;
   std::unique_ptr<Pulse> own_pulse_ = std::make_unique<Pulse>();
   Pulse* pulse_ = own_pulse_.get();
+  mutable Buffer<std::byte> room_;
 };
 
 }  // namespace lockstep

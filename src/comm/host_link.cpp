@@ -8,6 +8,7 @@
 #include <exception>
 #include <utility>
 
+#include "comm/patience.hpp"
 #include "core/convert.hpp"
 
 namespace lockstep {
@@ -35,7 +36,8 @@ void in_pieces(std::size_t size, Move move) {
 
 HostLink::HostLink(const Communicator& comm, const Placement& placement, std::span<const Block> blocks,
                    std::span<const Bucket> buckets, std::vector<std::size_t> nodes, Wire wire)
-    : placement_(placement),
+    : pulse_(comm.pulse()),
+      placement_(placement),
       blocks_(blocks),
       buckets_(buckets),
       host_(placement.host_of(static_cast<std::size_t>(comm.rank()))),
@@ -43,6 +45,7 @@ HostLink::HostLink(const Communicator& comm, const Placement& placement, std::sp
       type_(wire == Wire::float32 ? MPI_FLOAT : MPI_UINT16_T),
       width_(wire == Wire::float32 ? sizeof(float) : sizeof(std::uint16_t)),
       exceptions_at_start_(std::uncaught_exceptions()) {
+  comm.assemble();
   const Waiting waiting(comm.pulse());
   for (std::size_t lane = 0; lane < placement.lanes(); ++lane) {
     const bool mine = lanes_.contains(lane);
@@ -89,10 +92,13 @@ HostLink::~HostLink() {
   int finalized = 0;
   const bool unwinds = std::uncaught_exceptions() > exceptions_at_start_;
   const bool over = MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0;
-  if (over || !end_requests()) {
-    // MPI may still write to it.
-    static_cast<void>(new Buffer<std::byte>(std::move(outgoing_)));
-    static_cast<void>(new Buffer<std::byte>(std::move(incoming_)));
+  if (over || gave_up(pulse_) || !end_requests()) {
+    // MPI may still look at them and write to them.
+    static_cast<void>(new auto(std::move(outgoing_)));
+    static_cast<void>(new auto(std::move(incoming_)));
+    static_cast<void>(new auto(std::move(transfers_)));
+    static_cast<void>(new auto(std::move(share_counts_)));
+    static_cast<void>(new auto(std::move(share_starts_)));
     return;
   }
   if (unwinds) return;
@@ -180,12 +186,14 @@ void HostLink::poll() {
 }
 
 void HostLink::broadcast(std::span<float> values) const {
+  assemble(leaders_, pulse_);
   in_pieces(values.size(), [&](std::size_t begin, int count) {
     check_mpi(MPI_Bcast(values.data() + begin, count, MPI_FLOAT, 0, leaders_), "MPI_Bcast");
   });
 }
 
 void HostLink::gather_at_first(std::span<const float> mine, std::span<const std::span<float>> all) const {
+  assemble(leaders_, pulse_);
   if (host_ != 0) {
     in_pieces(mine.size(), [&](std::size_t begin, int count) {
       check_mpi(MPI_Send(mine.data() + begin, count, MPI_FLOAT, 0, 0, leaders_), "MPI_Send");
@@ -202,6 +210,7 @@ void HostLink::gather_at_first(std::span<const float> mine, std::span<const std:
 }
 
 void HostLink::scatter_from_first(std::span<float> mine, std::span<const std::span<float>> all) const {
+  assemble(leaders_, pulse_);
   if (host_ != 0) {
     in_pieces(mine.size(), [&](std::size_t begin, int count) {
       check_mpi(MPI_Recv(mine.data() + begin, count, MPI_FLOAT, 0, 0, leaders_, MPI_STATUS_IGNORE), "MPI_Recv");

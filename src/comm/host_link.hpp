@@ -26,7 +26,7 @@ class HostLink {
            std::span<const Bucket> buckets, std::vector<std::size_t> nodes, Wire wire);
   HostLink(const HostLink&) = delete;
   HostLink& operator=(const HostLink&) = delete;
-  /// Collective, except while an exception is on its way or after MPI_Finalize.
+  /// Collective, except while an exception is on its way, after MPI_Finalize or where this rank has given up waiting.
   ~HostLink();
 
   /// This rank's lanes.
@@ -107,6 +107,7 @@ class HostLink {
   void plan(std::span<const std::size_t> nodes);
   [[nodiscard]] bool end_requests();
 
+  Pulse& pulse_;
   const Placement& placement_;
   std::span<const Block> blocks_;
   std::span<const Bucket> buckets_;

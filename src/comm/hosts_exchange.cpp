@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "comm/patience.hpp"
 #include "core/bfloat16.hpp"
 
 namespace lockstep {
@@ -187,7 +188,10 @@ void HostsExchange::end_share(std::span<double> values, const Packing& packing) 
 
 void HostsExchange::await(FunctionRef<bool()> done, double& seconds) {
   const auto start = Clock::now();
-  for (advance(); !done(); advance()) sched_yield();
+  for (advance(); !done(); advance()) {
+    if (pulse_.patience != nullptr) pulse_.patience->look();
+    sched_yield();
+  }
   seconds += std::chrono::duration<double>(Clock::now() - start).count();
 }
 

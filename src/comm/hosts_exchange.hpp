@@ -34,7 +34,7 @@ class HostsExchange final : public Exchange {
   HostsExchange(const Communicator& comm, const ExchangeLayout& layout, Cluster cluster);
   HostsExchange(const HostsExchange&) = delete;
   HostsExchange& operator=(const HostsExchange&) = delete;
-  ~HostsExchange() override = default;
+  ~HostsExchange() override;
 
   [[nodiscard]] std::string_view name() const noexcept override { return "node"; }
   [[nodiscard]] std::string_view bits_depend_on() const noexcept override {

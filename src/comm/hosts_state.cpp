@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "comm/hosts_exchange.hpp"
+#include "comm/patience.hpp"
 
 namespace lockstep {
 
@@ -31,6 +32,12 @@ HostsExchange::HostsExchange(const Communicator& comm, const ExchangeLayout& lay
     for (std::size_t block = own.begin; block < own.end; ++block) owned_[block] = true;
   }
   for (std::size_t block = 0; rounds_ && block < owned_.size(); ++block) owned_[block] = local_blocks().contains(block);
+}
+
+HostsExchange::~HostsExchange() {
+  if (!gave_up(pulse_)) return;
+  static_cast<void>(new auto(std::move(shared_)));  // MPI may still write to them
+  static_cast<void>(new auto(std::move(notes_)));
 }
 
 NodeMemorySize HostsExchange::memory_size() {

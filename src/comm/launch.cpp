@@ -57,6 +57,11 @@ Launch read_launch(Environment environment) {
     }
   }
   read_promise(environment, launch);
+  if (const auto here = read_number(environment, "OMPI_COMM_WORLD_LOCAL_SIZE")) {
+    launch.several_hosts = *here < launch.tasks;
+  } else if (std::string_view(launch.launcher) == "srun") {
+    launch.several_hosts = read_number(environment, "SLURM_STEP_NUM_NODES").value_or(1) > 1;
+  }
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"}) {
     if (environment(name) != nullptr) launch.connected = true;
   }

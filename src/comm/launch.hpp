@@ -16,9 +16,10 @@ using Environment = FunctionRef<const char*(const char*)>;
 struct Launch {
   int rank = 0;
   std::int64_t tasks = 1;
-  const char* launcher = "";  ///< "srun"; empty without one
-  const char* variable = "";  ///< that tells `tasks`
-  bool connected = false;     ///< there is something through which an MPI library may find the other tasks
+  const char* launcher = "";   ///< "srun"; empty without one
+  const char* variable = "";   ///< that tells `tasks`
+  bool several_hosts = false;  ///< the tasks are not all on this host
+  bool connected = false;      ///< there is something through which an MPI library may find the other tasks
 };
 
 [[nodiscard]] Launch read_launch(Environment environment);

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "comm/patience.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -87,7 +89,16 @@ std::uint32_t NodeMemory::wait(std::uint32_t notes) {
 
 std::uint32_t NodeMemory::meet(std::uint32_t notes, const FunctionRef<void()>* idle) {
   const auto start = std::chrono::steady_clock::now();
-  notes = barrier_.wait(notes, idle);
+  if (pulse_.patience == nullptr) {
+    notes = barrier_.wait(notes, idle);
+  } else {
+    const auto look = [&] {
+      if (idle != nullptr) (*idle)();
+      pulse_.patience->look();
+    };
+    const FunctionRef<void()> look_too(look);
+    notes = barrier_.wait(notes, &look_too);
+  }
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return notes;
 }

@@ -16,6 +16,8 @@
 #include <optional>
 #include <vector>
 
+#include "comm/patience.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -115,6 +117,7 @@ NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, 
         if (!alone && comm.node_rank() == 0) check_space(bytes, use);
       },
       Blame::host);
+  comm.assemble();
   {
     const Waiting waiting(comm.pulse());  // alone or not: all ranks begin as many
     if (!alone) allocate(comm, bytes);
@@ -148,7 +151,7 @@ void NodeWindow::allocate(const Communicator& comm, std::size_t bytes) {
 
 NodeWindow::~NodeWindow() {
   int finalized = 0;
-  if (std::uncaught_exceptions() > exceptions_at_start_) {
+  if (std::uncaught_exceptions() > exceptions_at_start_ || gave_up(pulse_)) {
     static_cast<void>(new Buffer<std::byte>(std::move(own_)));  // MPI may still write to it
     return;
   }

@@ -34,7 +34,8 @@ class NodeWindow {
   NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const WindowUse& use);
   NodeWindow(const NodeWindow&) = delete;
   NodeWindow& operator=(const NodeWindow&) = delete;
-  /// Collective, except while an exception is on its way or after MPI_Finalize: then it does nothing.
+  /// Collective, except while an exception is on its way, after MPI_Finalize or where this rank has given up waiting:
+  /// then it does nothing.
   ~NodeWindow();
 
   [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }

@@ -11,6 +11,8 @@
 
 namespace lockstep {
 
+class Patience;
+
 /// All zeros is a pulse that has not begun. Costs a rank a few plain stores.
 struct alignas(kCacheLine) Pulse {
   std::atomic<std::uint64_t> beats;        ///< changes whenever the rank gets anywhere
@@ -22,7 +24,9 @@ struct alignas(kCacheLine) Pulse {
   std::atomic<bool> waits;        ///< for other ranks
   std::atomic<bool> left;         ///< communicates no more
   std::atomic<bool> told;         ///< it has been said why the job ends; only in the pulse of a host's first rank
-  Timeline* timeline;  ///< of this rank, where one is kept; in its process' own memory, so nobody else may look at it
+  // In the process' own memory, so that nobody else may look at them:
+  Timeline* timeline;  ///< of this rank, where one is kept
+  Patience* patience;  ///< what limits its waits; null: they last as long as it takes, and who looks ends the process
 
   void beat() noexcept { beats.store(beats.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void enter(Phase now, std::size_t shard = kNoShard) noexcept {

@@ -22,12 +22,6 @@ std::string place(const RankView& view, const std::string& host) {
   return fmt::format("rank {} on {}", view.rank, host);
 }
 
-std::string last_seen(const RankView& view) {
-  const std::string where = fmt::format("{}{}", phase_name(view.phase), view.waits ? ", waiting for the others" : "");
-  return view.step == 0 ? "last seen before the first step, in " + where
-                        : fmt::format("last seen in step {}, in {}", view.step, where);
-}
-
 std::string state_text(const RankView& view) {
   if (view.stopped()) return fmt::format("; its process {} is stopped", view.pid);
   if (view.state == 'D') return fmt::format("; its process {} waits for a disk or the network", view.pid);
@@ -35,6 +29,12 @@ std::string state_text(const RankView& view) {
 }
 
 }  // namespace
+
+std::string last_seen(const RankView& view) {
+  const std::string where = fmt::format("{}{}", phase_name(view.phase), view.waits ? ", waiting for the others" : "");
+  return view.step == 0 ? "last seen before the first step, in " + where
+                        : fmt::format("last seen in step {}, in {}", view.step, where);
+}
 
 char process_state(std::int32_t pid) {
   if (kill(pid, 0) != 0 && errno == ESRCH) return 'X';

@@ -37,6 +37,9 @@ struct RankView {
 [[nodiscard]] std::optional<std::string> find_stall(std::span<const RankView> ranks, const std::string& host,
                                                     double timeout, const std::string& elsewhere, bool terminating);
 
+/// What a rank was seen to do last, in words: "last seen in step 7, in the update".
+[[nodiscard]] std::string last_seen(const RankView& view);
+
 /// The ranks that are not on host `here`, in words: "ranks 4, 5 on b". `hosts`: of all ranks.
 [[nodiscard]] std::string ranks_elsewhere(std::span<const std::string> hosts, const std::string& here);
 

@@ -44,6 +44,7 @@ class TreeExchange final : public ReplicatedExchange {
 
  private:
   void add_up() override {
+    comm_.assemble();
     for (std::size_t begin = 0; begin < layout_.elements; begin += kPieceElements) {
       add_up_piece({begin, std::min(begin + kPieceElements, layout_.elements)});
     }

@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
+#include <type_traits>
 
 #include "checkpoint/checkpoint.hpp"
+#include "comm/patience.hpp"
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "data/normalization.hpp"
@@ -18,6 +21,14 @@
 
 namespace lockstep {
 namespace {
+
+void check_labels(std::span<const std::int32_t> labels, std::size_t outputs) {
+  for (const std::int32_t label : labels) {
+    if (label < 0 || static_cast<std::size_t>(label) >= outputs) {
+      throw Error(ErrorKind::usage, fmt::format("label {} is not in 0 to {}", label, outputs - 1));
+    }
+  }
+}
 
 // What a rank brings, cut into its shards.
 class LocalBatch final : public Batch {
@@ -69,28 +80,76 @@ void normalize(const Normalization& normalization, const BatchRows& rows) {
   if (!rows.values.empty()) normalize_rows(normalization.y, rows.values);
 }
 
-// A batch in the units of the data, as a net that was trained on normalised numbers takes it.
-class NormalizedBatch final : public Batch {
+// The caller's batch, in the units of the data, as a net that was trained on normalised numbers takes it. Its labels
+// are checked, for the loss takes them for places.
+class CallersBatch final : public Batch {
  public:
-  NormalizedBatch(Batch& batch, const Normalization& normalization) : batch_(batch), normalization_(normalization) {}
+  CallersBatch(Batch& batch, const Normalization& normalization, std::size_t outputs)
+      : batch_(batch), normalization_(normalization), outputs_(outputs) {}
 
   [[nodiscard]] std::size_t samples() const override { return batch_.samples(); }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return batch_.rows(shard); }
   void gather(std::size_t shard, const BatchRows& rows) override {
     batch_.gather(shard, rows);
+    check_labels(rows.labels, outputs_);
     normalize(normalization_, rows);
   }
 
  private:
   Batch& batch_;
   const Normalization& normalization_;
+  std::size_t outputs_;
 };
 
 }  // namespace
 
 struct Trainer::Impl {
   Impl(MPI_Comm parent, const RunConfig& run, std::size_t inputs, TrainerOptions given)
-      : comm(parent), options(std::move(given)) {
+      : patience(run.train.stall_timeout),
+        options(std::move(given)),
+        comm(parent, Communicator::Order::of_parent, {}, &patience) {
+    in_step_with_all([&] { build(run, inputs); });
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // All ranks let go together, where they can.
+  ~Impl() {
+    int finalized = 0;
+    const bool over = MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0;
+    if (std::uncaught_exceptions() > exceptions_at_start) patience.give_up("another error");
+    if (!over && !patience.gave_up()) {
+      try {
+        comm.assemble();
+      } catch (const Error& error) {
+        patience.give_up(error.what());
+      }
+    }
+    engine.reset();
+    patience.watch(nullptr);
+    comm.detach();
+  }
+
+  // All that communicates goes through here: who has left the others once, by an error that they do not have, waits for
+  // them no more.
+  template <class Work>
+  std::invoke_result_t<Work> in_step_with_all(Work work) {
+    patience.expect_none_given_up();
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (!error.agreed() || error.kind() == ErrorKind::comm) patience.give_up(error.what());
+      throw;
+    } catch (const std::exception& error) {
+      patience.give_up(error.what());
+      throw;
+    }
+  }
+
+  void build(const RunConfig& run, std::size_t inputs) {
+    pulses.emplace(share_pulses(comm));
+    patience.watch(&*pulses);
+    comm.attach(*pulses->pulses[pulses->own]);
     std::optional<EngineParts> parts;
     comm.together([&] {
       resolved = resolve_run(run, comm.size());
@@ -115,11 +174,24 @@ struct Trainer::Impl {
     }
     engine.emplace(comm, resolved, std::move(*parts));
     if (start) start->apply(*engine);
-    if (start && comm.is_root() && options.log) {
-      for (const auto& [level, text] : start->texts(&normalization)) options.log(level, text);
-    }
-    for (const std::string& text : exchange_notices(*engine)) {
-      if (comm.is_root() && options.log) options.log(LogLevel::notice, text);
+    comm.at_root([&] {
+      if (!options.log) return;
+      if (start) {
+        for (const auto& [level, text] : start->texts(&normalization)) tell(level, text);
+      }
+      for (const std::string& text : exchange_notices(*engine)) tell(LogLevel::notice, text);
+    });
+  }
+
+  StepResult train_step(const LocalSamples& samples);
+
+  void tell(LogLevel level, const std::string& text) const {
+    try {
+      options.log(level, text);
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw Error(ErrorKind::usage, fmt::format("the log could not take a message: {}", error.what()));
     }
   }
 
@@ -139,20 +211,15 @@ struct Trainer::Impl {
                     fmt::format("{} samples of this loss need {} labels and {} target values, found {} and {}", n,
                                 labels ? n : 0, labels ? 0 : n * out, samples.labels.size(), samples.values.size()));
       }
-      for (const std::int32_t label : samples.labels) {
-        if (label < 0 || static_cast<std::size_t>(label) >= out) {
-          throw Error(ErrorKind::usage, fmt::format("label {} is not in 0 to {}", label, out - 1));
-        }
-      }
+      check_labels(samples.labels, out);
     });
     return n;
   }
 
   // Settled, for anything may follow, on some ranks alone too.
   StepResult train_step(Batch& batch) {
-    NormalizedBatch normalized(batch, normalization);
-    const bool as_given = normalization.x.empty() && normalization.y.empty();
-    const StepResult result = engine->train_step(as_given ? batch : normalized);
+    CallersBatch callers(batch, normalization, engine->model().outputs());
+    const StepResult result = engine->train_step(callers);
     engine->settle();
     return result;
   }
@@ -179,8 +246,11 @@ struct Trainer::Impl {
     return {engine->model(), engine->loss(), engine->weights()};
   }
 
-  Communicator comm;
+  int exceptions_at_start = std::uncaught_exceptions();
+  Patience patience;
   TrainerOptions options;
+  Communicator comm;
+  std::optional<HostPulses> pulses;
   RunConfig resolved;
   std::optional<Engine> engine;
   Normalization normalization;  // of the checkpoint that was loaded
@@ -206,12 +276,15 @@ std::uint64_t Trainer::steps() const {
 }
 
 StepResult Trainer::train_step(Batch& batch) {
-  return impl_->train_step(batch);
+  return impl_->in_step_with_all([&] { return impl_->train_step(batch); });
 }
 
 StepResult Trainer::train_step(const LocalSamples& samples) {
-  const Communicator& comm = impl_->comm;
-  const std::size_t local = impl_->check(samples);
+  return impl_->in_step_with_all([&] { return impl_->train_step(samples); });
+}
+
+StepResult Trainer::Impl::train_step(const LocalSamples& samples) {
+  const std::size_t local = check(samples);
   std::vector<std::int64_t> counts(static_cast<std::size_t>(comm.size()), 0);
   counts[static_cast<std::size_t>(comm.rank())] = static_cast<std::int64_t>(local);
   comm.sum(counts);
@@ -222,47 +295,52 @@ StepResult Trainer::train_step(const LocalSamples& samples) {
     total += static_cast<std::size_t>(counts[r]);
   }
   if (total == 0) throw Error(ErrorKind::usage, "train_step: no rank has any samples").as_agreed();
-  const Range owned = impl_->engine->shards().owned(static_cast<std::size_t>(comm.rank()));
-  LocalBatch batch(samples, inputs(), outputs(), owned, local, first, total);
-  return impl_->train_step(batch);
+  const Range owned = engine->shards().owned(static_cast<std::size_t>(comm.rank()));
+  LocalBatch batch(samples, engine->model().inputs(), engine->model().outputs(), owned, local, first, total);
+  return train_step(batch);
 }
 
 Scores Trainer::evaluate(const LocalSamples& samples) {
-  const std::size_t local = impl_->check(samples);
-  const Normalization& normalization = impl_->normalization;
-  const TargetUnits units{.shift = normalization.y.shift, .scale = normalization.y.scale};
-  return evaluate_local(impl_->comm, impl_->net(), local, units, [&](std::size_t first, const BatchRows& rows) {
-    LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), outputs(), rows);
-    normalize(normalization, rows);
+  return impl_->in_step_with_all([&] {
+    const std::size_t local = impl_->check(samples);
+    const Normalization& normalization = impl_->normalization;
+    const TargetUnits units{.shift = normalization.y.shift, .scale = normalization.y.scale};
+    return evaluate_local(impl_->comm, impl_->net(), local, units, [&](std::size_t first, const BatchRows& rows) {
+      LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), outputs(), rows);
+      normalize(normalization, rows);
+    });
   });
 }
 
 void Trainer::predict(std::span<const float> x, std::span<float> outputs) const {
+  impl_->patience.expect_none_given_up();
   lockstep::predict(impl_->net(), impl_->normalization, x, outputs);
 }
 
 void Trainer::save(const std::string& path) const {
-  impl_->engine->save(path);
+  impl_->in_step_with_all([&] { impl_->engine->save(path); });
 }
 
 void Trainer::load(const std::string& path) {
-  std::optional<Checkpoint> read;
-  impl_->comm.together([&] {
-    if (!impl_->comm.is_root()) return;
-    read = read_checkpoint(path);
-    check_same_parameters(impl_->engine->model().parameters(), read->table, path);
-    impl_->check_numbers(read->info, path);
-    (void)parse_run(read->info.run, path + ":/run");  // its data is taken over at the end
+  impl_->in_step_with_all([&] {
+    std::optional<Checkpoint> read;
+    impl_->comm.together([&] {
+      if (!impl_->comm.is_root()) return;
+      read = read_checkpoint(path);
+      check_same_parameters(impl_->engine->model().parameters(), read->table, path);
+      impl_->check_numbers(read->info, path);
+      (void)parse_run(read->info.run, path + ":/run");  // its data is taken over at the end
+    });
+    Engine& engine = *impl_->engine;
+    engine.load(read ? &*read : nullptr, path);
+    engine.info.restored.reset();  // it goes on from what it has
+    impl_->normalization = normalization_of(engine.info);
+    engine.set_data(parse_run(engine.info.run, path + ":/run").data);  // whose names and normalisation it has
   });
-  Engine& engine = *impl_->engine;
-  engine.load(read ? &*read : nullptr, path);
-  engine.info.restored.reset();  // it goes on from what it has
-  impl_->normalization = normalization_of(engine.info);
-  engine.set_data(parse_run(engine.info.run, path + ":/run").data);  // whose names and normalisation it has
 }
 
 std::string Trainer::digest() const {
-  return impl_->engine->digest();
+  return impl_->in_step_with_all([&] { return impl_->engine->digest(); });
 }
 
 }  // namespace lockstep

@@ -51,6 +51,15 @@ TEST(FindSplitJob, TellsOfTasksOfSrunThatAreAlone) {
               {"3 tasks (SLURM_NTASKS)"});
 }
 
+TEST(ReadLaunch, KnowsWhetherThereAreSeveralHosts) {
+  const Variables mpirun{{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "1"}};
+  EXPECT_TRUE(read(with(mpirun, {{"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}})).several_hosts);
+  EXPECT_FALSE(read(with(mpirun, {{"OMPI_COMM_WORLD_LOCAL_SIZE", "4"}})).several_hosts);
+  EXPECT_TRUE(read(with(kStep, {{"SLURM_STEP_NUM_NODES", "2"}})).several_hosts);
+  EXPECT_FALSE(read(with(kStep, {{"SLURM_STEP_NUM_NODES", "1"}})).several_hosts);
+  EXPECT_FALSE(read({}).several_hosts);
+}
+
 // Where MPI_Init itself would end the process.
 TEST(FindSplitJob, TellsBeforeOpenMpiStartsThatNothingConnectsItsTasks) {
   expect_told(told(kStep, {}), {"srun started 4 tasks", "told them nothing of each other", "srun --mpi=pmix"});
