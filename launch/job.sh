@@ -3,8 +3,8 @@
 # A job that a script stays with: a signal to the script makes the ranks save and stop. Shared by local.sh, slurm.sbatch
 # and pbs.sh. To be sourced: source launch/job.sh
 #
-# The script sets `me` (its name), `training` (the command can save and stop) and `on_signal`'s traps: trap_signals. It
-# starts mpirun (or srun) in the background, sets `job` and calls stay_with_job.
+# The script sets `me` (its name), `program`, `training` (the command can save and stop) and `on_signal`'s traps:
+# trap_signals. It starts mpirun (or srun) in the background, sets `job` and calls stay_with_job.
 
 job=       # process id of mpirun; in local.sh also its session
 received=0 # signals so far
@@ -78,6 +78,37 @@ on_signal() {
   if [[ -n $job ]]; then end_job; fi
 }
 
+# has_ranks: whether mpirun has a child here that runs the program.
+has_ranks() {
+  local file child children word
+  for file in "/proc/$job/task/"*/children; do
+    children=()
+    { read -ra children <"$file"; } 2>/dev/null || true # no line ends there
+    for child in "${children[@]}"; do
+      word=
+      { IFS= read -r -d '' word <"/proc/$child/cmdline"; } 2>/dev/null || continue # or it has ended
+      if [[ ${word##*/} == "${program##*/}" ]]; then return 0; fi
+    done
+  done
+  return 1
+}
+
+# watch_ranks: runs beside the job. Where the ranks of this machine have ended and mpirun has not, 20 seconds later, it
+# waits for its daemon on a host that does not answer, and would for ever: it is ended, and this exits with 4.
+watch_ranks() {
+  local seen=false alone=0
+  while sleep 1 &>/dev/null && kill -0 "$job" 2>/dev/null; do
+    if has_ranks; then
+      seen=true alone=0
+    elif $seen && ((++alone >= 20)); then
+      trap '' TERM
+      say "the ranks here have ended and mpirun has not: it waits for a host that does not answer, and is ended"
+      end_job
+      exit 4
+    fi
+  done
+}
+
 trap_signals() {
   trap 'on_signal INT 2' INT
   trap 'on_signal TERM 15' TERM
@@ -88,7 +119,9 @@ trap_signals() {
 
 # stay_with_job: sets `code` to the exit code of the process `job`, which was just started.
 stay_with_job() {
-  local seen
+  local seen watch
+  watch_ranks &
+  watch=$!
   # A signal that came while it was being started.
   if [[ -n $ended_by ]]; then end_job; elif $stopping; then request_save; fi
   while :; do # a signal ends `wait` early; a second one gives the code
@@ -97,6 +130,10 @@ stay_with_job() {
     wait "$job" || code=$?
     if ((seen == received)); then break; fi
   done
+  kill "$watch" 2>/dev/null || true
+  seen=0
+  wait "$watch" || seen=$?
+  if ((seen == 4)); then code=4; fi
   kill_job # of a killed mpirun the ranks would be left for a second or two, and write where the next ones write
   job=
 }

@@ -15,6 +15,8 @@
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
+#include "comm/cores.hpp"
+#include "comm/interfaces.hpp"
 #include "comm/launch.hpp"
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
@@ -43,8 +45,10 @@ void print_error(const std::string& message) {
   lockstep::cli::print_to_stderr("lockstep: error: " + message + "\n");
 }
 
+constexpr auto environment = [](const char* name) -> const char* { return std::getenv(name); };
+
 lockstep::Launch launch() {
-  return lockstep::read_launch([](const char* name) -> const char* { return std::getenv(name); });
+  return lockstep::read_launch(environment);
 }
 
 bool launched_as_root() {
@@ -179,6 +183,10 @@ int main(int argc, char** argv) {
     Watchdog watchdog(launched.rank);  // over MPI's start and end too
     const MpiSession session(&argc, &argv);
     if (told_split_job(launched, world_size())) return 2;
+    if (launched.several_hosts) {
+      watchdog.mpi_has_started(
+          lockstep::network_advice(lockstep::list_interfaces(), lockstep::host_name(), environment));
+    }
     return run_with_mpi(*command, rest, watchdog);
   } catch (const std::exception& error) {
     print_error(error.what());

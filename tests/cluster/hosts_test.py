@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from collections import defaultdict
 from pathlib import Path
@@ -318,42 +317,26 @@ class Faults(Hosts):
 
 
 class LostHost(Hosts):
-    def setUp(self):
-        super().setUp()
-        self.net = cluster.Cluster(2)
-        self.addCleanup(self.net.close)
-
     def test_a_host_whose_power_fails_ends_the_job(self):
-        running = self.start([1, 2], "dark", *LONG, net=self.net)
+        net = cluster.Cluster(2)
+        self.addCleanup(net.close)
+        running = self.start([1, 2], "dark", *LONG, net=net)
         running.wait_for_steps(5, SECONDS)
-        self.net.kill(1)
+        net.kill(1)
         code, told = running.wait(SECONDS)
         self.assertNotEqual(code, 0)
         self.assertRegex(told, "(?s)lost communication with a remote daemon.* host2")  # mpirun's words
-        self.assertEqual(self.net.wait_for_processes(), [])
+        self.assertEqual(net.wait_for_processes(), [])
 
     def test_a_host_that_does_not_answer_is_named_by_the_others(self):
-        # Both jobs at once, for each waits ten times the timeout. Behind a cut mpirun goes on waiting for its daemon.
         stopped = self.start([1, 1, 0], "stopped", *LONG, "--set", "train.stall_timeout=1", mca=IMPATIENT)
         stopped.wait_for_steps(5, SECONDS)
         os.kill(stopped.ranks()[-1], signal.SIGSTOP)
-        cut = self.start([1, 1], "cut", *LONG, "--set", "train.stall_timeout=1", net=self.net)
-        cut.wait_for_steps(5, SECONDS)
-        self.net.on(1, "ip", "link", "set", cluster.INTERFACE, "down")
-
         code, told = stopped.wait(SECONDS)
         self.assertEqual(code, 4, told)
         self.assertEqual(told.count(ERROR), 1, told)
         self.assertRegex(told, NO_ANSWER + r"; here last seen in step \d+")
         self.assert_nothing_left()
-
-        deadline = time.monotonic() + SECONDS
-        while cut.ranks() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        self.assertEqual(cut.ranks(), [])  # on both sides
-        self.net.close()
-        _, told = cut.wait(SECONDS)
-        self.assertRegex(told, NO_ANSWER)
 
 
 if __name__ == "__main__":
