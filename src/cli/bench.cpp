@@ -11,6 +11,7 @@
 
 #include "cli/bench_step.hpp"
 #include "cli/command.hpp"
+#include "cli/output.hpp"
 #include "comm/cores.hpp"
 #include "config/keys.hpp"
 #include "core/json_text.hpp"
@@ -114,21 +115,20 @@ nlohmann::ordered_json json_of(const BenchConfig& config, const Shape& shape, co
 }
 
 void print_header(const BenchConfig& config, int ranks) {
-  fmt::print("{}, {}, {}, exchange {}; floor: the step's matrix products alone\n", count_text(ranks, "rank"),
-             count_text(config.shards, "shard"), config.run.optimizer.type, config.run.train.exchange);
-  fmt::print("{:<26}{:>6}{:>12}{:>12}{:>7}  {:>9} = {:>7} {:>9} {:>9} {:>7} {:>9} {:>9}\n", "", "batch", "samples/s",
-             "floor", "of it", "step [us]", "gather", "forward", "backward", "wait", "network", "update");
+  tell("{}, {}, {}, exchange {}; floor: the step's matrix products alone\n", count_text(ranks, "rank"),
+       count_text(config.shards, "shard"), config.run.optimizer.type, config.run.train.exchange);
+  tell("{:<26}{:>6}{:>12}{:>12}{:>7}  {:>9} = {:>7} {:>9} {:>9} {:>7} {:>9} {:>9}\n", "", "batch", "samples/s", "floor",
+       "of it", "step [us]", "gather", "forward", "backward", "wait", "network", "update");
 }
 
 void print_row(const BenchConfig& config, const Shape& shape, const BenchResult& result) {
   const auto batch = static_cast<double>(config.run.train.batch);
   const StepTimes& t = result.times;
-  fmt::print(
-      "{:<26}{:>6}{:>12.0f}{:>12.0f}{:>7.2f}  {:>9.1f} = {:>7.1f} {:>9.1f} {:>9.1f} {:>7.1f} {:>9.1f} {:>9.1f}\n",
-      fmt::format("{} {}", fmt::join(config.widths, "-"), shape.activation), config.batch_per_rank,
-      batch / result.step_seconds, batch / result.floor_seconds, result.floor_seconds / result.step_seconds,
-      result.step_seconds * 1e6, t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.wait * 1e6, t.communication * 1e6,
-      t.exchange * 1e6);
+  tell("{:<26}{:>6}{:>12.0f}{:>12.0f}{:>7.2f}  {:>9.1f} = {:>7.1f} {:>9.1f} {:>9.1f} {:>7.1f} {:>9.1f} {:>9.1f}\n",
+       fmt::format("{} {}", fmt::join(config.widths, "-"), shape.activation), config.batch_per_rank,
+       batch / result.step_seconds, batch / result.floor_seconds, result.floor_seconds / result.step_seconds,
+       result.step_seconds * 1e6, t.gather * 1e6, t.forward * 1e6, t.backward * 1e6, t.wait * 1e6,
+       t.communication * 1e6, t.exchange * 1e6);
   std::fflush(stdout);  // the next row takes seconds
 }
 
@@ -152,7 +152,7 @@ int run_bench(const CommandInput& input) {
   });
   const std::vector<std::string> warnings = core_warnings(gather_cores(comm), 1);
   if (comm.is_root()) {
-    for (const std::string& text : warnings) fmt::print(stderr, "lockstep: warning: {}\n", text);
+    for (const std::string& text : warnings) tell_message("warning: " + text);
     if (!json_wanted) print_header(configs.front(), comm.size());
   }
   nlohmann::ordered_json rows;
@@ -169,7 +169,7 @@ int run_bench(const CommandInput& input) {
     // The first shape's numbers, and with several shapes all of them as a table besides.
     nlohmann::ordered_json json = rows.front();
     if (rows.size() > 1) json["table"] = rows;
-    fmt::print("{}\n", json_text(json));
+    tell_lines(json_text(json) + "\n");
   }
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/number_text.hpp"
+#include "core/visible_text.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -82,7 +83,7 @@ std::string matrix(const Scores& scores, const std::vector<ClassScore>& all, std
 }  // namespace
 
 std::string class_report(const Scores& scores, const std::vector<std::string>& names) {
-  const std::vector<ClassScore> all = scores_by_class(scores, names);
+  const std::vector<ClassScore> all = scores_by_class(scores, visible(names));
   if (all.empty()) return "";
   std::vector<const ClassScore*> shown;
   for (const ClassScore& score : all) shown.push_back(&score);

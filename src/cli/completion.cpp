@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "cli/command.hpp"
+#include "cli/output.hpp"
 #include "cli/run_keys.hpp"
 #include "lockstep/error.hpp"
 
@@ -111,7 +112,7 @@ int run_completion(const CommandInput& input) {
                 shell.empty() ? "completion: a shell is needed: lockstep completion bash"
                               : fmt::format("completion: expected bash, the shell that is known, found \"{}\"", shell));
   }
-  fmt::print("{}", bash_completion());
+  tell_lines(bash_completion());
   return 0;
 }
 

@@ -13,6 +13,8 @@
 #include <memory>
 #include <string_view>
 
+#include "core/visible_text.hpp"
+
 namespace lockstep::cli {
 namespace {
 
@@ -80,9 +82,9 @@ std::string progress_line(std::uint64_t step, const FitProgress& progress, std::
 LogSink console_log(bool quiet, ConsoleProgress& progress) {
   return [logger = make_logger(), quiet, &progress](LogLevel level, std::string_view text) {
     progress.clear();
-    if (level == LogLevel::warning) logger->warn("warning: {}", text);
-    if (level == LogLevel::notice) logger->info("{}", text);
-    if (level == LogLevel::info && !quiet) logger->info("{}", text);
+    if (level == LogLevel::warning) logger->warn("warning: {}", visible(text));
+    if (level == LogLevel::notice) logger->info("{}", visible(text));
+    if (level == LogLevel::info && !quiet) logger->info("{}", visible(text));
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "config/data_place.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
 
@@ -24,7 +25,7 @@ DataSource chosen_data(const CommandInput& input, const char* name, const RunCon
   if (input.options.count(name) != 0) {
     const auto file = input.options[name].as<std::string>();
     if (file.empty()) throw Error(ErrorKind::usage, fmt::format("--{}: expected a file, found nothing", name));
-    const bool named = file.find(":/") != std::string::npos;
+    const bool named = !find_place(file).group.empty();
     return {!named && keeps_groups(file) ? fmt::format("{}:/{}", file, split) : file, ""};
   }
   const bool held_out = split == "validation";

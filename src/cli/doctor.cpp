@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "cli/command.hpp"
+#include "cli/output.hpp"
 #include "cli/run_input.hpp"
 #include "cli/watchdog.hpp"
 #include "lockstep/error.hpp"
@@ -70,7 +71,7 @@ int run_doctor(const CommandInput& input) {
   const bool json = input.options.count("json") != 0;
   const auto tell = [&](const std::string& text) {
     if (!comm.is_root() || json) return;
-    fmt::print("{}", text);
+    tell_lines(text);
     std::fflush(stdout);  // the next part takes seconds
   };
   Checkup checkup;
@@ -108,7 +109,7 @@ int run_doctor(const CommandInput& input) {
   if (measures_run) predict(checkup, network, static_cast<std::size_t>(comm.size()));
   tell(forecast_text(checkup));
   tell(verdict_text(checkup));
-  if (comm.is_root() && json) fmt::print("{}\n", checkup_json(checkup));
+  if (comm.is_root() && json) tell_lines(checkup_json(checkup) + "\n");
   return findings.problems.empty() ? 0 : 2;  // the same on every rank
 }
 

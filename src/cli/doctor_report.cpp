@@ -7,6 +7,7 @@
 #include "cli/doctor.hpp"
 #include "core/median.hpp"
 #include "core/number_text.hpp"
+#include "core/visible_text.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -31,7 +32,8 @@ double gigabits(double bytes_a_second) {
 }
 
 // A name of at most `most` characters.
-std::string shortened(const std::string& name, std::size_t most = 20) {
+std::string shortened(const std::string& whole, std::size_t most = 20) {
+  const std::string name = visible(whole);
   return name.size() <= most ? name : name.substr(0, most - 2) + "..";
 }
 
@@ -39,8 +41,9 @@ std::string heading(const std::string& title, const std::string& text) {
   return text.empty() ? fmt::format("\n{}\n", title) : fmt::format("\n{:<12}{}\n", title, text);
 }
 
-// `text` behind `label`, in lines of kWidth.
-std::string wrapped(const std::string& label, const std::string& text) {
+// `paragraph` behind `label`, in lines of kWidth.
+std::string wrapped(const std::string& label, const std::string& paragraph) {
+  const std::string text = visible(paragraph);
   const std::string indent(label.size(), ' ');
   std::string lines = label;
   std::size_t column = label.size();

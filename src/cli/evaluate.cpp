@@ -9,8 +9,10 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/data_option.hpp"
+#include "cli/output.hpp"
 #include "cli/stored_net.hpp"
 #include "comm/communicator.hpp"
+#include "config/data_place.hpp"
 #include "core/json_text.hpp"
 #include "data/dataset.hpp"
 #include "train/evaluation.hpp"
@@ -37,7 +39,7 @@ void print_json(const Scores& scores, const StoredNet& stored, const std::string
   for (const auto& [name, value] : scores.named()) json[name] = value;
   if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
   if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
-  fmt::print("{}\n", json_text(json));
+  tell_lines(json_text(json) + "\n");
 }
 
 struct Scored {
@@ -53,7 +55,7 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     source = chosen_data(input, "data", stored.run);
     if (input.options.count("labels") == 0) return;
     if (input.options.count("data") == 0) throw Error(ErrorKind::usage, "--labels: name the samples with --data");
-    if (source.x.find(":/") != std::string::npos) {
+    if (!find_place(source.x).group.empty()) {
       throw Error(ErrorKind::usage, fmt::format("--labels: {} is HDF5, where y lies beside x", source.x));
     }
     source.y = input.options["labels"].as<std::string>();
@@ -84,10 +86,10 @@ int run_evaluate(const CommandInput& input) {
     print_json(scores, stored, data);
     return 0;
   }
-  fmt::print("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data, scores.samples);
-  for (const auto& [name, value] : scores.named()) fmt::print("{:<14}{:.6g}\n", name, value);
-  if (!stored.normalization.y.empty()) fmt::print("(loss in normalised units, rmse and mae in those of the targets)\n");
-  fmt::print("{}", class_report(scores, stored.info.class_names));
+  tell("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data, scores.samples);
+  for (const auto& [name, value] : scores.named()) tell("{:<14}{:.6g}\n", name, value);
+  if (!stored.normalization.y.empty()) tell("(loss in normalised units, rmse and mae in those of the targets)\n");
+  tell_lines(class_report(scores, stored.info.class_names));
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "cli/explain_check.hpp"
 #include "cli/explain_ranks.hpp"
+#include "cli/output.hpp"
 #include "cli/subject.hpp"
 #include "comm/communicator.hpp"
 #include "core/json_text.hpp"
@@ -180,11 +181,11 @@ int run_explain(const CommandInput& input) {
   });
   if (!input.comm->is_root()) return 0;
   if (input.options.count("json") != 0) {
-    fmt::print("{}\n", json_text(explanation_json(explanation)));
+    tell_lines(json_text(explanation_json(explanation)) + "\n");
   } else {
-    fmt::print("{}", explanation_text(explanation));
-    if (!pictures.empty()) fmt::print("\n");
-    for (const Picture& picture : pictures) fmt::print("{}\n", picture.file);
+    tell_lines(explanation_text(explanation));
+    if (!pictures.empty()) tell("\n");
+    for (const Picture& picture : pictures) tell("{}\n", picture.file);
   }
   return 0;
 }

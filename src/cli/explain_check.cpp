@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "cli/output.hpp"
 #include "comm/communicator.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
@@ -140,14 +141,14 @@ void print_json(const CheckResult& result, const ParameterTable& table, const st
                                     {"tolerance", result.tolerance},
                                     {"parameters", std::move(parameters)},
                                     {"passes", result.passes()}};
-  fmt::print("{}\n", json_text(json));
+  tell_lines(json_text(json) + "\n");
 }
 
 void print_table(const CheckResult& result, const ParameterTable& table, const std::string& subject) {
-  fmt::print("{}: gradients of the mean loss over {}, against central differences\n\n", subject,
-             count_text(result.samples, "sample"));
-  constexpr const char* kRow = "{:<13}{:>10}{:>8}{:>8} {:<14}{:>11}{:>11}{}\n";
-  fmt::print(fmt::runtime(kRow), "parameter", "shape", "checked", "off by", "at", "gradient", "central", "");
+  tell("{}: gradients of the mean loss over {}, against central differences\n\n", subject,
+       count_text(result.samples, "sample"));
+  static constexpr char kRow[] = "{:<13}{:>10}{:>8}{:>8} {:<14}{:>11}{:>11}{}\n";
+  tell(kRow, "parameter", "shape", "checked", "off by", "at", "gradient", "central", "");
   std::size_t checked = 0, kinks = 0, off = 0;
   for (const ParameterCheck& check : result.parameters) {
     const Parameter& parameter = table.entries()[check.parameter];
@@ -157,20 +158,20 @@ void print_table(const CheckResult& result, const ParameterTable& table, const s
     off += is_off ? 1 : 0;
     const std::string name = parameter.layer + "/" + parameter.name;
     const std::string at = weight_name(table, check.place);
-    if (name.size() > 13 || at.size() > 14) fmt::print("{}, at {}\n", name, at);
-    fmt::print(fmt::runtime(kRow), name.size() > 13 ? "" : name, fmt::format("{}", fmt::join(parameter.shape, "x")),
-               check.checked, fmt::format("{:.1e}", check.largest), at.size() > 14 ? "" : at,
-               fmt::format("{:.4g}", check.gradient), fmt::format("{:.4g}", check.central), is_off ? " OFF" : "");
+    if (name.size() > 13 || at.size() > 14) tell("{}, at {}\n", name, at);
+    tell(kRow, name.size() > 13 ? "" : name, fmt::format("{}", fmt::join(parameter.shape, "x")), check.checked,
+         fmt::format("{:.1e}", check.largest), at.size() > 14 ? "" : at, fmt::format("{:.4g}", check.gradient),
+         fmt::format("{:.4g}", check.central), is_off ? " OFF" : "");
   }
-  fmt::print("\nloss {:.7g}, in double {:.7g}: off by {:.1e}{}\n", result.loss, result.plain_loss,
-             result.loss_difference(), result.is_off(result.loss_difference()) ? "  OFF" : "");
+  tell("\nloss {:.7g}, in double {:.7g}: off by {:.1e}{}\n", result.loss, result.plain_loss, result.loss_difference(),
+       result.is_off(result.loss_difference()) ? "  OFF" : "");
   if (kinks > 0) {
-    fmt::print("{} at kinks (of relu, say), where no difference shows a derivative\n", count_text(kinks, "weight"));
+    tell("{} at kinks (of relu, say), where no difference shows a derivative\n", count_text(kinks, "weight"));
   }
-  if (result.left_out > 0) fmt::print("{} left out, at kinks\n", count_text(result.left_out, "sample"));
-  if (off > 0) fmt::print("{} of {} off\n", off, count_text(result.parameters.size(), "parameter"));
-  fmt::print("{}: {} of {} compared, tolerance {:.1e}\n", result.passes() ? "passed" : "FAILED", checked - kinks,
-             count_text(table.count(), "weight"), result.tolerance);
+  if (result.left_out > 0) tell("{} left out, at kinks\n", count_text(result.left_out, "sample"));
+  if (off > 0) tell("{} of {} off\n", off, count_text(result.parameters.size(), "parameter"));
+  tell("{}: {} of {} compared, tolerance {:.1e}\n", result.passes() ? "passed" : "FAILED", checked - kinks,
+       count_text(table.count(), "weight"), result.tolerance);
 }
 
 }  // namespace

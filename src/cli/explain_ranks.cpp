@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/output.hpp"
 #include "cli/shard_tree.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
@@ -187,13 +188,13 @@ std::string samples_text(const Told& told, const ShardGradient& shard) {
 
 void print_head(const Told& told) {
   const Communicator& comm = told.comm;
-  fmt::print("Step {} (epoch {}) of {}\n", told.result.step, told.epoch, told.name);
-  if (told.beyond_end) fmt::print("The run has ended: this is the step that would follow.\n");
-  fmt::print("{} in {}, {}{}, exchange {}{}\n", count_text(told.result.samples, "sample"),
-             count_text(told.record.shards.size(), "shard"), count_text(comm.size(), "rank"),
-             comm.nodes() > 1 ? fmt::format(" on {} hosts", comm.nodes()) : "", told.exchange().name(),
-             comm.nodes() == 1 || told.run().train.wire == "float32" ? "" : ", wire " + told.run().train.wire);
-  fmt::print("Weight {} = {}\n\n", told.weight, told.record.before);
+  tell("Step {} (epoch {}) of {}\n", told.result.step, told.epoch, told.name);
+  if (told.beyond_end) tell("The run has ended: this is the step that would follow.\n");
+  tell("{} in {}, {}{}, exchange {}{}\n", count_text(told.result.samples, "sample"),
+       count_text(told.record.shards.size(), "shard"), count_text(comm.size(), "rank"),
+       comm.nodes() > 1 ? fmt::format(" on {} hosts", comm.nodes()) : "", told.exchange().name(),
+       comm.nodes() == 1 || told.run().train.wire == "float32" ? "" : ", wire " + told.run().train.wire);
+  tell("Weight {} = {}\n\n", told.weight, told.record.before);
 }
 
 void print_shards(const Told& told) {
@@ -203,14 +204,13 @@ void print_shards(const Told& told) {
     const auto size = [&](std::size_t shard) { return -std::abs(told.record.shards[shard].gradient); };
     std::ranges::stable_sort(shown, {}, size);
     shown.resize(kLargest);
-    fmt::print("The {} shards with the largest gradients; --json has all {}:\n", kLargest, told.record.shards.size());
+    tell("The {} shards with the largest gradients; --json has all {}:\n", kLargest, told.record.shards.size());
   }
-  fmt::print("{:<7}{:<6}{:<{}}{:<16}{}\n", "shard", "rank", "samples", kSamplesText + 2, "sum of losses",
-             "gradient of it");
+  tell("{:<7}{:<6}{:<{}}{:<16}{}\n", "shard", "rank", "samples", kSamplesText + 2, "sum of losses", "gradient of it");
   for (const std::size_t index : shown) {
     const ShardGradient& shard = told.record.shards[index];
-    fmt::print("{:<7}{:<6}{:<{}}{:<16.8g}{}\n", shard.shard, told.rank_of(index), samples_text(told, shard),
-               kSamplesText + 2, shard.loss, float_text(shard.gradient));
+    tell("{:<7}{:<6}{:<{}}{:<16.8g}{}\n", shard.shard, told.rank_of(index), samples_text(told, shard), kSamplesText + 2,
+         shard.loss, float_text(shard.gradient));
   }
 }
 
@@ -225,21 +225,19 @@ void print_legend(const Told& told) {
   if (!host && !hosts) return;
   const bool inner = std::ranges::any_of(
       told.tree, [](const DrawnNode& drawn) { return drawn.reach == Reach::rank && drawn.node.shards.size() > 1; });
-  if (inner) fmt::print("─ a rank adds the shards that it has computed\n");
+  if (inner) tell("─ a rank adds the shards that it has computed\n");
   if (name == "allreduce") {
-    fmt::print("{} MPI_Allreduce adds the ranks' sums, in an order of its own\n", host && hosts ? "━ ═"
-                                                                                  : host        ? "━"
-                                                                                                : "═");
+    tell("{} MPI_Allreduce adds the ranks' sums, in an order of its own\n", host && hosts ? "━ ═" : host ? "━" : "═");
   } else if (name == "tree") {
-    fmt::print("{} every rank gets the ranks' sums, and adds them\n", host && hosts ? "━ ═" : host ? "━" : "═");
+    tell("{} every rank gets the ranks' sums, and adds them\n", host && hosts ? "━ ═" : host ? "━" : "═");
   } else {
-    if (host) fmt::print("━ sums of ranks of a host: read in the memory that they share, and added\n");
-    if (hosts) fmt::print("═ sums of hosts: sent to where the weight is updated, and added there\n");
+    if (host) tell("━ sums of ranks of a host: read in the memory that they share, and added\n");
+    if (hosts) tell("═ sums of hosts: sent to where the weight is updated, and added there\n");
   }
 }
 
 void print_tree(const Told& told) {
-  fmt::print("\nThe tree, which depends on the number of shards alone:\n{}", draw_shard_tree(told.tree));
+  tell_lines("\nThe tree, which depends on the number of shards alone:\n" + draw_shard_tree(told.tree));
   print_legend(told);
 }
 
@@ -249,29 +247,27 @@ void print_sum(const Told& told) {
   const std::string ranks = ranks_text(told, updating_ranks(told));
   const std::string label = fmt::format("Sum of {}", count_text(record.shards.size(), "shard"));
   if (used_the_root(told)) {
-    fmt::print("\n{:<18}{:<16}{}, the bits that {} got\n", label, float_text(told.root()), bits_text(update.sum),
-               ranks);
+    tell("\n{:<18}{:<16}{}, the bits that {} got\n", label, float_text(told.root()), bits_text(update.sum), ranks);
   } else {
     const double off = static_cast<double>(update.sum) - static_cast<double>(told.root());
-    fmt::print("\n{:<18}{:<16}in the order of the tree, in float32\n", label, float_text(told.root()));
-    fmt::print("{:<18}{:<16}{:.3g} {}: {}\n", "The sum in use", float_text(update.sum), std::abs(off),
-               off < 0 ? "less" : "more",
-               told.exchange().name() == "allreduce" ? "added in an order of MPI's own" : "bfloat16 between hosts");
-    fmt::print("{:34}{}, the bits that {} got\n", "", bits_text(update.sum), ranks);
+    tell("\n{:<18}{:<16}in the order of the tree, in float32\n", label, float_text(told.root()));
+    tell("{:<18}{:<16}{:.3g} {}: {}\n", "The sum in use", float_text(update.sum), std::abs(off),
+         off < 0 ? "less" : "more",
+         told.exchange().name() == "allreduce" ? "added in an order of MPI's own" : "bfloat16 between hosts");
+    tell("{:34}{}, the bits that {} got\n", "", bits_text(update.sum), ranks);
   }
   const bool plain = update.step.divisor == static_cast<double>(told.result.samples);
-  fmt::print(
-      "{:<18}{:<16}of the mean loss: / {}\n", "Gradient", float_text(update.sum * update.step.scale()),
-      plain ? count_text(told.result.samples, "sample") : fmt::format("{:.8g}, their weight", update.step.divisor));
+  tell("{:<18}{:<16}of the mean loss: / {}\n", "Gradient", float_text(update.sum * update.step.scale()),
+       plain ? count_text(told.result.samples, "sample") : fmt::format("{:.8g}, their weight", update.step.divisor));
   if (update.step.clip < 1) {
-    fmt::print("{:34}* {} to clip the norm {:.6g} to {}\n", "", float_text(update.step.clip),
-               told.result.gradient_norm.value_or(0), told.run().optimizer.clip_norm);
+    tell("{:34}* {} to clip the norm {:.6g} to {}\n", "", float_text(update.step.clip),
+         told.result.gradient_norm.value_or(0), told.run().optimizer.clip_norm);
   }
   const std::string where =
       told.comm.size() == 1 ? "" : fmt::format(", the same bits on all {} ranks", told.comm.size());
-  fmt::print("{:<18}{}\n{:<18}{:<16}by {}, learning rate {:.6g}\n", "Weight before", float_text(record.before),
-             "Weight after", float_text(record.after[0]), told.run().optimizer.type, told.result.learning_rate);
-  fmt::print("{:34}{}{}\n", "", bits_text(record.after[0]), where);
+  tell("{:<18}{}\n{:<18}{:<16}by {}, learning rate {:.6g}\n", "Weight before", float_text(record.before),
+       "Weight after", float_text(record.after[0]), told.run().optimizer.type, told.result.learning_rate);
+  tell("{:34}{}{}\n", "", bits_text(record.after[0]), where);
 }
 
 void print_text(const Told& told) {
@@ -279,7 +275,7 @@ void print_text(const Told& told) {
   print_shards(told);
   print_tree(told);
   if (told.record.updates.empty()) {
-    fmt::print("\nThe step is left out, and changes nothing: {}\n", told.result.skipped);
+    tell("\nThe step is left out, and changes nothing: {}\n", told.result.skipped);
     return;
   }
   print_sum(told);
@@ -308,7 +304,7 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
     add_tree(told);
     check(told);
     if (input.options.count("json") != 0) {
-      fmt::print("{}\n", json_text(to_json(told)));
+      tell_lines(json_text(to_json(told)) + "\n");
     } else {
       print_text(told);
     }

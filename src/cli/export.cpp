@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
-#include "cli/console.hpp"
+#include "cli/output.hpp"
 #include "cli/stored_net.hpp"
 #include "export/arrays.hpp"
 #include "export/onnx.hpp"
@@ -113,11 +113,11 @@ int run_export(const CommandInput& input) {
   Built built;
   for (Output& output : outputs) output.pieces = output.format.build(net, output.file, built);
   for (const Output& output : outputs) write_file_atomically(output.file, output.pieces);
-  fmt::print("{} (step {}): {} inputs, {} outputs ({})\n", stored.path, stored.info.position.step,
-             stored.model->inputs(), stored.model->outputs(), output_kind(net.task));
-  for (const Output& output : outputs) fmt::print("  {:<14}{}\n", output.format.what, output.file);
+  tell("{} (step {}): {} inputs, {} outputs ({})\n", stored.path, stored.info.position.step, stored.model->inputs(),
+       stored.model->outputs(), output_kind(net.task));
+  for (const Output& output : outputs) tell("  {:<14}{}\n", output.format.what, output.file);
   if (input.options.count("onnx") == 0) return 0;
-  for (const std::string& text : onnx_notices(net)) print_to_stderr(fmt::format("lockstep: {}\n", text));
+  for (const std::string& text : onnx_notices(net)) tell_message(text);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // lockstep import: tables of other formats into an HDF5 file that runs read. Runs without MPI.
 #include "import/import.hpp"
+#include "cli/output.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -131,20 +132,18 @@ int run_import(const CommandInput& input) {
     result = import_data(options);
   }
   const RowFormat& format = result.format;
-  fmt::print("{}\n", options.output);
+  tell("{}\n", options.output);
   const auto group = [&](const char* name, std::size_t rows) {
     if (rows == 0) return;
-    fmt::print("  /{:<8} x {} [{}{}], y {} [{}{}]\n", name, type_name(format.x_type), rows, shape_of(format.x_shape),
-               type_name(format.y_type), rows, shape_of(format.y_shape));
+    tell("  /{:<8} x {} [{}{}], y {} [{}{}]\n", name, type_name(format.x_type), rows, shape_of(format.x_shape),
+         type_name(format.y_type), rows, shape_of(format.y_shape));
   };
   group("train", result.train);
   group("test", result.test);
-  if (!format.classes.empty()) fmt::print("  classes   {}\n", format.classes.size());
-  if (result.dropped != 0) fmt::print("  left out  {} with missing fields\n", count_text(result.dropped, "row"));
+  if (!format.classes.empty()) tell("  classes   {}\n", format.classes.size());
+  if (result.dropped != 0) tell("  left out  {} with missing fields\n", count_text(result.dropped, "row"));
   if (result.looks_like_classes) {
-    print_to_stderr(
-        fmt::format("lockstep: all targets are whole numbers from 0 to 99, taken as values; for classes import with "
-                    "--task classes\n"));
+    tell_message("all targets are whole numbers from 0 to 99, taken as values; for classes import with --task classes");
   }
   return 0;
 }

@@ -12,6 +12,7 @@
 #include "checkpoint/trailer.hpp"
 #include "cli/command.hpp"
 #include "cli/inspect_data.hpp"
+#include "cli/output.hpp"
 #include "cli/stored_net.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
@@ -75,7 +76,8 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
 }
 
 // As many as fit into a line of a terminal, and how many there are.
-void print_names(const char* what, const std::vector<std::string>& names) {
+void print_names(const char* what, const std::vector<std::string>& of_file) {
+  const std::vector<std::string> names = visible(of_file);
   constexpr std::size_t kWidth = 80;
   if (names.empty()) return;
   std::string line = fmt::format("  {:<14}{}:", what, names.size());
@@ -88,7 +90,7 @@ void print_names(const char* what, const std::vector<std::string>& names) {
     }
     line += fmt::format("{} {}", i == 0 ? "" : ",", names[i]);
   }
-  fmt::print("{}\n", line);
+  tell("{}\n", line);
 }
 
 void print_data(const CheckpointInfo& info) {
@@ -102,7 +104,17 @@ void print_data(const CheckpointInfo& info) {
   };
   if (const std::size_t x = columns("x_shift"); x != 0) {
     const std::size_t y = columns("y_shift");
-    fmt::print("  normalised    {}{}\n", count_text(x, "input"), y == 0 ? "" : ", " + count_text(y, "target"));
+    tell("  normalised    {}{}\n", count_text(x, "input"), y == 0 ? "" : ", " + count_text(y, "target"));
+  }
+}
+
+// Behind blanks, as all below the file's name: a line of a stranger's text is not taken for one of this program.
+void print_run(std::string_view run) {
+  tell("\n");
+  while (!run.empty()) {
+    const std::string_view line = run.substr(0, run.find('\n'));
+    run.remove_prefix(std::min(run.size(), line.size() + 1));
+    tell("{}{}\n", line.empty() ? "" : "  ", line);
   }
 }
 
@@ -110,39 +122,38 @@ void print_data(const CheckpointInfo& info) {
 void print_scores(const CheckpointInfo& info) {
   const std::size_t row = info.restored ? info.restored->epoch : info.history.num_rows();  // counts from 1
   if (row == 0 || row > info.history.num_rows()) return;
-  fmt::print("  {} ", info.restored ? "its epoch   " : "last epoch  ");
+  tell("  {} ", info.restored ? "its epoch   " : "last epoch  ");
   for (std::size_t c = 0; c < info.history.columns.size(); ++c) {
-    fmt::print(" {} {:.6g}", info.history.columns[c], info.history.rows[(row - 1) * info.history.columns.size() + c]);
+    tell(" {} {:.6g}", info.history.columns[c], info.history.rows[(row - 1) * info.history.columns.size() + c]);
   }
-  fmt::print("\n");
+  tell("\n");
 }
 
 void print_text(const Checkpoint& checkpoint, const std::string& path) {
   const CheckpointInfo& info = checkpoint.info;
-  fmt::print("{}\n  step {}, {} done, {} of the next\n", path, info.position.step,
-             count_text(info.position.epoch, "epoch"), count_text(info.position.position, "sample"));
-  fmt::print("  digest        {}\n  written       {} by {} on {}\n", info.digest, info.time,
-             count_text(info.ranks, "rank"), info.hosts);
-  fmt::print("  computed with {} kernels, {}, {} vectors, exchange {}, {}\n", info.blas_kernel,
-             count_text(info.blas_threads, "BLAS thread"), info.simd_target, info.exchange,
-             count_text(info.shards, "shard"));
+  tell("{}\n  step {}, {} done, {} of the next\n", path, info.position.step, count_text(info.position.epoch, "epoch"),
+       count_text(info.position.position, "sample"));
+  tell("  digest        {}\n  written       {} by {} on {}\n", info.digest, info.time, count_text(info.ranks, "rank"),
+       info.hosts);
+  tell("  computed with {} kernels, {}, {} vectors, exchange {}, {}\n", info.blas_kernel,
+       count_text(info.blas_threads, "BLAS thread"), info.simd_target, info.exchange, count_text(info.shards, "shard"));
   if (info.best)
-    fmt::print("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value,
-               info.best->step, info.best->epoch);
+    tell("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value, info.best->step,
+         info.best->epoch);
   if (info.restored) {
-    fmt::print("  restored      the run has ended with the state of step {} (epoch {})\n", info.restored->step,
-               info.restored->epoch);
+    tell("  restored      the run has ended with the state of step {} (epoch {})\n", info.restored->step,
+         info.restored->epoch);
   }
   std::vector<std::string> arrays = checkpoint.slot_names;
   if (!checkpoint.ema.empty()) arrays.emplace_back("moving average");
-  fmt::print("  parameters    {} weights{}\n", checkpoint.table.count(),
-             arrays.empty() ? "" : fmt::format(", each with {}", fmt::join(arrays, " and ")));
+  tell("  parameters    {} weights{}\n", checkpoint.table.count(),
+       arrays.empty() ? "" : fmt::format(", each with {}", fmt::join(visible(arrays), " and ")));
   for (const Parameter& parameter : checkpoint.table.entries()) {
-    fmt::print("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
+    tell("    {:<24}[{}]\n", parameter.layer + "/" + parameter.name, fmt::join(parameter.shape, ", "));
   }
   print_data(info);
   print_scores(info);
-  fmt::print("\n{}", info.run);
+  print_run(info.run);
 }
 
 bool is_checkpoint(const std::string& path) {
@@ -165,11 +176,11 @@ int run_inspect(const CommandInput& input) {
   if (!digest && !verify && !is_checkpoint(path)) return inspect_data(path, json);
   const Checkpoint checkpoint = read_checkpoint(path);  // checks everything
   if (digest) {
-    fmt::print("{}\n", checkpoint.info.digest);
+    tell("{}\n", checkpoint.info.digest);
   } else if (json) {
-    fmt::print("{}\n", json_text(to_json(checkpoint, path)));
+    tell_lines(json_text(to_json(checkpoint, path)) + "\n");
   } else if (verify) {
-    fmt::print("{}: good (length, hash, schema, every array and the digest {})\n", path, checkpoint.info.digest);
+    tell("{}: good (length, hash, schema, every array and the digest {})\n", path, checkpoint.info.digest);
   } else {
     print_text(checkpoint, path);
   }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cli/output.hpp"
 #include "core/json_text.hpp"
 #include "data/describe_data.hpp"
 
@@ -71,8 +72,8 @@ Json to_json(const TableDescription& table) {
 }
 
 void print_range(const std::string& name, const RangeOfNumbers& range) {
-  fmt::print("    {:<24}{:>13.6g} {:>13.6g} {:>13.6g}{}\n", name, range.least, range.largest, range.mean,
-             range.not_finite == 0 ? "" : fmt::format("  {} not finite", range.not_finite));
+  tell("    {:<24}{:>13.6g} {:>13.6g} {:>13.6g}{}\n", name, range.least, range.largest, range.mean,
+       range.not_finite == 0 ? "" : fmt::format("  {} not finite", range.not_finite));
 }
 
 std::string storage_text(const h5::DatasetStorage& storage) {
@@ -82,25 +83,25 @@ std::string storage_text(const h5::DatasetStorage& storage) {
 }
 
 void print_text(const TableDescription& table) {
-  fmt::print("  {:<16}{} [{}], {}\n", table.path, stored_type(table.info), fmt::join(table.info.shape, ", "),
-             storage_text(table.storage));
+  tell("  {:<16}{} [{}], {}\n", table.path, stored_type(table.info), fmt::join(table.info.shape, ", "),
+       storage_text(table.storage));
   if (!table.labels.empty()) {
     const std::size_t classes = std::max(table.labels.size(), table.classes.size());
-    fmt::print("    {} {}:", classes, classes == 1 ? "class" : "classes");
+    tell("    {} {}:", classes, classes == 1 ? "class" : "classes");
     for (std::size_t label = 0; label < std::min(classes, kClassesOfText); ++label) {
-      fmt::print("{} {} {}", label == 0 ? "" : ",", class_name(table, label),
-                 label < table.labels.size() ? table.labels[label] : 0);
+      tell("{} {} {}", label == 0 ? "" : ",", class_name(table, label),
+           label < table.labels.size() ? table.labels[label] : 0);
     }
-    fmt::print("{}\n", classes > kClassesOfText ? ", ..." : "");
+    tell("{}\n", classes > kClassesOfText ? ", ..." : "");
     return;
   }
   if (table.columns.empty()) return;
-  fmt::print("    {:<24}{:>13} {:>13} {:>13}\n", "", "min", "max", "mean");
+  tell("    {:<24}{:>13} {:>13} {:>13}\n", "", "min", "max", "mean");
   const std::size_t listed = table.columns.size() <= kColumnsOfText ? table.columns.size() : kColumnsOfText - 4;
   for (std::size_t c = 0; c < listed && table.columns.size() > 1; ++c) {
     print_range(table.names.empty() ? fmt::format("column {}", c) : table.names[c], table.columns[c]);
   }
-  if (listed < table.columns.size()) fmt::print("    ... {} more, see --json\n", table.columns.size() - listed);
+  if (listed < table.columns.size()) tell("    ... {} more, see --json\n", table.columns.size() - listed);
   const bool single = table.columns.size() == 1 && !table.names.empty();
   print_range(single ? table.names[0] : "all", table.all);
 }
@@ -112,13 +113,13 @@ int inspect_data(const std::string& path, bool json_wanted) {
   if (json_wanted) {
     Json json{{"file", path}, {"kind", "data"}};
     for (const TableDescription& table : tables) json["data"][table.path] = to_json(table);
-    fmt::print("{}\n", json_text(json));
+    tell_lines(json_text(json) + "\n");
     return 0;
   }
-  fmt::print("{}\n", path);
+  tell("{}\n", path);
   for (const TableDescription& table : tables) print_text(table);
   for (const TableDescription& table : tables) {
-    for (const std::string& sentence : table.advice) fmt::print("  advice: {}\n", sentence);
+    for (const std::string& sentence : table.advice) tell("  advice: {}\n", sentence);
   }
   return 0;
 }

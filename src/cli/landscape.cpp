@@ -8,6 +8,7 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/landscape_output.hpp"
+#include "cli/output.hpp"
 #include "cli/subject.hpp"
 #include "comm/communicator.hpp"
 #include "core/number_text.hpp"
@@ -207,7 +208,7 @@ int run_landscape(const CommandInput& input) {
   progress.clear();
   comm.at_root([&] { write_landscape(report, files, [&] { comm.pulse().beat(); }); });
   if (comm.is_root()) {
-    fmt::print("{}", input.options.count("json") != 0 ? landscape_json(report, files) : landscape_text(report, files));
+    tell_lines(input.options.count("json") != 0 ? landscape_json(report, files) : landscape_text(report, files));
   }
   return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
+#include "core/visible_text.hpp"
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
 #include "report/landscape_figure.hpp"
@@ -177,7 +178,7 @@ void write_landscape(const LandscapeReport& report, const OutputFiles& files, co
 }
 
 std::string landscape_text(const LandscapeReport& report, const OutputFiles& files) {
-  std::string text = fmt::format("{} (step {}): {} over {}{}\n", report.subject, report.step, report.loss,
+  std::string text = fmt::format("{} (step {}): {} over {}{}\n", visible(report.subject), report.step, report.loss,
                                  count_text(report.samples, "sample"),
                                  report.normalised ? ", in units of the normalised targets" : "");
   for (std::size_t i = 0; i < report.weights.size(); ++i) {
@@ -194,7 +195,7 @@ std::string landscape_text(const LandscapeReport& report, const OutputFiles& fil
   if (const std::size_t gaps = count_gaps(report); gaps > 0) {
     text += fmt::format("gaps: {} of {} costs are not finite\n", gaps, report.grid.size());
   }
-  return text + fmt::format("\nfiles: {}, {}, {}\n", files.picture, files.grid, files.steps);
+  return text + fmt::format("\nfiles: {}, {}, {}\n", visible(files.picture), visible(files.grid), visible(files.steps));
 }
 
 std::string landscape_json(const LandscapeReport& report, const OutputFiles& files) {

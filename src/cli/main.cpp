@@ -12,6 +12,7 @@
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/output.hpp"
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
@@ -26,6 +27,9 @@ namespace {
 using lockstep::Error;
 using lockstep::ErrorKind;
 using lockstep::cli::note_stop_signals;
+using lockstep::cli::tell;
+using lockstep::cli::tell_lines;
+using lockstep::cli::tell_message;
 using lockstep::cli::Watchdog;
 
 int exit_code(ErrorKind kind) {
@@ -42,7 +46,7 @@ int exit_code(ErrorKind kind) {
 }
 
 void print_error(const std::string& message) {
-  lockstep::cli::print_to_stderr("lockstep: error: " + message + "\n");
+  tell_message("error: " + message);
 }
 
 constexpr auto environment = [](const char* name) -> const char* { return std::getenv(name); };
@@ -152,15 +156,15 @@ int main(int argc, char** argv) {
   const std::span<char* const> words(argv, static_cast<std::size_t>(argc));
   const std::string_view name = argc > 1 ? words[1] : "";
   if (name == "--version") {
-    if (launched_as_root()) fmt::print("lockstep {}\n", lockstep::kVersion);
+    if (launched_as_root()) tell("lockstep {}\n", lockstep::kVersion);
     return 0;
   }
   const auto* command = find_command(name);
   if (command == nullptr) {
     const bool help = name == "--help" || name == "-h";
     if (launched_as_root()) {
-      if (help) fmt::print("{}", lockstep::cli::program_help());
-      if (!help && name.empty()) fmt::print(stderr, "{}", lockstep::cli::program_help());
+      if (help) tell_lines(lockstep::cli::program_help());
+      if (!help && name.empty()) std::fputs(lockstep::cli::program_help().c_str(), stderr);
       if (!help)
         print_error(name.empty() ? "a command is needed"
                                  : fmt::format("unknown command \"{}\"; known commands: {}", name,
@@ -170,7 +174,7 @@ int main(int argc, char** argv) {
   }
   for (const char* word : words.subspan(2)) {
     if (std::string_view(word) == "--help" || std::string_view(word) == "-h") {
-      if (launched_as_root()) fmt::print("{}", lockstep::cli::command_help(*command));
+      if (launched_as_root()) tell_lines(lockstep::cli::command_help(*command));
       return 0;
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/command.hpp"
+#include "cli/output.hpp"
 #include "cli/run_keys.hpp"
 #include "lockstep/version.hpp"
 
@@ -83,7 +84,7 @@ std::string manual() {
 }
 
 int run_manual(const CommandInput& /*input*/) {
-  fmt::print("{}", manual());
+  tell_lines(manual());
   return 0;
 }
 

@@ -8,8 +8,10 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/data_option.hpp"
+#include "cli/output.hpp"
 #include "cli/stored_net.hpp"
 #include "comm/communicator.hpp"
+#include "config/data_place.hpp"
 #include "core/number_text.hpp"
 #include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
@@ -37,7 +39,7 @@ void check_place(const CommandInput& input, const std::string& output, const std
   if (!std::filesystem::is_directory(folder, ignored)) {
     throw Error(ErrorKind::usage, fmt::format("--output {}: there is no folder {}", output, folder.string()));
   }
-  if (std::filesystem::equivalent(path, source.substr(0, source.rfind(":/")), ignored)) {
+  if (std::filesystem::equivalent(path, find_place(source).file, ignored)) {
     throw Error(ErrorKind::usage, fmt::format("--output {}: this is the file of the samples", output));
   }
   if (std::filesystem::exists(path, ignored) && input.options.count("overwrite") == 0) {
@@ -109,9 +111,9 @@ int run_predict(const CommandInput& input) {
   progress.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (comm.is_root()) {
-    fmt::print("{}: {} by {} (step {}) of {} in {}, {:.0f} samples/s on {}\n", output, count_text(rows, "prediction"),
-               stored.path, stored.info.position.step, data.source, format_seconds(seconds.count()),
-               static_cast<double>(rows) / seconds.count(), count_text(comm.size(), "rank"));
+    tell("{}: {} by {} (step {}) of {} in {}, {:.0f} samples/s on {}\n", output, count_text(rows, "prediction"),
+         stored.path, stored.info.position.step, data.source, format_seconds(seconds.count()),
+         static_cast<double>(rows) / seconds.count(), count_text(comm.size(), "rank"));
   }
   return 0;
 }

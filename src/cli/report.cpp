@@ -1,10 +1,10 @@
 // lockstep report: a run, or several beside each other, as one page. Runs without MPI.
 #include "report/report.hpp"
+#include "cli/output.hpp"
 
 #include <fmt/format.h>
 
 #include "cli/command.hpp"
-#include "cli/console.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep::cli {
@@ -17,9 +17,9 @@ int run_report(const CommandInput& input) {
   if (input.options.count("output") != 0) output = input.options["output"].as<std::string>();
   if (output.empty()) throw Error(ErrorKind::usage, "--output: expected a file, found nothing");
   for (const std::string& note : write_report(input.arguments, output)) {
-    print_to_stderr(fmt::format("lockstep: warning: {}\n", note));
+    tell_message("warning: " + note);
   }
-  fmt::print("{}\n", output);
+  tell("{}\n", output);
   return 0;
 }
 

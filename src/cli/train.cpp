@@ -6,6 +6,7 @@
 #include "checkpoint/retention.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/output.hpp"
 #include "cli/run_input.hpp"
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
@@ -20,10 +21,10 @@ namespace {
 constexpr int kStoppedEarly = 75;  // EX_TEMPFAIL of sysexits.h: try again
 
 void print_result(const FitSummary& summary, const std::string& folder) {
-  fmt::print("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
-             count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
-             count_text(summary.ranks, "rank"));
-  const auto row = [](const std::string& name, const auto& value) { fmt::print("{:<19}{}\n", name, value); };
+  tell("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
+       count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
+       count_text(summary.ranks, "rank"));
+  const auto row = [](const std::string& name, const auto& value) { tell("{:<19}{}\n", name, value); };
   if (summary.nodes > 1) {
     row("between hosts",
         fmt::format("{} waited for, {:.0f} % of the time of steps", format_seconds(summary.communication_seconds),
@@ -52,7 +53,7 @@ void print_result(const FitSummary& summary, const std::string& folder) {
 
 int run_train(const CommandInput& input) {
   if (input.options.count("keys") != 0) {
-    if (input.comm->is_root()) fmt::print("{}", describe_keys());
+    if (input.comm->is_root()) tell_lines(describe_keys());
     return 0;
   }
   const Communicator& comm = *input.comm;

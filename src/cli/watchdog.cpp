@@ -9,6 +9,7 @@
 
 #include "cli/signals.hpp"
 #include "core/quiet_thread.hpp"
+#include "core/visible_text.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -26,7 +27,7 @@ void write_line(const std::string& line) {
 }
 
 [[noreturn]] void end_process(const std::string& message) {
-  if (!message.empty()) write_line("lockstep: error: " + message + "\n");
+  if (!message.empty()) write_line("lockstep: error: " + visible(message) + "\n");
   _exit(Watchdog::kExitCode);
 }
 

@@ -1,6 +1,7 @@
 // Every key of a run file, once: reading, writing, comparing and documenting all walk this list.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -25,6 +26,9 @@ inline constexpr std::string_view kWireNames[] = {"float32", "bfloat16"};
 inline constexpr std::string_view kOnNonfiniteNames[] = {"stop", "skip"};
 inline constexpr std::string_view kLoadNames[] = {"auto", "memory", "stream"};
 inline constexpr std::string_view kNormalizeNames[] = {"none", "standard", "minmax"};
+
+/// The one list among the options of types that has a default: betas of adam, adamw and lamb.
+inline constexpr std::array kDefaultBetas = {0.9, 0.999};
 
 /// Calls visit(KeyInfo, member) for every key, in the order of the documentation. Run: RunConfig or const RunConfig.
 template <class Run, class Visitor>

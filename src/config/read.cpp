@@ -4,27 +4,16 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <set>
 
 #include "config/keys.hpp"
+#include "config/overrides.hpp"
 #include "config/run_file.hpp"
-#include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
-
-std::string describe(const toml::node& node) {
-  if (node.is_table()) return "a table";
-  if (node.is_array()) return "a list";
-  if (const auto* text = node.as_string()) return fmt::format("\"{}\"", text->get());
-  if (const auto* integer = node.as_integer()) return fmt::format("{}", integer->get());
-  if (const auto* number = node.as_floating_point()) return number_text(number->get());
-  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
-  return "a date";
-}
 
 // toml++ gives no double for an integer beyond 2^53, so integers are converted here.
 double number_of(const toml::node& node) {
@@ -255,65 +244,6 @@ class Reader {
   const std::string& file_;
   std::vector<std::string> known_;
 };
-
-[[noreturn]] void fail_override(const std::string& text, const std::string& what) {
-  throw Error(ErrorKind::config, fmt::format("--set {}: {}", text, what));
-}
-
-// The value as TOML, or the bare text where it is none ("--set data.normalize=standard").
-toml::table parse_value(const std::string& text) {
-  try {
-    toml::table parsed = toml::parse("v = " + text);
-    const toml::node* value = parsed.get("v");
-    const bool is_date = value->is_date() || value->is_time() || value->is_date_time();
-    if (parsed.size() == 1 && !is_date) return parsed;
-  } catch (const toml::parse_error&) {  // not TOML: a text
-  }
-  toml::table plain;
-  plain.insert("v", text);
-  return plain;
-}
-
-void apply_override(toml::table& root, const std::string& text) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) fail_override(text, "expected key=value");
-  std::string path = text.substr(0, equals);
-  toml::node* node = &root;
-  while (true) {
-    const auto dot = path.find('.');
-    const std::string key = path.substr(0, dot);
-    const bool last = dot == std::string::npos;
-    if (toml::array* array = node->as_array()) {
-      std::size_t index = 0;
-      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
-      if (error != std::errc{} || end != key.data() + key.size() || index >= array->size()) {
-        fail_override(
-            text, fmt::format("\"{}\" is no index into a list of {} entries (they count from 0)", key, array->size()));
-      }
-      if (last) {
-        const toml::table value = parse_value(text.substr(equals + 1));
-        array->replace(array->cbegin() + static_cast<std::ptrdiff_t>(index), *value.get("v"));
-        return;
-      }
-      node = array->get(index);
-    } else if (toml::table* table = node->as_table()) {
-      if (last) {
-        const toml::table value = parse_value(text.substr(equals + 1));
-        table->insert_or_assign(key, *value.get("v"));
-        return;
-      }
-      toml::node* next = table->get(key);
-      if (next == nullptr) next = &table->insert(key, toml::table{}).first->second;
-      if (const auto* type = next->as_string()) {  // schedule = "cosine" is short for {type = "cosine"}
-        next = &table->insert_or_assign(key, toml::table{{"type", type->get()}}).first->second;
-      }
-      node = next;
-    } else {
-      fail_override(text, fmt::format("there is nothing below \"{}\"", describe(*node)));
-    }
-    path = path.substr(dot + 1);
-  }
-}
 
 }  // namespace
 

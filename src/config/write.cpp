@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <string_view>
 
+#include "config/data_place.hpp"
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
+#include "core/visible_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -132,14 +134,25 @@ std::optional<std::string> find_in(const std::string& file, std::span<const std:
   return {};
 }
 
+// The run and its checkpoints keep the name, as TOML, which is UTF-8.
+void check_text(const std::string& file) {
+  for (std::string_view rest = file; !rest.empty(); rest.remove_prefix(utf8_size(rest))) {
+    if (utf8_size(rest) == 0) {
+      throw Error(ErrorKind::data, fmt::format("{}: the name is not UTF-8 text; rename the file or its folder", file));
+    }
+  }
+}
+
 std::string with_name(const std::string& path, std::span<const std::string> folders) {
-  // "FILE.h5:/group" names a group behind the file.
-  const auto colon = path.rfind(":/");
-  const std::string file = path.substr(0, colon);
-  const std::string group = colon == std::string::npos ? "" : path.substr(colon);
+  DataPlace place = find_place(path, folders);
   std::vector<std::string> tried;
-  if (const auto place = find_in(file, folders, tried)) return *place + group;
-  throw Error(ErrorKind::data, fmt::format("no file {} (looked for {})", file, fmt::join(tried, " and ")));
+  const auto file = find_in(place.file, folders, tried);
+  if (!file) {
+    throw Error(ErrorKind::data, fmt::format("no file {} (looked for {})", place.file, fmt::join(tried, " and ")));
+  }
+  place.file = *file;
+  check_text(place.file);
+  return place.text();
 }
 
 }  // namespace

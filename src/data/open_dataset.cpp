@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "config/data_place.hpp"
 #include "core/hash.hpp"
 #include "data/readers.hpp"
 #include "io/files.hpp"
@@ -103,11 +104,11 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
   OpenDataset opened;
   Hash identity;
   if (source.y.empty()) {
-    const std::size_t colon = source.x.rfind(":/");
-    const std::string file = find_file(source.x.substr(0, colon), folders);
+    const DataPlace place = find_place(source.x, folders);
+    const std::string file = place.found ? place.file : find_file(place.file, folders);
     refuse_csv(file);
     refuse_half_of_a_pair(file);
-    opened = open_hdf5(file, colon == std::string::npos ? "/" : source.x.substr(colon + 1));
+    opened = open_hdf5(file, place.group.empty() ? "/" : place.group);
     opened.source = source.x;
     identity.text(file_identity(file));
   } else {
@@ -128,17 +129,18 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
   return opened;
 }
 
-OpenDataset open_samples(const std::string& place) {
-  const std::size_t colon = place.rfind(":/");
-  const std::string file = place.substr(0, colon);
+OpenDataset open_samples(const std::string& source) {
+  const auto& [file, group, found] = find_place(source);
   OpenDataset opened;
   refuse_csv(file);
-  if (is_one_of_a_pair(file)) {
-    opened.x = open_table(place);
+  if (!is_one_of_a_pair(file)) {
+    opened = open_hdf5_samples(file, group.empty() ? "/" : group);
+  } else if (group.empty()) {
+    opened.x = open_table(file);
   } else {
-    opened = open_hdf5_samples(file, colon == std::string::npos ? "/" : place.substr(colon + 1));
+    throw Error(ErrorKind::data, source + ": " + file + " is no HDF5 file and has no groups; give its name alone");
   }
-  opened.source = place;
+  opened.source = source;
   Hash identity;
   identity.text(file_identity(file));
   opened.identity = identity.hex();

@@ -64,6 +64,6 @@ struct OpenDataset {
 
 /// Opens samples without answers, y stays null: x of "FILE.h5:/group", or an IDX file (plain or gzip).
 /// Local, no MPI. Errors: those of open_dataset.
-[[nodiscard]] OpenDataset open_samples(const std::string& place);
+[[nodiscard]] OpenDataset open_samples(const std::string& source);
 
 }  // namespace lockstep

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "core/number_text.hpp"
+#include "core/visible_text.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr std::size_t kWidth = 80;
 
-std::string number(double value) {
+std::string digits(double value) {
   return fmt::format("{:.7g}", value == 0 ? 0 : value);  // no -0
 }
 
@@ -80,8 +81,8 @@ std::string only_largest(const Explanation& e, std::size_t shown, std::size_t al
 class Sum {
  public:
   void add(double factor, std::optional<double> by) {
-    const std::string size = number(std::abs(factor));
-    std::string term = by ? fmt::format("{} * {}", size, *by < 0 ? "(" + number(*by) + ")" : number(*by)) : size;
+    const std::string size = digits(std::abs(factor));
+    std::string term = by ? fmt::format("{} * {}", size, *by < 0 ? "(" + digits(*by) + ")" : digits(*by)) : size;
     if (terms_.empty()) {
       terms_.push_back((factor < 0 ? "-" : "") + std::move(term));
     } else {
@@ -92,7 +93,7 @@ class Sum {
   // "  z[0] = ... = 1.3", in lines of a terminal.
   [[nodiscard]] std::string text(const std::string& name, double value) const {
     std::vector<std::string> words = terms_;
-    words.push_back("= " + number(value));
+    words.push_back("= " + digits(value));
     std::string lines = fmt::format("  {} =", name);
     std::size_t column = lines.size();
     const std::string indent(column, ' ');
@@ -140,7 +141,7 @@ std::string forward_text(const Explanation& e) {
   std::string text = heading("Forward: from the sample to the cost");
   const Stage& first = e.stages.front();
   std::vector<std::string> inputs;
-  for (const std::size_t i : first.shown_inputs) inputs.push_back(fmt::format("x[{}] = {}", i, number(first.x[i])));
+  for (const std::size_t i : first.shown_inputs) inputs.push_back(fmt::format("x[{}] = {}", i, digits(first.x[i])));
   text += "\n" + side_by_side(inputs, 2);
   text += only_largest(e, first.shown_inputs.size(), first.x.size(), "inputs, the largest");
   for (const Stage& stage : e.stages) {
@@ -156,13 +157,13 @@ std::string forward_text(const Explanation& e) {
     const bool activated = stage.layers.size() > (stage.has_weights ? 1 : 0);
     text += activated ? row("unit", {"z", "a", "da/dz"}) : row("unit", {"z"});
     for (const std::size_t unit : stage.shown_units) {
-      std::vector<std::string> cells{number(stage.z[unit])};
-      if (activated) cells.insert(cells.end(), {number(stage.a[unit]), number(stage.slopes[unit])});
+      std::vector<std::string> cells{digits(stage.z[unit])};
+      if (activated) cells.insert(cells.end(), {digits(stage.a[unit]), digits(stage.slopes[unit])});
       text += row(fmt::format("{}", unit), cells);
     }
     if (!shows_all(stage.shown_units, stage.a)) {
       text += only_largest(e, stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
-      text += fmt::format("  norms: z {}, a {}\n", number(norm(stage.z)), number(norm(stage.a)));
+      text += fmt::format("  norms: z {}, a {}\n", digits(norm(stage.z)), digits(norm(stage.a)));
     }
   }
   return text;
@@ -171,7 +172,7 @@ std::string forward_text(const Explanation& e) {
 std::string class_name(const Explanation& e, std::size_t label) {
   const std::string text = fmt::format("{}", label);
   if (label >= e.class_names.size() || e.class_names[label] == text) return text;
-  return fmt::format("{} ({})", text, e.class_names[label]);
+  return fmt::format("{} ({})", text, visible(e.class_names[label]));
 }
 
 std::string cost_text(const Explanation& e) {
@@ -185,12 +186,12 @@ std::string cost_text(const Explanation& e) {
     text += row("output", {"a", "t", "dC/da"});
   }
   for (const std::size_t i : shown) {
-    std::vector<std::string> cells{number(e.outputs[i]), number(e.loss_slopes[i])};
-    if (!e.has_label) cells.insert(cells.begin() + 1, number(e.target.values[i]));
+    std::vector<std::string> cells{digits(e.outputs[i]), digits(e.loss_slopes[i])};
+    if (!e.has_label) cells.insert(cells.begin() + 1, digits(e.target.values[i]));
     text += row(fmt::format("{}", i), cells);
   }
   text += only_largest(e, shown.size(), e.outputs.size(), "outputs, those of the largest errors");
-  return text + fmt::format("  C = {}\n", number(e.cost));
+  return text + fmt::format("  C = {}\n", digits(e.cost));
 }
 
 // What the errors of the next stage give for a unit: "dC/da[0] = 0.07 * 0.8 + ...".
@@ -215,17 +216,17 @@ std::string errors_text(const Explanation& e, std::size_t index) {
   std::string text = error_sums(e, index);
   if (stage.layers.size() == 1) {  // no activation: dC/dz is dC/da
     text += row("unit", {"dC/dz"});
-    for (const std::size_t unit : stage.shown_units) text += row(fmt::format("{}", unit), {number(stage.dz[unit])});
+    for (const std::size_t unit : stage.shown_units) text += row(fmt::format("{}", unit), {digits(stage.dz[unit])});
   } else {
     text += row("unit", {"dC/da *", "da/dz =", "dC/dz"});
     for (const std::size_t unit : stage.shown_units) {
       text +=
-          row(fmt::format("{}", unit), {number(stage.da[unit]), number(stage.slopes[unit]), number(stage.dz[unit])});
+          row(fmt::format("{}", unit), {digits(stage.da[unit]), digits(stage.slopes[unit]), digits(stage.dz[unit])});
     }
   }
   if (!shows_all(stage.shown_units, stage.a)) {
     text += only_largest(e, stage.shown_units.size(), stage.a.size(), "units, those of the largest errors");
-    text += fmt::format("  norm of dC/dz {}\n", number(norm(stage.dz)));
+    text += fmt::format("  norm of dC/dz {}\n", digits(norm(stage.dz)));
   }
   return text;
 }
@@ -235,13 +236,13 @@ std::string gradients_text(const Explanation& e, const Stage& stage) {
   std::string text = activated ? row("weight", {"dC/da *", "da/dz *", "dz/dw =", "dC/dw"})
                                : row("weight", {"dC/dz *", "dz/dw =", "dC/dw"});
   for (const ExplainedWeight& weight : stage.weights) {
-    std::vector<std::string> cells{number(weight.of_unit), number(weight.of_weight), number(weight.gradient)};
-    if (activated) cells.insert(cells.begin() + 1, number(weight.of_activation));
+    std::vector<std::string> cells{digits(weight.of_unit), digits(weight.of_weight), digits(weight.gradient)};
+    if (activated) cells.insert(cells.begin() + 1, digits(weight.of_activation));
     text += row(weight.name, cells);
   }
   if (stage.weights.size() != stage.num_weights) {
     text += only_largest(e, stage.weights.size(), stage.num_weights, "weights, those of the largest gradients");
-    text += fmt::format("  norm of dC/dw {}, of w {}\n", number(stage.gradient_norm), number(stage.weight_norm));
+    text += fmt::format("  norm of dC/dw {}, of w {}\n", digits(stage.gradient_norm), digits(stage.weight_norm));
   }
   return text;
 }
@@ -264,9 +265,9 @@ std::string backward_text(const Explanation& e) {
 
 std::string step_text(const Explanation& e) {
   std::string text = heading("One step on this sample alone");
-  text += fmt::format("\n{}, learning rate {}", e.optimizer, number(e.learning_rate));
-  if (e.gradient_norm) text += fmt::format(", norm of the gradient {}", number(*e.gradient_norm));
-  if (e.clip < 1) text += fmt::format(", clipped by {}", number(e.clip));
+  text += fmt::format("\n{}, learning rate {}", e.optimizer, digits(e.learning_rate));
+  if (e.gradient_norm) text += fmt::format(", norm of the gradient {}", digits(*e.gradient_norm));
+  if (e.clip < 1) text += fmt::format(", clipped by {}", digits(e.clip));
   text += "\n" + step_row("weight", {"w", "dC/dw", "central diff", "off by", "w after"});
   bool kinks = false;
   for (const Stage& stage : e.stages) {
@@ -275,8 +276,8 @@ std::string step_text(const Explanation& e) {
       const bool kink = weight.central.at_kink;
       kinks = kinks || kink;
       text += step_row(weight.name,
-                       {number(weight.value), number(weight.gradient), kink ? "kink" : number(weight.central.value),
-                        kink ? "" : fmt::format("{:.1e}", weight.relative_difference()), number(weight.after)});
+                       {digits(weight.value), digits(weight.gradient), kink ? "kink" : digits(weight.central.value),
+                        kink ? "" : fmt::format("{:.1e}", weight.relative_difference()), digits(weight.after)});
     }
   }
   text += fmt::format("  (w after: {})\n", e.update_rule);
@@ -301,7 +302,7 @@ std::string why_nothing(const Explanation& e) {
 
 std::string chain_text(const Explanation& e) {
   const Chain& chain = *e.chain;
-  std::string text = heading(fmt::format("The chain of {} = {}", chain.weight.name, number(chain.weight.value)));
+  std::string text = heading(fmt::format("The chain of {} = {}", chain.weight.name, digits(chain.weight.value)));
   const std::string nothing = why_nothing(e);
   text += nothing.empty() ? "" : "\n" + nothing;
   for (std::size_t i = 0; nothing.empty() && i < chain.paths.size(); ++i) {
@@ -309,26 +310,26 @@ std::string chain_text(const Explanation& e) {
     text += chain.num_paths > 1 ? fmt::format("\npath {} of {:.0f}\n", i + 1, chain.num_paths) : "\n";
     for (const ChainFactor& factor : path.factors) {
       text += fmt::format("  {} {:<7}{}\n", &factor == &path.factors.front() ? " " : "*", factor.what,
-                          pair(factor.where, number(factor.value), 39, 11));
+                          pair(factor.where, digits(factor.value), 39, 11));
     }
-    text += fmt::format("  = {:<31}{:>15}\n", "", number(path.product()));
+    text += fmt::format("  = {:<31}{:>15}\n", "", digits(path.product()));
   }
   if (nothing.empty() && chain.num_paths > static_cast<double>(chain.paths.size())) {
-    text += fmt::format("\n  {:<33}{:>15}\n", "all other paths", number(chain.others));
+    text += fmt::format("\n  {:<33}{:>15}\n", "all other paths", digits(chain.others));
   }
-  text += fmt::format("\n  {:<33}{:>15}\n", "dC/dw", number(chain.weight.gradient));
+  text += fmt::format("\n  {:<33}{:>15}\n", "dC/dw", digits(chain.weight.gradient));
   if (!chain.weight.central.at_kink) {
-    text += fmt::format("  {:<33}{:>15}\n", "central difference", number(chain.weight.central.value));
+    text += fmt::format("  {:<33}{:>15}\n", "central difference", digits(chain.weight.central.value));
   }
-  return text + fmt::format("  {:<33}{:>15}\n", "w after one step", number(chain.weight.after));
+  return text + fmt::format("  {:<33}{:>15}\n", "w after one step", digits(chain.weight.after));
 }
 
 }  // namespace
 
 std::string explanation_text(const Explanation& e) {
-  std::string text =
-      fmt::format("{}, {}: sample {} of {}\n", e.subject,
-                  e.step == 0 ? "before the first step" : fmt::format("after step {}", e.step), e.sample, e.data);
+  std::string text = fmt::format("{}, {}: sample {} of {}\n", visible(e.subject),
+                                 e.step == 0 ? "before the first step" : fmt::format("after step {}", e.step), e.sample,
+                                 visible(e.data));
   text += forward_text(e) + cost_text(e) + backward_text(e) + step_text(e);
   if (e.chain) text += chain_text(e);
   return text;

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "core/visible_text.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -79,39 +81,18 @@ bool is_missing_number(std::string_view text) noexcept {
 }
 
 std::string shown(std::string_view text) {
-  constexpr std::size_t most = 40;
-  std::string out = "'";
-  for (const char c : text.substr(0, most)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\x{:02X}", byte);
-    } else {
-      out += c;
-    }
-  }
-  if (text.size() > most) {
-    while (!is_utf8(out) && out.size() > 1) out.pop_back();
-    return out + "...'";
-  }
-  return out + "'";
+  constexpr std::size_t most = 40;  // bytes
+  if (text.size() <= most) return fmt::format("'{}'", visible(text));
+  std::size_t end = most;  // not within a character
+  while (end > most - 3 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return fmt::format("'{}...'", visible(text.substr(0, end)));
 }
 
-// Source: RFC 3629, section 4.
 bool is_utf8(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned char first = byte(i++);
-    if (first < 0x80) continue;
-    if (first < 0xC2 || first > 0xF4) return false;
-    const std::size_t more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
-    if (text.size() - i < more) return false;
-    const unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    const unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (byte(i) < low || byte(i) > high) return false;
-    for (std::size_t j = 1; j < more; ++j) {
-      if (byte(i + j) < 0x80 || byte(i + j) > 0xBF) return false;
-    }
-    i += more;
+  while (!text.empty()) {
+    const std::size_t size = utf8_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
   }
   return true;
 }

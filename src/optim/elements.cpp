@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "config/keys.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -26,7 +27,7 @@ double below_one(const Options& options, std::string_view key, double fallback) 
 }
 
 std::array<double, 2> betas_of(const Options& options) {
-  const std::vector<double> betas = options.numbers("betas", std::vector{0.9, 0.999});
+  const std::vector<double> betas = options.numbers("betas", std::vector(kDefaultBetas.begin(), kDefaultBetas.end()));
   const auto fits = [](double beta) { return beta >= 0 && beta < 1; };
   if (betas.size() == 2 && fits(betas[0]) && fits(betas[1])) return {betas[0], betas[1]};
   throw Error(ErrorKind::config, fmt::format("{}.betas: expected two numbers from 0 to below 1, found [{}]",

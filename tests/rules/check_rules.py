@@ -46,6 +46,9 @@ CONFINED = [
     (r"#\s*include\s*[<\"]google/protobuf/", ("src/io/",), "protobuf belongs to src/io; call io/protobuf.hpp"),
     (r"#\s*include\s*[<\"]csv\.h[>\"]", ("src/import/csv_reader.cpp", "tests/"),
      "<csv.h> belongs to src/import/csv_reader.cpp; call import/csv_reader.hpp"),
+    (r"\bfmt::print\(|\bstd::(cout|cerr|clog)\b|\b(std::)?(printf|fputs|puts|fwrite)\(",
+     ("src/cli/output.cpp", "src/cli/console.cpp", "src/cli/main.cpp", "tests/"),
+     "what is printed goes through src/cli/output.hpp, which makes strangers' texts visible"),
     (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
 ]
 # Spelled with brackets so that this file does not hold the words.

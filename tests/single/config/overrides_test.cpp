@@ -45,6 +45,32 @@ TEST(Overrides, TurnANameIntoATypeWithOptions) {
   EXPECT_EQ(run.model.loss, (Component{"huber", {{"delta", 0.5}}}));
 }
 
+TEST(Overrides, ReachEntriesOfAListThatTheFileLeavesToItsDefault) {
+  const auto betas = [](const std::vector<std::string>& overrides) {
+    return with(overrides).optimizer.options.numbers("betas");
+  };
+  EXPECT_EQ(betas({"optimizer.betas.0=0.8"}), (std::vector{0.8, 0.999}));
+  EXPECT_EQ(betas({"optimizer.betas.1=0.99"}), (std::vector{0.9, 0.99}));
+  EXPECT_EQ(betas({"optimizer.betas.1=0.99", "optimizer.betas.0=0.8"}), (std::vector{0.8, 0.99}));
+  EXPECT_EQ(betas({"optimizer.betas=[0.1, 0.2]", "optimizer.betas.0=0.8"}), (std::vector{0.8, 0.2}));
+}
+
+TEST(Overrides, ReachOptionsOfWhatTheFileLeavesToItsDefault) {
+  const RunConfig run = parse_run(
+      "", "run.toml",
+      std::vector<std::string>{"optimizer.schedule.warmup_steps=5", "model.loss.type=huber", "model.loss.delta=0.5"});
+  EXPECT_EQ(run.optimizer.schedule, (Component{"constant", {{"warmup_steps", 5}}}));
+  EXPECT_EQ(run.model.loss, (Component{"huber", {{"delta", 0.5}}}));
+}
+
+TEST(Overrides, ReachPartsOfWhatIsWrittenShort) {
+  const RunConfig run = with(
+      {"train.early_stop=7", "train.early_stop.min_delta=0.5", "data.train=images.npy", "data.train.y=labels.npy"});
+  EXPECT_EQ(run.train.early_stop->patience, 7);
+  EXPECT_EQ(run.train.early_stop->min_delta, 0.5);
+  EXPECT_EQ(run.data.train, (DataSource{"images.npy", "labels.npy"}));
+}
+
 TEST(Overrides, TakeWhatIsNoTomlAsAText) {
   EXPECT_EQ(with({"data.normalize=standard"}).data.normalize, "standard");
   EXPECT_EQ(with({"data.normalize=\"standard\""}).data.normalize, "standard");
@@ -87,8 +113,13 @@ TEST(Overrides, ThatNameNoPlaceAreErrors) {
   refused("model.layers.-1.units=1", {"\"-1\"", "no index"});
   refused("model.layers.first.units=1", {"\"first\"", "count from 0"});
   refused("model.layers.3={type=\"relu\"}", {"\"3\"", "3 entries"});
-  refused("train.batch.size=1", {"nothing below \"128\""});
+  refused("optimizer.betas.2=0.8", {"\"2\"", "2 entries"});
+  refused("optimizer.decay_exclude.0=bias",
+          {"\"0\"", "the list is empty, set all of it: optimizer.decay_exclude=[...]"});
+  refused("train.batch.size=1", {"nothing below 128"});
+  refused("name.first=1", {"nothing below \"digits\""});
   refused("train.=1", {"train."});
+  refused("name=\xE9", {"expected UTF-8"});
   refused(".=1", {"unknown key"});
 }
 

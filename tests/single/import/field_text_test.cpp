@@ -61,7 +61,7 @@ TEST(Utf8, IsToldFromOtherBytes) {
 }
 
 TEST(Shown, CutsAndEscapes) {
-  EXPECT_EQ(shown("a\nb"), "'a\\x0Ab'");
+  EXPECT_EQ(shown("a\nb\x1B"), "'a\\nb\\u001b'");
   EXPECT_LT(shown(std::string(1000, 'x')).size(), 50U);
   std::string euros;
   for (int i = 0; i < 20; ++i) euros += "\xE2\x82\xAC";
