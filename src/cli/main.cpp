@@ -153,6 +153,8 @@ const lockstep::cli::Command* find_command(std::string_view name) {
 
 int main(int argc, char** argv) {
   lockstep::cli::ignore_file_size_signal();
+  // A pool of threads would be started for all cores; train.threads asks for what a run wants.
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
   const std::span<char* const> words(argv, static_cast<std::size_t>(argc));
   const std::string_view name = argc > 1 ? words[1] : "";
   if (name == "--version") {

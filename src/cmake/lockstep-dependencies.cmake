@@ -6,7 +6,6 @@ find_package(fmt REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
-pkg_check_modules(openblas REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(highway REQUIRED IMPORTED_TARGET libhwy)
@@ -20,6 +19,6 @@ if(NOT TARGET lockstep::csv)
   set_target_properties(lockstep::csv PROPERTIES IMPORTED_LOCATION ${CSV_LIBRARY})
 endif()
 
-set(LOCKSTEP_PRIVATE_LIBRARIES PkgConfig::openblas PkgConfig::hdf5 PkgConfig::xxhash PkgConfig::highway
+set(LOCKSTEP_PRIVATE_LIBRARIES ${CMAKE_DL_LIBS} PkgConfig::hdf5 PkgConfig::xxhash PkgConfig::highway
     PkgConfig::protobuf PkgConfig::zip tomlplusplus::tomlplusplus nlohmann_json::nlohmann_json ZLIB::ZLIB lockstep::csv
     fmt::fmt Threads::Threads)

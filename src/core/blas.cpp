@@ -2,10 +2,76 @@
 #include "core/blas.hpp"
 
 #include <cblas.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <vector>
 
 #include "core/convert.hpp"
 
 namespace lockstep {
+namespace {
+
+// OpenBLAS, loaded with the first call that needs it: loading it takes buffers and starts threads, and where memory is
+// limited it can wait for them for ever. Commands that compute nothing must not meet that.
+struct OpenBlas {
+  decltype(&cblas_sgemm) sgemm;
+  decltype(&openblas_get_num_threads) get_num_threads;
+  decltype(&openblas_set_num_threads) set_num_threads;
+  decltype(&openblas_get_corename) get_corename;
+  decltype(&openblas_get_config) get_config;
+};
+
+[[noreturn]] void refuse(const char* what) {
+  const char* reason = dlerror();
+  throw Error(ErrorKind::io, fmt::format("{}: {}; is OpenBLAS installed, and its folder in LD_LIBRARY_PATH?", what,
+                                         reason == nullptr ? "not found" : reason));
+}
+
+// Looked up as a linker does: what the process has loaded before comes first.
+template <class Function>
+void find(const char* name, Function& function) {
+  function = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
+  if (function == nullptr) refuse(name);
+}
+
+// Its buffer for packed matrices, of 128 MiB on most CPUs. OpenBLAS tries for ever where it cannot have it, so it is
+// tried here before, and then taken at once, by a product that is no small one, before other memory is.
+void take_buffer(const OpenBlas& blas) {
+  constexpr std::size_t kBytes = std::size_t{144} << 20U;
+  void* room = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) {
+    throw Error(ErrorKind::io, fmt::format("out of memory: OpenBLAS needs {} MiB for its buffer; is memory limited "
+                                           "(ulimit -v)?",
+                                           kBytes >> 20U));
+  }
+  munmap(room, kBytes);
+  constexpr int kN = 128;
+  const std::vector<float> in(kN * kN, 1.0F);
+  std::vector<float> out(kN * kN);
+  blas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kN, kN, kN, 1.0F, in.data(), kN, in.data(), kN, 0.0F,
+             out.data(), kN);
+}
+
+OpenBlas load() {
+  if (dlopen(LOCKSTEP_OPENBLAS, RTLD_NOW | RTLD_GLOBAL) == nullptr) refuse(LOCKSTEP_OPENBLAS);
+  OpenBlas blas{};
+  find("cblas_sgemm", blas.sgemm);
+  find("openblas_get_num_threads", blas.get_num_threads);
+  find("openblas_set_num_threads", blas.set_num_threads);
+  find("openblas_get_corename", blas.get_corename);
+  find("openblas_get_config", blas.get_config);
+  take_buffer(blas);
+  return blas;
+}
+
+const OpenBlas& openblas() {
+  static const OpenBlas blas = load();
+  return blas;
+}
+
+}  // namespace
 
 void gemm(const GemmShape& shape, Transpose trans_a, std::span<const float> a, Transpose trans_b,
           std::span<const float> b, float beta, std::span<float> c) {
@@ -26,21 +92,21 @@ void gemm(const GemmShape& shape, Transpose trans_a, std::span<const float> a, T
     for (float& value : c) value = beta == 0.0F ? 0.0F : beta * value;
     return;
   }
-  cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0F, a.data(),
-              narrow<int>(a_stride, "gemm: the stride of A"), b.data(), tb ? k : n, beta, c.data(), n);
+  openblas().sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0F,
+                   a.data(), narrow<int>(a_stride, "gemm: the stride of A"), b.data(), tb ? k : n, beta, c.data(), n);
 }
 
 void set_blas_threads(int threads) {
-  if (openblas_get_num_threads() != threads) openblas_set_num_threads(threads);
+  if (openblas().get_num_threads() != threads) openblas().set_num_threads(threads);
 }
 
 std::string blas_kernel() {
-  return openblas_get_corename();
+  return openblas().get_corename();
 }
 
 std::string blas_version() {
   // The configuration text starts with name and version: "OpenBLAS 0.3.21 NO_LAPACKE ...".
-  const std::string config = openblas_get_config();
+  const std::string config = openblas().get_config();
   return config.substr(0, config.find(' ', config.find(' ') + 1));
 }
 

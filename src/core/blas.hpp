@@ -24,6 +24,8 @@ struct GemmShape {
 void gemm(const GemmShape& shape, Transpose trans_a, std::span<const float> a, Transpose trans_b,
           std::span<const float> b, float beta, std::span<float> c);
 
+// OpenBLAS is loaded by the first call of any of these. Errors of all: io (it cannot be loaded).
+
 /// Sets the BLAS threads of this process (a process-wide setting of the BLAS library).
 void set_blas_threads(int threads);
 /// The kernel that the BLAS chose for this CPU, e.g. "Haswell".
