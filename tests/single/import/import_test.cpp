@@ -141,13 +141,13 @@ TEST_F(Import, RefusesBadTables) {
   bad("a,y\n1,2\n3,4,5\n", {"line 3", "expected 2 fields", "found 3"});
   bad("a,b,y\n1,2,3\n\n1,x\n", {"line 4", "found 2"});  // not: 'x' is no number
   bad("a,y\n1,2\nred,4\n", {"line 3", "column 1 ('a')", "'red'", "--categorical a", "--drop a"});
-  bad("a,y\n1,2\n\"two\nlines\",4\n", {"line 3", "'two\\x0Alines'"});
+  bad("a,y\n1,2\n\"two\nlines\",4\n", {"line 3", "'two\\nlines'"});
   bad("a,y\n1,2\n1,red\n", {"line 3", "column 2 ('y')", "'red'", "--task classes"});
   bad("a,y\n1,2\ninf,4\n", {"line 3", "finite", "'inf'"});
   bad("a,y\n1,2\n1e39,4\n", {"line 3", "'1e39'", "32-bit float"});
   bad("a,y\n1,2\n4,1e39\n", {"line 3", "'1e39'", "32-bit float"});
   bad("a,y\n1,2\n1,5,\n", {"line 3", "found 3"});
-  bad(std::string("a,y\n1,2\n1\0,5\n", 14), {"line 3", "'1\\x00'"});
+  bad(std::string("a,y\n1,2\n1\0,5\n", 14), {"line 3", "'1\\u0000'"});
   bad("a,y\n", {"no rows of data"});
   bad("\n\n", {"no rows"});
   bad("a,a,y\n1,2,3\n", {"line 1", "columns 1 and 2", "'a'"});
