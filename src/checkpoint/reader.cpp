@@ -32,8 +32,9 @@ std::uint64_t count_attribute(const h5::File& file, const std::string& path, con
 }
 
 void read_root(const h5::File& file, CheckpointInfo& info) {
-  info.position = {count_attribute(file, "/", "step"), count_attribute(file, "/", "epoch"),
-                   count_attribute(file, "/", "position")};
+  info.position = {.step = count_attribute(file, "/", "step"),
+                   .epoch = count_attribute(file, "/", "epoch"),
+                   .position = count_attribute(file, "/", "position")};
   info.seed = file.integer_attribute("/", "seed");
   info.shards = file.integer_attribute("/", "shards");
   info.inputs = file.integer_attribute("/", "inputs");
@@ -78,15 +79,20 @@ void read_history(const h5::File& file, CheckpointInfo& info) {
   }
   const std::uint64_t samples = count_attribute(file, "/history", "samples");
   const bool weighs = file.has_attribute("/history", "weight");  // without class weights it is the number of samples
-  info.sums = {file.number_attribute("/history", "loss_sum"), samples,
-               weighs ? file.number_attribute("/history", "weight") : static_cast<double>(samples),
-               file.number_attribute("/history", "seconds"), file.number_attribute("/history", "total_seconds")};
+  info.sums = {.loss_sum = file.number_attribute("/history", "loss_sum"),
+               .samples = samples,
+               .weight = weighs ? file.number_attribute("/history", "weight") : static_cast<double>(samples),
+               .seconds = file.number_attribute("/history", "seconds"),
+               .total_seconds = file.number_attribute("/history", "total_seconds")};
   if (file.exists("/best")) {
-    info.best = Best{file.text_attribute("/best", "monitor"), file.number_attribute("/best", "value"),
-                     count_attribute(file, "/best", "step"), count_attribute(file, "/best", "epoch")};
+    info.best = Best{.monitor = file.text_attribute("/best", "monitor"),
+                     .value = file.number_attribute("/best", "value"),
+                     .step = count_attribute(file, "/best", "step"),
+                     .epoch = count_attribute(file, "/best", "epoch")};
   }
   if (file.exists("/restored")) {
-    info.restored = Restored{count_attribute(file, "/restored", "step"), count_attribute(file, "/restored", "epoch")};
+    info.restored = Restored{.step = count_attribute(file, "/restored", "step"),
+                             .epoch = count_attribute(file, "/restored", "epoch")};
   }
 }
 

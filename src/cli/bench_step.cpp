@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
+#include "train/step_times.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -88,11 +89,6 @@ struct Round {
   StepTimes times;  // sums over the steps of the round
 };
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
-
 template <class Work>
 double seconds_a_call(const Communicator& comm, std::size_t calls, Work work) {
   comm.barrier();
@@ -110,9 +106,9 @@ class Stepper {
  public:
   Stepper(Engine& engine, const Dataset& data, const BenchConfig& config)
       : engine_(engine),
-        plan_{data.samples() / static_cast<std::size_t>(config.run.train.batch) *
-                  static_cast<std::size_t>(config.run.train.batch),
-              static_cast<std::size_t>(config.run.train.batch)},
+        plan_{.samples = data.samples() / static_cast<std::size_t>(config.run.train.batch) *
+                         static_cast<std::size_t>(config.run.train.batch),
+              .batch = static_cast<std::size_t>(config.run.train.batch)},
         batch_(data, normalization_, plan_, engine.shards(), 1) {
     batch_.start_epoch(0);
   }
@@ -163,30 +159,16 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
   std::vector<Round> rounds(kRounds);
   for (Round& round : rounds) {
     round.floor = seconds_a_call(comm, steps, [&] { floor.step(); });
-    round.step = seconds_a_call(comm, steps, [&] {
-      const StepTimes times = stepper.step();
-      round.times.gather += times.gather;
-      round.times.forward += times.forward;
-      round.times.backward += times.backward;
-      round.times.wait += times.wait;
-      round.times.communication += times.communication;
-      round.times.exchange += times.exchange;
-    });
+    round.step = seconds_a_call(comm, steps, [&] { round.times += stepper.step(); });
   }
-  const auto over_rounds = [&](auto value) {
-    std::vector<double> values;
-    for (const Round& round : rounds) values.push_back(value(round));
-    return median(values);
-  };
-  const auto count = static_cast<double>(steps);
-  return {over_rounds([](const Round& r) { return r.floor; }),
-          over_rounds([](const Round& r) { return r.step; }),
-          {over_rounds([&](const Round& r) { return r.times.gather / count; }),
-           over_rounds([&](const Round& r) { return r.times.forward / count; }),
-           over_rounds([&](const Round& r) { return r.times.backward / count; }),
-           over_rounds([&](const Round& r) { return r.times.wait / count; }),
-           over_rounds([&](const Round& r) { return r.times.communication / count; }),
-           over_rounds([&](const Round& r) { return r.times.exchange / count; })}};
+  // The phases are those of the round that the step is of: medians of their own would not add up to it.
+  const auto middle = rounds.begin() + kRounds / 2;
+  std::ranges::nth_element(rounds, middle, {}, &Round::floor);
+  const double floor_seconds = middle->floor;
+  std::ranges::nth_element(rounds, middle, {}, &Round::step);
+  return {.floor_seconds = floor_seconds,
+          .step_seconds = middle->step,
+          .times = middle->times / static_cast<double>(steps)};
 }
 
 }  // namespace lockstep::cli

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kMostRanks = 1024;  // that are predicted
 
 // What is taken for a network that was neither measured nor given.
-constexpr NetworkSpeed kUsualNetwork{25e-6, 10e9 / 8};
+constexpr NetworkSpeed kUsualNetwork{.latency = 25e-6, .bandwidth = 10e9 / 8};
 
 // --network LATENCY_US,GBIT
 std::optional<NetworkSpeed> given_network(const CommandInput& input) {
@@ -33,7 +33,7 @@ std::optional<NetworkSpeed> given_network(const CommandInput& input) {
     const auto second = std::from_chars(at + 1, end, gigabits);
     if (second.ec == std::errc{} && second.ptr == end && latency >= 0 && gigabits > 0 && latency < 1e12 &&
         gigabits < 1e9) {
-      return NetworkSpeed{latency * 1e-6, gigabits * 1e9 / 8};
+      return NetworkSpeed{.latency = latency * 1e-6, .bandwidth = gigabits * 1e9 / 8};
     }
   }
   throw Error(ErrorKind::usage,

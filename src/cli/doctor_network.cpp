@@ -204,7 +204,10 @@ std::vector<Link> measure_links(const Communicator& comm, const Job& job) {
     });
     for (const auto& [a, b] : round) {
       const double slower = std::max(seconds[a], seconds[b]);
-      links.push_back({a, b, {latencies[job.leader(a)], static_cast<double>(bytes) / slower}});
+      links.push_back(
+          {.a = a,
+           .b = b,
+           .speed = {.latency = latencies[job.leader(a)], .bandwidth = static_cast<double>(bytes) / slower}});
     }
   }
   return links;

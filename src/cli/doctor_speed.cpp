@@ -13,6 +13,7 @@
 #include "core/random.hpp"
 #include "train/dataset_batch.hpp"
 #include "train/engine.hpp"
+#include "train/step_times.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -108,7 +109,11 @@ double flop_rate(Products& products, Meter meter) {
 class SampleBatch final : public Batch {
  public:
   SampleBatch(const TestNet& net, std::size_t shards, std::size_t samples)
-      : net_(net), plan_{shards, 1}, samples_(samples), order_(net.data.samples()), chosen_(plan_.max_rows(samples)) {
+      : net_(net),
+        plan_{.shards = shards, .ranks = 1},
+        samples_(samples),
+        order_(net.data.samples()),
+        chosen_(plan_.max_rows(samples)) {
     fill_permutation({1, RandomPurpose::bench, 0, 0, 0}, order_);
   }
   [[nodiscard]] std::size_t samples() const override { return samples_; }
@@ -144,29 +149,32 @@ ShardTimes time_steps(Engine& engine, Batch& batch, Meter meter, double* seconds
   const auto start = Clock::now();
   step();
   const Effort effort(meter.comm.max(seconds_since(start)));
-  std::array<std::vector<double>, 5> parts;
-  std::vector<double> whole;
+  struct Round {
+    double seconds = 0;  // of a step, by the clock
+    StepTimes times;     // of a step
+  };
+  std::vector<Round> rounds(effort.rounds);
   // No pause between the rounds, or what ranks still send behind a step would be done in it.
   meter.comm.barrier();
   auto begin = Clock::now();
-  for (std::size_t round = 0; round < effort.rounds; ++round) {
+  for (Round& round : rounds) {
     StepTimes sums;
-    for (std::size_t i = 0; i < effort.calls; ++i) {
-      const StepTimes times = step();
-      sums.gather += times.gather;
-      sums.forward += times.forward;
-      sums.backward += times.backward;
-      sums.wait += times.wait;
-      sums.exchange += times.exchange + times.communication;
-    }
+    for (std::size_t i = 0; i < effort.calls; ++i) sums += step();
     const auto count = static_cast<double>(effort.calls);
-    whole.push_back(seconds_since(begin) / count);
+    round.seconds = seconds_since(begin) / count;
+    round.times = sums / count;
     begin = Clock::now();
-    const std::array<double, 5> values{sums.gather, sums.forward, sums.backward, sums.wait, sums.exchange};
-    for (std::size_t i = 0; i < parts.size(); ++i) parts[i].push_back(values[i] / count);
   }
-  if (seconds != nullptr) *seconds = median(whole);
-  return {0, median(parts[0]), median(parts[1]), median(parts[2]), median(parts[3]), median(parts[4])};
+  // The parts are those of one round: medians of their own would not add up to its step.
+  const auto middle = rounds.begin() + static_cast<std::ptrdiff_t>(rounds.size() / 2);
+  std::ranges::nth_element(rounds, middle, {}, &Round::seconds);
+  if (seconds != nullptr) *seconds = middle->seconds;
+  const StepTimes& times = middle->times;
+  return {.gather = times.gather,
+          .forward = times.forward,
+          .backward = times.backward,
+          .wait = times.wait,
+          .update = times.exchange + times.communication};
 }
 
 double total(const ShardTimes& times) {
@@ -228,8 +236,12 @@ std::vector<ShardTimes> slowest_host(const Communicator& comm, const Job& job, s
     host_steps.clear();
     for (std::size_t host = 0; host < job.hosts.size(); ++host) {
       const std::size_t leader = job.leader(host);
-      const ShardTimes there{times.rows,     all[0][leader], all[1][leader],
-                             all[2][leader], all[3][leader], all[4][leader]};
+      const ShardTimes there{.rows = times.rows,
+                             .gather = all[0][leader],
+                             .forward = all[1][leader],
+                             .backward = all[2][leader],
+                             .wait = all[3][leader],
+                             .update = all[4][leader]};
       host_steps.push_back(total(there));
       if (job.hosts[host].ranks.size() != job.fullest() || host_steps.back() <= slowest) continue;
       slowest = host_steps.back();

@@ -85,7 +85,7 @@ WeightPlace weight_to_follow(const CommandInput& input, const Model& model) {
       const bool bias = table.entries()[index].kind == ParameterKind::bias;
       if (model.trained()[index] && (!bias || !model.trained()[chosen])) chosen = index;
     }
-    return {chosen, table.entries()[chosen].range.begin};
+    return {.parameter = chosen, .element = table.entries()[chosen].range.begin};
   }
   const WeightPlace place = find_weight(table, input.options["weight"].as<std::string>(), "--weight");
   check_trained(model, place);
@@ -291,7 +291,8 @@ int explain_ranks(const CommandInput& input, Subject& subject) {
   comm.together([&] { place = weight_to_follow(input, engine.model()); });
 
   Position at = engine.info.position;
-  if (at.position >= prepared.epoch.samples) at = {at.step, at.epoch + 1, 0};  // saved before the scores of its epoch
+  if (at.position >= prepared.epoch.samples)
+    at = {.step = at.step, .epoch = at.epoch + 1};  // saved before the scores of its epoch
   Told told{comm, engine, subject.name, weight_name(engine.model().parameters(), place), at.epoch + 1};
   told.beyond_end = prepared.steering->finished(at);
   RunConfig run = prepared.run;

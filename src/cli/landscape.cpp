@@ -70,7 +70,7 @@ std::optional<Bounds> bounds_option(const CommandInput& input, const char* name)
     throw Error(ErrorKind::usage,
                 fmt::format("--{}: expected LOW below HIGH, found {}", name, text_option(input, name)));
   }
-  return Bounds{numbers[0], numbers[1]};
+  return Bounds{.low = numbers[0], .high = numbers[1]};
 }
 
 std::optional<double> positive_option(const CommandInput& input, const char* name) {
@@ -145,7 +145,7 @@ void set_axes(const Wanted& wanted, const WeightPoint& here, LandscapeReport& re
   for (std::size_t i = 0; i < wanted.names.size(); ++i) {
     const double span = wanted.span.value_or(default_span(here[i]));
     const auto at = written(here[i]);
-    const Bounds bounds = wanted.ranges[i].value_or(Bounds{at - span, at + span});
+    const Bounds bounds = wanted.ranges[i].value_or(Bounds{.low = at - span, .high = at + span});
     (i == 0 ? report.x : report.y) = axis_points(bounds.low, bounds.high, wanted.points);
   }
 }

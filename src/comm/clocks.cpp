@@ -34,7 +34,7 @@ ClockReading ask(const Communicator& comm) {
     const std::int64_t answered = Timeline::clock_now();
     if (answered - asked >= quickest) continue;
     quickest = answered - asked;
-    reading = {answered, asked + quickest / 2 - time};
+    reading = {.here = answered, .ahead = asked + quickest / 2 - time};
   }
   return reading;
 }
@@ -43,7 +43,7 @@ ClockReading ask(const Communicator& comm) {
 
 ClockReading compare_clocks(const Communicator& comm) {
   const Waiting waiting(comm.pulse());
-  ClockReading reading{Timeline::clock_now(), 0};
+  ClockReading reading{.here = Timeline::clock_now()};
   for (int rank = 1; rank < comm.size(); ++rank) {  // one host at a time, or they would wait for each other
     const bool first_of_host = comm.hosts_of_ranks()[static_cast<std::size_t>(rank)] == rank;
     if (!first_of_host) continue;

@@ -75,7 +75,8 @@ class HostsExchange final : public Exchange {
   [[nodiscard]] bool holds_copy() const noexcept override { return link_.leads(); }
   [[nodiscard]] bool copies_have_slots() const noexcept override { return rounds_; }
   [[nodiscard]] StepWaits take_waits() noexcept override {
-    return {memory_.take_wait_seconds() + std::exchange(rank_seconds_, 0.0), std::exchange(host_seconds_, 0.0)};
+    return {.ranks = memory_.take_wait_seconds() + std::exchange(rank_seconds_, 0.0),
+            .hosts = std::exchange(host_seconds_, 0.0)};
   }
   [[nodiscard]] double traffic() const noexcept override;
   [[nodiscard]] std::size_t bytes() const noexcept override {

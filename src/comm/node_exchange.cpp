@@ -94,7 +94,7 @@ class NodeExchange final : public Exchange {
   [[nodiscard]] int copies() const noexcept override { return 1; }
   [[nodiscard]] bool holds_copy() const noexcept override { return memory_.place() == 0; }
   [[nodiscard]] bool copies_have_slots() const noexcept override { return true; }
-  [[nodiscard]] StepWaits take_waits() noexcept override { return {memory_.take_wait_seconds(), 0}; }
+  [[nodiscard]] StepWaits take_waits() noexcept override { return {.ranks = memory_.take_wait_seconds()}; }
   [[nodiscard]] std::size_t bytes() const noexcept override { return memory_.bytes() / memory_.ranks(); }
 
  private:

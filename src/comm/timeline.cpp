@@ -31,7 +31,7 @@ Timeline::Timeline(std::size_t capacity, std::int64_t (*clock)() noexcept) : clo
 void Timeline::enter(Phase phase, std::uint64_t step, std::uint32_t shard) noexcept {
   const std::int64_t now = clock_();
   end_at(now);
-  now_ = {now, 0, step, shard, phase, Thread::main, false};
+  now_ = {.begin = now, .end = 0, .step = step, .shard = shard, .phase = phase, .thread = Thread::main, .waits = false};
 }
 
 void Timeline::wait(bool waits) noexcept {
@@ -50,7 +50,13 @@ void Timeline::wait(bool waits) noexcept {
 }
 
 void Timeline::add(Thread thread, Phase phase, std::uint64_t step, Time begin, Time end) noexcept {
-  record({in_nanoseconds(begin), in_nanoseconds(end), step, kNoShard, phase, thread, false});
+  record({.begin = in_nanoseconds(begin),
+          .end = in_nanoseconds(end),
+          .step = step,
+          .shard = kNoShard,
+          .phase = phase,
+          .thread = thread,
+          .waits = false});
 }
 
 void Timeline::finish() noexcept {

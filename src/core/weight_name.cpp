@@ -77,7 +77,7 @@ WeightPlace find_weight(const ParameterTable& table, std::string_view name, std:
       }
       offset = offset * extent + parsed->indices[dimension];
     }
-    return {index, parameter.range.begin + offset};
+    return {.parameter = index, .element = parameter.range.begin + offset};
   }
   throw Error(ErrorKind::usage, fmt::format("{}: the net has no {}; it has {}", where, name, known_parameters(table)));
 }

@@ -28,9 +28,9 @@ std::size_t choose_block(std::size_t samples, std::size_t shards, std::size_t wi
 
 // A window between two others has at least two thirds of the blocks that it may have. Of these one may be short, and
 // the rest must hold a batch's rows.
-StreamPlan::StreamPlan(const StreamShape& shape) : shape_(shape), shards_{shape.shards, 1} {
+StreamPlan::StreamPlan(const StreamShape& shape) : shape_(shape), shards_{.shards = shape.shards, .ranks = 1} {
   shape_.batch = std::min(shape_.batch, shape_.samples);
-  epoch_ = {shape_.samples, shape_.batch};
+  epoch_ = {.samples = shape_.samples, .batch = shape_.batch};
   const std::size_t of_batch = ceil_of(shards_.max_rows(shape_.batch), shape_.block);
   window_blocks_ = std::max(shape_.window_rows / shape_.block, ceil_of(3 * (of_batch + 1), 2));
 }

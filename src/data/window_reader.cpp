@@ -123,9 +123,10 @@ std::array<WindowReader::Part, 2> WindowReader::parts_of(std::size_t shard_numbe
   for (std::size_t i = 0; i < parts.size() && !rows.empty(); ++i) {
     const Window& window = shard.windows[(shard.dropped + i) % 2];
     const Range own{rows.begin - window.rows.begin, std::min(rows.end, window.rows.end) - window.rows.begin};
-    parts[i] = {
-        table(file_.x->header(), window.x, window.rows.size()), table(file_.y->header(), window.y, window.rows.size()),
-        window.order.view().subspan(own.begin, own.size()), window.samples.view().subspan(own.begin, own.size())};
+    parts[i] = {.x = table(file_.x->header(), window.x, window.rows.size()),
+                .y = table(file_.y->header(), window.y, window.rows.size()),
+                .rows = window.order.view().subspan(own.begin, own.size()),
+                .samples = window.samples.view().subspan(own.begin, own.size())};
     rows.begin += own.size();
   }
   return parts;
@@ -188,7 +189,7 @@ std::optional<WindowReader::Next> WindowReader::choose() {
   }
   if (!first) return {};
   const std::size_t chosen = std::get<2>(*first);
-  return Next{chosen, shards_[chosen].epoch, shards_[chosen].next};
+  return Next{.shard = chosen, .epoch = shards_[chosen].epoch, .index = shards_[chosen].next};
 }
 
 // Shards may be in two epochs at a time, no more.

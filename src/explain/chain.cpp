@@ -73,7 +73,7 @@ double ChainPath::product() const {
 }
 
 Chain make_chain(std::span<const Stage> stages, std::size_t stage, const ExplainedWeight& weight, InputSlope slope) {
-  Chain chain{stage, weight, 1, {}, 0};
+  Chain chain{.stage = stage, .weight = weight, .num_paths = 1, .paths = {}};
   for (const Stage& behind : stages.subspan(stage + 1)) chain.num_paths *= static_cast<double>(behind.a.size());
   PathFinder finder(stages, slope);
   const bool few = chain.num_paths <= kMostPaths;

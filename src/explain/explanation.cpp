@@ -198,7 +198,8 @@ class Explainer {
   void for_each_weight(std::size_t stage, Use use) const {
     for (const std::size_t parameter : tensors_of(stage)) {
       const Range range = entries_[parameter].range;
-      for (std::size_t element = range.begin; element < range.end; ++element) use(WeightPlace{parameter, element});
+      for (std::size_t element = range.begin; element < range.end; ++element)
+        use(WeightPlace{.parameter = parameter, .element = element});
     }
   }
 

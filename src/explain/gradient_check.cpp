@@ -91,7 +91,8 @@ std::vector<WeightPlace> weights_to_check(const Model& model, std::size_t most, 
       elements.resize(most);
       std::ranges::sort(elements);
     }
-    for (const std::uint32_t element : elements) places.push_back({parameter, range.begin + element});
+    for (const std::uint32_t element : elements)
+      places.push_back({.parameter = parameter, .element = range.begin + element});
   }
   return places;
 }
@@ -99,7 +100,7 @@ std::vector<WeightPlace> weights_to_check(const Model& model, std::size_t most, 
 std::vector<ParameterCheck> check_parameters(std::span<const ComparedWeight> weights, double slope_scale) {
   std::vector<ParameterCheck> checks;
   for (std::size_t begin = 0, end = 0; begin < weights.size(); begin = end) {
-    ParameterCheck check{weights[begin].place.parameter, 0, 0, 0, weights[begin].place, 0, 0};
+    ParameterCheck check{.parameter = weights[begin].place.parameter, .place = weights[begin].place};
     double squares = 0;
     for (; end < weights.size() && weights[end].place.parameter == check.parameter; ++end) {
       const CentralDifference& central = weights[end].central;

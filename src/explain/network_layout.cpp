@@ -69,19 +69,19 @@ class Layout {
  private:
   void make_columns() {
     const Stage& first = e_.stages.front();
-    Column& inputs = net_.columns.emplace_back(Column{0, kInput, {}});
+    Column& inputs = net_.columns.emplace_back(Column{.width = kInput, .cards = {}});
     for (const std::size_t i : first.shown_inputs) {
       inputs.cards.push_back({i, {{CardRow::Kind::z, first.x[i], {}}}});
     }
     for (std::size_t index = 0; index < e_.stages.size(); ++index) {
-      Column& column = net_.columns.emplace_back(Column{0, kCard, {}});
+      Column& column = net_.columns.emplace_back(Column{.width = kCard, .cards = {}});
       for (const std::size_t unit : e_.stages[index].shown_units) {
         column.cards.push_back({unit, unit_rows(e_, index, unit)});
       }
     }
-    Card cost{0, {{CardRow::Kind::z, e_.cost, {}}}};
+    Card cost{.unit = 0, .rows = {{CardRow::Kind::z, e_.cost, {}}}};
     if (e_.has_label) cost.rows.push_back({CardRow::Kind::target, static_cast<double>(e_.target.label)});
-    net_.columns.push_back({0, kCost, {cost}});
+    net_.columns.push_back({.width = kCost, .cards = {cost}});
   }
 
   void make_wires() {

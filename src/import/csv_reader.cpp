@@ -215,7 +215,7 @@ struct Counting {
 std::size_t line_of(const std::string& path, char delimiter, std::size_t row, std::size_t field) {
   InputFile file(path);
   Parser parser(delimiter, CSV_REPALL_NL);
-  Counting counting{row, field};
+  Counting counting{.wanted_row = row, .wanted_field = field};
   std::vector<char> memory(kPiece);
   bool first = true;
   for (std::string_view bytes = file.read(memory); !bytes.empty() && !counting.found; bytes = file.read(memory)) {

@@ -99,8 +99,8 @@ struct Deal {
 };
 
 Deal deal(const ImportOptions& options, std::size_t rows) {
-  if (!options.split) return {rows, rows};
-  const Deal result{rows, train_rows(*options.split, rows)};
+  if (!options.split) return {.rows = rows, .train = rows};
+  const Deal result{.rows = rows, .train = train_rows(*options.split, rows)};
   if (result.train != 0 && result.train != rows) return result;
   throw Error(ErrorKind::config, fmt::format("--split {} of {} rows leaves none {}", *options.split, rows,
                                              result.train == 0 ? "to train" : "to test"));
@@ -138,7 +138,7 @@ ImportResult import_csv(const ImportOptions& options) {
     table.end_file();
     if (i == 0) first_rows = table.rows();
   }
-  Deal dealt{table.rows(), first_rows};
+  Deal dealt{.rows = table.rows(), .train = first_rows};
   if (options.test.empty()) dealt = deal(options, table.rows());
   ImportResult result{table.format(), dealt.train, dealt.rows - dealt.train, table.dropped(),
                       table.looks_like_classes()};

@@ -132,8 +132,9 @@ std::string read_variable(hid_t id, hid_t stored, const std::string& name, const
     const DescriptorConversion conversion(stored, opaque.get());
     read_value(id, opaque.get(), raw.data(), name, what);
   }
-  Descriptor text{number_at<std::uint32_t>(raw, 0), number_at<std::uint64_t>(raw, 4),
-                  number_at<std::uint32_t>(raw, 12)};
+  Descriptor text{.length = number_at<std::uint32_t>(raw, 0),
+                  .address = number_at<std::uint64_t>(raw, 4),
+                  .index = number_at<std::uint32_t>(raw, 12)};
   if (text.address != 0) text.address += base;
   const std::optional<std::string> found = text_in_heap(file.get(), text);
   if (!found) throw Error(ErrorKind::data, name + ": " + what + " is damaged: its text is not where the file says");

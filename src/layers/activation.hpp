@@ -12,7 +12,9 @@ class Activation : public Layer {
   enum class Reads { input, output };
   explicit Activation(Reads reads) : reads_(reads) {}
 
-  [[nodiscard]] LayerTraits traits() const final { return {reads_ == Reads::input, reads_ == Reads::output, true}; }
+  [[nodiscard]] LayerTraits traits() const final {
+    return {.reads_input = reads_ == Reads::input, .reads_output = reads_ == Reads::output, .number_by_number = true};
+  }
 
   void forward(const PassContext& /*pass*/, ParameterViews<const float> /*parameters*/, std::span<const float> x,
                std::span<float> y) const final {

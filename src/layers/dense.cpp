@@ -73,7 +73,7 @@ class Dense final : public Layer {
     return specs;
   }
 
-  [[nodiscard]] LayerTraits traits() const override { return {true, false, false}; }
+  [[nodiscard]] LayerTraits traits() const override { return {.reads_input = true, .reads_output = false}; }
 
   void forward(const PassContext& /*pass*/, ParameterViews<const float> parameters, std::span<const float> x,
                std::span<float> y) const override {

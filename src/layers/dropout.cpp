@@ -20,7 +20,9 @@ class Dropout final : public Layer {
             std::min(std::ceil(rate * 0x1p32), double{std::numeric_limits<std::uint32_t>::max()}))),
         scale_(static_cast<float>(1.0 / (1.0 - rate))) {}
 
-  [[nodiscard]] LayerTraits traits() const override { return {false, false, true}; }
+  [[nodiscard]] LayerTraits traits() const override {
+    return {.reads_input = false, .reads_output = false, .number_by_number = true};
+  }
 
   void forward(const PassContext& pass, ParameterViews<const float> /*parameters*/, std::span<const float> x,
                std::span<float> y) const override {

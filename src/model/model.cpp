@@ -64,7 +64,13 @@ void expect_rows(const Pass& pass, std::size_t rows, const Workspace& workspace)
 }
 
 PassContext context_of(const Pass& pass, std::size_t layer, const GradientDone* done = nullptr, bool frozen = false) {
-  return {pass.training, pass.seed, pass.step, static_cast<std::uint32_t>(layer), pass.samples, done, frozen};
+  return {.training = pass.training,
+          .seed = pass.seed,
+          .step = pass.step,
+          .layer = static_cast<std::uint32_t>(layer),
+          .samples = pass.samples,
+          .gradient_done = done,
+          .frozen = frozen};
 }
 
 }  // namespace

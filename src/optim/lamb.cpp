@@ -77,7 +77,7 @@ class Lamb final : public Optimizer {
     const Coefficients c = coefficients(step, decay);
     advance_moments(c, weights, gradient, slots[0], slots[1]);
     direction_of(c, weights, slots[0], slots[1], direction);
-    return {sum_squares(weights), sum_squares(std::span<const float>(direction))};
+    return {.weights = sum_squares(weights), .direction = sum_squares(std::span<const float>(direction))};
   }
 
   // The moments are those that measure() left; the direction is made again, for it was not kept.

@@ -55,7 +55,7 @@ class Lars final : public Optimizer {
                                    const PairSum& gradient, std::span<const std::span<float>> slots) const override {
     check_update(weights, gradient, slots, kSlots.size());
     const double scale = step.scale();
-    return {sum_squares(weights), scale * scale * sum_squares(gradient)};
+    return {.weights = sum_squares(weights), .direction = scale * scale * sum_squares(gradient)};
   }
 
   void update(const UpdateStep& step, bool decay, std::span<float> weights, const PairSum& gradient,

@@ -161,7 +161,12 @@ std::pair<double, double> range_of(const std::vector<double>& values) {
 }
 
 void draw_curve(Svg& svg, const LandscapeFigure& figure) {
-  Axes axes{78, kTop, kWidth - 78 - 28, kHeight - kTop - kBottom, figure.x.front(), figure.x.back(), 0, 1};
+  Axes axes{.left = 78,
+            .top = kTop,
+            .width = kWidth - 78 - 28,
+            .height = kHeight - kTop - kBottom,
+            .x_low = figure.x.front(),
+            .x_high = figure.x.back()};
   auto [low, high] = range_of(figure.costs);
   if (figure.minimum) low = std::min(low, figure.minimum->cost);
   if (low <= high) {
@@ -229,14 +234,14 @@ void draw_bar(Svg& svg, const Axes& axes, const std::vector<double>& levels, dou
 
 void draw_contours(Svg& svg, const LandscapeFigure& figure) {
   constexpr double kSide = 104;  // for the colours
-  const Axes axes{78,
-                  kTop,
-                  kWidth - 78 - kSide - 20,
-                  kHeight - kTop - kBottom,
-                  figure.x.front(),
-                  figure.x.back(),
-                  figure.y.front(),
-                  figure.y.back()};
+  const Axes axes{.left = 78,
+                  .top = kTop,
+                  .width = kWidth - 78 - kSide - 20,
+                  .height = kHeight - kTop - kBottom,
+                  .x_low = figure.x.front(),
+                  .x_high = figure.x.back(),
+                  .y_low = figure.y.front(),
+                  .y_high = figure.y.back()};
   svg.clip("plot", {axes.left, axes.top}, axes.width, axes.height);
   svg.rect({axes.left, axes.top}, axes.width, axes.height, "fill=\"#ddd\"");  // shows where nothing is finite
   const auto [low, high] = range_of(figure.costs);

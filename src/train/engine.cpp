@@ -145,15 +145,20 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       schedule_(std::move(parts.schedule)),
       decays_(std::move(parts.decays)),
       base_lr_(*run.optimizer.lr),
-      plan_{static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(comm.size())},
+      plan_{.shards = static_cast<std::size_t>(*run.train.shards), .ranks = static_cast<std::size_t>(comm.size())},
       blocks_(trained_blocks(model_)),
       measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || run.log.gradient_norm ||
                          optimizer_->needs_norms()),
-      exchange_(make_exchange(
-          run.train.exchange, comm,
-          {model_.parameters().arena_size(), blocks_, num_slots(), plan_.shards,
-           plan_.owned(static_cast<std::size_t>(comm.rank())), measures_gradient_,
-           run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32, run.train.overlap, kShardSums})),
+      exchange_(make_exchange(run.train.exchange, comm,
+                              {.elements = model_.parameters().arena_size(),
+                               .blocks = blocks_,
+                               .slots = num_slots(),
+                               .shards = plan_.shards,
+                               .owned_shards = plan_.owned(static_cast<std::size_t>(comm.rank())),
+                               .revisits = measures_gradient_,
+                               .wire = run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32,
+                               .overlap = run.train.overlap,
+                               .shard_values = kShardSums})),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_sums_(plan_.shards * kShardSums),
@@ -216,6 +221,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     }
     result.times.backward += watch.lap();
     exchange_->shard_done();
+    result.times.exchange += watch.lap();
   }
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
@@ -228,7 +234,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   const bool updated = std::isfinite(result.loss) && update(result);
   pulse.enter(Phase::publishing);
   notes_ = exchange_->publish(notes | (not_finite_block_ < blocks_.size() ? kNotFinite : 0));
-  result.times.exchange = watch.lap() - take_waits(result.times);
+  result.times.exchange += watch.lap() - take_waits(result.times);
   pulse.enter(Phase::between_steps);
   if (!updated || (notes_ & kNotFinite) != 0) meet_not_finite(batch, updated, result);
 
@@ -279,7 +285,7 @@ bool Engine::measure_norms(const UpdateStep& step) {
     const auto norm = [&](std::span<const double> squares) {
       return std::sqrt(tree_sum(squares.subspan(begin, end - begin)));
     };
-    parameter_norms_[parameter] = {norm(block_weight_squares_), norm(block_squares_)};
+    parameter_norms_[parameter] = {.weights = norm(block_weight_squares_), .direction = norm(block_squares_)};
     if (std::isfinite(parameter_norms_[parameter].weights) && std::isfinite(parameter_norms_[parameter].direction))
       continue;
     not_finite_block_ = std::min(not_finite_block_, begin);  // the same on every rank

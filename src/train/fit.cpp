@@ -145,9 +145,7 @@ class Fit {
   void tell_times(const std::optional<TimesRow>& row) {
     if (!row) return;
     warn(folder_.add_times(*row));
-    if (row->slowest_host.empty() || row->slowest_host == slow_host_) return;
-    slow_host_ = row->slowest_host;
-    log(LogLevel::warning, slow_host_text(*row));
+    if (!row->warning.empty()) log(LogLevel::warning, row->warning);
   }
 
   // Rows that cannot be written are kept, so the run goes on.
@@ -159,7 +157,7 @@ class Fit {
     scores_.train_loss = epoch_loss();
     const auto start = std::chrono::steady_clock::now();
     score_splits(*r_.engine, r_.data, scores_);
-    scored_ = {info().position.step, info().position.epoch + 1, 0};
+    scored_ = {.step = info().position.step, .epoch = info().position.epoch + 1};
     r_.deadline->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     FitProgress at_end = progress();
     ++info().position.epoch;
@@ -347,9 +345,12 @@ class Fit {
   FitProgress progress() {
     const double left = static_cast<double>(r_.total_steps - info().position.step) *
                         static_cast<double>(r_.epoch.samples) / static_cast<double>(r_.epoch.batches());
-    return {
-        r_.total_steps, info().position.epoch + 1,     static_cast<std::uint64_t>(r_.run.train.epochs), epoch_loss(),
-        rate(),         rate() > 0 ? left / rate() : 0};
+    return {.total_steps = r_.total_steps,
+            .epoch = info().position.epoch + 1,
+            .epochs = static_cast<std::uint64_t>(r_.run.train.epochs),
+            .epoch_loss = epoch_loss(),
+            .samples_per_second = rate(),
+            .seconds_left = rate() > 0 ? left / rate() : 0};
   }
 
   [[nodiscard]] static bool due(std::int64_t every, std::uint64_t count) {
@@ -373,7 +374,6 @@ class Fit {
   Position scored_ = {};  // where they were taken
   std::optional<Stragglers> stragglers_;
   std::optional<RunReport> report_;
-  std::string slow_host_;  // that was told of
   Saver saver_;
   std::optional<BestCheckpoints> bests_;
   std::set<std::string> missing_;  // scores that an epoch did not have, which was told

@@ -59,9 +59,11 @@ bool wants_stream(const DataConfig& config, std::size_t bytes) {
 }
 
 StreamPlan make_stream_plan(const RunConfig& run, const OpenDataset& train) {
-  return StreamPlan({train.x->header().rows, static_cast<std::size_t>(run.train.batch),
-                     static_cast<std::size_t>(*run.train.shards), static_cast<std::size_t>(*run.data.block),
-                     window_rows_of(run, train)});
+  return StreamPlan({.samples = train.x->header().rows,
+                     .batch = static_cast<std::size_t>(run.train.batch),
+                     .shards = static_cast<std::size_t>(*run.train.shards),
+                     .block = static_cast<std::size_t>(*run.data.block),
+                     .window_rows = window_rows_of(run, train)});
 }
 
 void resolve_load(const Communicator& comm, RunConfig& run, std::vector<std::string>& notices) {

@@ -84,7 +84,7 @@ class Preparation {
     comm_.together([&] {
       balance_classes(loss_as_written);
       r_.deadline.emplace(r_.run.train.time_limit, options_.started);
-      r_.epoch = {r_.data.train_samples(), static_cast<std::size_t>(r_.run.train.batch)};
+      r_.epoch = {.samples = r_.data.train_samples(), .batch = static_cast<std::size_t>(r_.run.train.batch)};
       r_.total_steps = count_steps(r_.epoch, static_cast<std::uint64_t>(r_.run.train.epochs));
       parts.emplace(r_.run, r_.data.train.inputs(), r_.total_steps);
       if (start_) start_->match(parts->model);

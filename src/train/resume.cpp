@@ -87,7 +87,7 @@ void restore_best(Engine& engine, const std::string& folder) {
     check_belongs(*read, {best.step, path}, engine.run());
   });
   engine.take_arrays(read ? &*read : nullptr, path);
-  engine.info.restored = Restored{best.step, best.epoch};
+  engine.info.restored = Restored{.step = best.step, .epoch = best.epoch};
 }
 
 std::optional<CheckpointInfo> share_info(const Communicator& comm, const Checkpoint* read, const std::string& name) {

@@ -26,7 +26,7 @@ constexpr std::string_view kStepsHeader = "step,epoch,learning_rate,loss,gradien
 // Of each phase the spread over the ranks.
 std::string times_header() {
   std::string header = "step,steps";
-  for (const std::string_view phase : kStepPhaseNames) header += fmt::format(",{0}_min,{0}_median,{0}_max", phase);
+  for (const StepPhase& phase : kStepPhaseTable) header += fmt::format(",{0}_min,{0}_median,{0}_max", phase.name);
   return header + ",slowest_host,behind\n";
 }
 

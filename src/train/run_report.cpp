@@ -121,13 +121,13 @@ nlohmann::ordered_json RunReport::status_of(const RunStatus& status, const FitSu
 
 void RunReport::write_ranks() const {
   std::string text = "rank,host,steps,samples";
-  for (const std::string_view phase : kStepPhaseNames) text += fmt::format(",{}", phase);
+  for (const StepPhase& phase : kStepPhaseTable) text += fmt::format(",{}", phase.name);
   text += '\n';
   const auto hosts = comm_.by_launch_rank(std::vector<std::string>(ranks_.hosts().begin(), ranks_.hosts().end()));
   const auto ranks = comm_.by_launch_rank(std::vector<RankTimes>(ranks_.totals().begin(), ranks_.totals().end()));
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     text += fmt::format("{},{},{:.0f},{:.0f}", rank, hosts[rank], ranks[rank].steps, ranks[rank].samples);
-    for (const double seconds : ranks[rank].seconds) text += fmt::format(",{:.6f}", seconds);
+    for (const StepPhase& phase : kStepPhaseTable) text += fmt::format(",{:.6f}", ranks[rank].seconds.*phase.seconds);
     text += '\n';
   }
   write_text_atomically(place("ranks.csv"), text);
@@ -148,7 +148,7 @@ void RunReport::write_scores(const RunEnd& end) const {
   const bool matrix = net.loss.task() == Task::classification;
   if (matrix && !scores) return;  // those of an earlier start stay
   Position at = matrix ? end.scored : run_.info().position;
-  if (const auto& restored = end.summary->restored) at = {restored->step, restored->epoch, 0};
+  if (const auto& restored = end.summary->restored) at = {.step = restored->step, .epoch = restored->epoch};
   nlohmann::ordered_json json{
       {"step", at.step}, {"epochs", at.epoch}, {"split", run_.data.test ? "test" : "validation"}};
   json.update(describe_answers(net, *asked(), scores.value_or(Scores{}), run_.info().class_names));

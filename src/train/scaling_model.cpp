@@ -22,12 +22,12 @@ double bytes_an_element(double ranks, double hosts, double slots) {
 
 ShardTimes mix(const ShardTimes& a, const ShardTimes& b, double share_of_b, double rows) {
   const auto between = [&](double x, double y) { return std::max(x + (y - x) * share_of_b, 0.0); };
-  return {rows,
-          between(a.gather, b.gather),
-          between(a.forward, b.forward),
-          between(a.backward, b.backward),
-          between(a.wait, b.wait),
-          between(a.update, b.update)};
+  return {.rows = rows,
+          .gather = between(a.gather, b.gather),
+          .forward = between(a.forward, b.forward),
+          .backward = between(a.backward, b.backward),
+          .wait = between(a.wait, b.wait),
+          .update = between(a.update, b.update)};
 }
 
 // Seconds of a step on `ranks` ranks, spread over as few hosts as hold them. Unset: more ranks than shards.
@@ -50,9 +50,11 @@ std::optional<RunForecast> predict(const ScalingInput& input, std::size_t ranks,
 
   StepCosts costs;
   for (const LayerShare& share : input.layers) {
-    costs.layers.push_back({times.forward * share.forward, times.backward * share.weight_gradient,
-                            times.backward * share.input_gradient, share.parameters * input.wire_bytes,
-                            share.parameters * kFloat});
+    costs.layers.push_back({.forward = times.forward * share.forward,
+                            .weight_gradient = times.backward * share.weight_gradient,
+                            .input_gradient = times.backward * share.input_gradient,
+                            .gradient_bytes = share.parameters * input.wire_bytes,
+                            .weight_bytes = share.parameters * kFloat});
   }
   costs.gather = times.gather;
   costs.shards = static_cast<std::size_t>(divide_up(shards, static_cast<std::int64_t>(ranks)));

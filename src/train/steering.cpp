@@ -20,7 +20,7 @@ std::string monitor_of_best(const RunConfig& run) {
 }  // namespace
 
 ScoredSplits scored_splits(const RunConfig& run) {
-  return {run.data.validation > 0, !run.data.test.empty()};
+  return {.validation = run.data.validation > 0, .test = !run.data.test.empty()};
 }
 
 Steering::Steering(const RunConfig& run, Task task, std::size_t outputs)

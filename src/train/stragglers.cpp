@@ -22,14 +22,10 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-std::array<double, kStepPhases> in_order(const StepTimes& times) {
-  return {times.input, times.gather, times.forward, times.backward, times.wait, times.communication, times.exchange};
-}
-
 void add_to(RankTimes& total, const RankTimes& times) {
   total.steps += times.steps;
   total.samples += times.samples;
-  for (std::size_t phase = 0; phase < kStepPhases; ++phase) total.seconds[phase] += times.seconds[phase];
+  total.seconds += times.seconds;
 }
 
 }  // namespace
@@ -38,8 +34,12 @@ TimesRow spread_of(std::uint64_t step, std::span<const RankTimes> ranks, std::sp
   TimesRow row{.step = step, .steps = static_cast<std::uint64_t>(ranks.front().steps)};
   for (std::size_t phase = 0; phase < kStepPhases; ++phase) {
     std::vector<double> seconds;
-    for (const RankTimes& rank : ranks) seconds.push_back(rank.seconds[phase] / rank.steps);
-    row.phases[phase] = {*std::ranges::min_element(seconds), median(seconds), *std::ranges::max_element(seconds)};
+    for (const RankTimes& rank : ranks) {
+      seconds.push_back(rank.seconds.*kStepPhaseTable[phase].seconds / rank.steps);
+    }
+    row.phases[phase] = {.min = *std::ranges::min_element(seconds),
+                         .median = median(seconds),
+                         .max = *std::ranges::max_element(seconds)};
   }
   struct Work {
     double seconds = 0;
@@ -48,7 +48,8 @@ TimesRow spread_of(std::uint64_t step, std::span<const RankTimes> ranks, std::sp
   std::map<std::string, Work> works;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     Work& work = works[hosts[rank]];
-    for (std::size_t phase = 1; phase < 4; ++phase) work.seconds += ranks[rank].seconds[phase];
+    const StepTimes& times = ranks[rank].seconds;
+    work.seconds += times.gather + times.forward + times.backward;
     work.samples += ranks[rank].samples;
   }
   std::vector<double> of_hosts;
@@ -76,6 +77,24 @@ std::string slow_host_text(const TimesRow& row) {
                      : fmt::format("steps {} to {}", row.step - row.steps + 1, row.step));
 }
 
+std::string SlowHosts::add(std::uint64_t step, std::span<const RankTimes> ranks, std::span<const std::string> hosts) {
+  stretch_.resize(ranks.size());
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) add_to(stretch_[rank], ranks[rank]);
+  const double seconds = stretch_.front().seconds.total();
+  if (seconds < kStretch) return {};
+  seconds_ += seconds;
+  TimesRow found = spread_of(step, stretch_, hosts);
+  stretch_.clear();
+  std::swap(found, before_);  // now the one before is `found`
+  const std::string& host = before_.slowest_host;
+  if (host.empty() || host != found.slowest_host || host == told_ || seconds_ - told_at_ < kPause) return {};
+  told_ = host;
+  told_at_ = seconds_;
+  TimesRow both = before_;
+  both.steps += found.steps;
+  return slow_host_text(both);
+}
+
 Stragglers::Stragglers(const Communicator& comm)
     : comm_(comm),
       hosts_(comm.gather_texts(host_name())),
@@ -93,8 +112,7 @@ Stragglers::~Stragglers() {
 void Stragglers::add(const StepTimes& times, std::size_t samples) {
   counted_.steps += 1;
   counted_.samples += static_cast<double>(samples);
-  const std::array<double, kStepPhases> seconds = in_order(times);
-  for (std::size_t phase = 0; phase < kStepPhases; ++phase) counted_.seconds[phase] += seconds[phase];
+  counted_.seconds += times;
 }
 
 std::optional<TimesRow> Stragglers::next(std::uint64_t step) {
@@ -117,7 +135,9 @@ std::optional<TimesRow> Stragglers::finish() {
   const std::unique_ptr<InFlight> ended = std::move(in_flight_);
   if (!comm_.is_root()) return {};
   for (std::size_t rank = 0; rank < totals_.size(); ++rank) add_to(totals_[rank], ended->all[rank]);
-  return spread_of(ended->step, ended->all, hosts_);
+  TimesRow row = spread_of(ended->step, ended->all, hosts_);
+  row.warning = slow_hosts_.add(ended->step, ended->all, hosts_);
+  return row;
 }
 
 }  // namespace lockstep

@@ -15,14 +15,9 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "lockstep/trainer.hpp"
+#include "train/step_times.hpp"
 
 namespace lockstep {
-
-inline constexpr std::size_t kStepPhases = 7;
-/// The phases of a step, in the order of StepTimes: "input", ...
-inline constexpr std::array<std::string_view, kStepPhases> kStepPhaseNames = {
-    "input", "gather", "forward", "backward", "wait", "communication", "exchange"};
 
 /// Of one phase over the ranks [s a step].
 struct PhaseSpread {
@@ -34,17 +29,18 @@ struct PhaseSpread {
 /// The times of the steps up to `step` since the last row.
 struct TimesRow {
   std::uint64_t step = 0;
-  std::uint64_t steps = 0;  ///< how many
-  std::array<PhaseSpread, kStepPhases> phases = {};
-  std::string slowest_host = {};  ///< where one is 20 % behind the median of the hosts; else empty
-  double behind = 0;              ///< its time for a sample over that of the median host, less 1
+  std::uint64_t steps = 0;                           ///< how many
+  std::array<PhaseSpread, kStepPhases> phases = {};  ///< as in kStepPhaseTable
+  std::string slowest_host = {};                     ///< where one is 20 % behind the median of the hosts; else empty
+  double behind = 0;                                 ///< its time for a sample over that of the median host, less 1
+  std::string warning = {};  ///< where a host has been behind for long enough to be told; else empty
 };
 
 /// What one rank has to tell of `steps` steps.
 struct RankTimes {
   double steps = 0;
-  double samples = 0;                            ///< computed here
-  std::array<double, kStepPhases> seconds = {};  ///< in all
+  double samples = 0;      ///< computed here
+  StepTimes seconds = {};  ///< in all
 };
 
 /// `hosts` [ranks]. A host's time is that of computing, for a sample: hosts may have unlike shards. Of an even number
@@ -54,6 +50,25 @@ struct RankTimes {
 
 /// The warning of a row that names a host.
 [[nodiscard]] std::string slow_host_text(const TimesRow& row);
+
+/// Says when a slow host is worth a line: it was behind for seconds, not in one step, and the last line is a minute
+/// ago. Time is that of the steps.
+class SlowHosts {
+ public:
+  static constexpr double kStretch = 3;  ///< [s] a host must be behind in two such stretches, one after the other
+  static constexpr double kPause = 60;   ///< [s] between two lines at least
+
+  /// Counts the steps up to `step`; returns the warning that is due, or nothing. `ranks`, `hosts` [ranks].
+  [[nodiscard]] std::string add(std::uint64_t step, std::span<const RankTimes> ranks,
+                                std::span<const std::string> hosts);
+
+ private:
+  std::vector<RankTimes> stretch_;  // [ranks] of the one under way
+  TimesRow before_;                 // the one before
+  std::string told_;                // the host that the last line has named; one line is enough for it
+  double seconds_ = 0;              // of steps so far
+  double told_at_ = -kPause;
+};
 
 class Stragglers {
  public:
@@ -87,6 +102,7 @@ class Stragglers {
   const Communicator& comm_;
   std::vector<std::string> hosts_;
   std::vector<RankTimes> totals_;  // [ranks] on rank 0
+  SlowHosts slow_hosts_;           // on rank 0
   RankTimes counted_;
   std::unique_ptr<InFlight> in_flight_;
 };

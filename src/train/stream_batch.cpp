@@ -9,8 +9,8 @@ StreamBatch::StreamBatch(const Communicator& comm, const RunData& data, const Ru
     : comm_(comm),
       normalization_(data.normalization),
       stream_(*data.stream),
-      plan_{stream_.shape().samples, stream_.shape().batch},
-      shards_{stream_.shape().shards, static_cast<std::size_t>(comm.size())},
+      plan_{.samples = stream_.shape().samples, .batch = stream_.shape().batch},
+      shards_{.shards = stream_.shape().shards, .ranks = static_cast<std::size_t>(comm.size())},
       seed_(static_cast<std::uint64_t>(run.seed)) {
   comm.together([&] {
     OpenDataset file = open_dataset(run.data.train, {});

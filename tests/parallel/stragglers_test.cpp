@@ -37,7 +37,7 @@ TEST(Stragglers, TheTimesOfAllRanksComeTogetherARowLate) {
     const RankTimes& total = stragglers.totals()[of];
     EXPECT_EQ(total.steps, 6);
     EXPECT_EQ(total.samples, 48);
-    EXPECT_DOUBLE_EQ(total.seconds[kForward], 3 * (1 + 10 + 2 * static_cast<double>(of)));
+    EXPECT_DOUBLE_EQ(total.seconds.forward, 3 * (1 + 10 + 2 * static_cast<double>(of)));
   }
   EXPECT_FALSE(stragglers.next(6).has_value());  // nothing has been counted
   count(5);

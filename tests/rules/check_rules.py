@@ -56,6 +56,7 @@ BANNED_WORDS = r"GTEST_S[K]IP|\bDISABLE[D]_|\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b"
 TOP_LEVEL = {"src", "include", "launch", "data", "tests", "CMakeLists.txt", "README.md", "LICENSE"}
 CODE = ("*.hpp", "*.cpp", "*.py", "*.sh", "*.cmake", "*.js", "*.css", "*.html", "CMakeLists.txt")
 MAX_LINES = 400
+POINTS = {"SvgPoint", "Place", "Mark"}  # of a plane: x, y, in that order everywhere
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
 
@@ -193,6 +194,40 @@ def check_headers(root, commands):
         yield from filter(None, pool.map(compiles, headers))
 
 
+def measures(root):
+    """Structs with two members or more of type double: {name: where}. Nothing but their order tells these apart."""
+    found = {}
+    for name, path in files(root, "*.hpp", "*.cpp"):
+        if not name.startswith(("src/", "include/")):
+            continue
+        for match in re.finditer(r"^( *)struct (\w+) \{\n(.*?)^\1\};", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            members = re.findall(rf"^{match[1]}  double (\w[^;(]*);", match[3], re.MULTILINE)
+            if sum(1 + member.count(",") for member in members) > 1:
+                found[match[2]] = name
+    return found
+
+
+def check_members(root, _):
+    """What has several numbers of one type is filled by their names: one more in front would shift all others."""
+    structs = sorted(set(measures(root)) - POINTS)
+    if not structs:
+        return
+    one = f"(?:{'|'.join(structs)})"
+    value = r"\{\s*[^\s.}]"  # a first value without a name
+    for name, path in files(root, "*.hpp", "*.cpp"):
+        text = path.read_text(encoding="utf-8")
+        found = {match.start() for match in re.finditer(rf"(?<!struct )\b{one}( \w+)?( = )?{value}", text)}
+        # What functions return, and what goes into lists.
+        for match in re.finditer(rf"^( *)[^\n=]*\b{one}>? [\w:]+\([^;{{}}]*\{{[^\n]*\}}$|"
+                                 rf"^( *)[^\n=]*\b{one}>? [\w:]+\([^;{{}}]*\{{\n.*?^\2\}}", text, re.MULTILINE | re.DOTALL):
+            found |= {match.start() + inner.start() for inner in re.finditer(rf"\breturn {value}", match[0])}
+        for match in re.finditer(rf"std::vector<{one}> (\w+)", text):
+            found |= {inner.start() for inner in re.finditer(rf"\b{match[1]}\.push_back\({value.replace('}', '}{')}", text)}
+        for place in sorted(found):
+            line = text.count("\n", 0, place) + 1
+            yield f"{name}:{line}: numbers of one type without their names; write {{.member = value, ...}}"
+
+
 RULES = {
     "includes": check_includes,
     "libraries": check_libraries,
@@ -201,6 +236,7 @@ RULES = {
     "assertions": check_assertions,
     "toplevel": check_toplevel,
     "headers": check_headers,
+    "members": check_members,
 }
 
 

@@ -23,12 +23,14 @@ CLEAN = {
     "include/lockstep/trainer.hpp": "#pragma once\n#include <mpi.h>\n// Never MPI_COMM_WORLD.\n",
     "src/core/blas.cpp": "#include <cblas.h>\n",
     "src/core/sum.hpp": "#pragma once\n",
+    "src/core/times.hpp": "#pragma once\nstruct Times {\n  double a = 0, b = 0;\n};\nTimes made() {\n  return {.a = 1};\n}\n",
     "src/io/file.cpp": "#include <hdf5.h>\n#include \"core/sum.hpp\"\n",
     "src/comm/ring.cpp": "#include <mpi.h>\n#include \"lockstep/a.hpp\"\n",
     "src/train/step.cpp": "#include \"model/net.hpp\"\n#include \"comm/ring.hpp\"\n",
     "src/cli/main.cpp": "#include \"train/step.hpp\"\nauto world = MPI_COMM_WORLD;\n",
     "tests/single/core/sum_test.cpp": "#include \"core/sum.hpp\"\nTEST(Sum, Adds) { EXPECT_EQ(1, 1); }\n",
 }
+TIMES = "struct Times {\n  double a = 0;\n  double b = 0;\n};\n"
 # Rule -> files, each of which alone breaks it.
 BROKEN = {
     "includes": {
@@ -69,6 +71,13 @@ BROKEN = {
         "launch/later.sh": "# FIX" + "ME\n",
         "tests/single/core/skip_test.cpp": "GTEST_" + "SKIP();\n",
         "tests/single/core/off_test.cpp": "TEST(Sum, DISABLED" + "_Adds)\n",
+    },
+    "members": {
+        "src/core/made.cpp": f"{TIMES}Times made() {{\n  return {{1, 2}};\n}}\n",
+        "src/core/inner.cpp": f"{TIMES}std::optional<Times> made() {{\n  if (no) return {{}};\n  return Times{{read(), 2}};\n}}\n",
+        "src/core/held.hpp": f"#pragma once\n{TIMES}constexpr Times kHeld{{1, 2}};\n",
+        "src/core/inline.hpp": f"#pragma once\n{TIMES}struct A {{\n  [[nodiscard]] Times made() const {{ return {{a, b}}; }}\n}};\n",
+        "tests/single/core/list_test.cpp": f"EXPECT_TRUE\nstd::vector<Times> list;\nvoid f() {{ list.push_back({{1, 2}}); }}\n",
     },
     "assertions": {"tests/single/core/void_test.cpp": "TEST(Sum, Runs) { sum(); }\n"},
     "toplevel": {"notes.txt": "x\n", "docs/index.md": "x\n"},

@@ -10,7 +10,7 @@ namespace {
 
 // Four steps on a rank that computes `samples` in forward and backward of so many seconds.
 RankTimes rank_of(double samples, double forward, double backward) {
-  return {4, samples, {0, 0, forward, backward, 0, 0, 0}};
+  return {.steps = 4, .samples = samples, .seconds = {.forward = forward, .backward = backward}};
 }
 
 TEST(Stragglers, SpreadIsOverTheRanksAndAStep) {
@@ -49,6 +49,51 @@ TEST(Stragglers, OfTwoHostsTheSlowerOneIsNamed) {
 TEST(Stragglers, AHostWithMoreSamplesIsNotSlow) {
   const std::vector<RankTimes> ranks{rank_of(10, 0, 10), rank_of(20, 0, 20), rank_of(0, 0, 1)};
   EXPECT_EQ(spread_of(4, ranks, std::vector<std::string>{"a", "b", "c"}).slowest_host, "");
+}
+
+// Lines that come of rows of `seconds` of steps, in which `slow` names the host that is behind.
+struct Told {
+  SlowHosts watch;
+  std::uint64_t step = 0;
+  std::vector<std::string> lines = {};
+
+  void row(double seconds, const std::string& slow) {
+    std::vector<RankTimes> ranks;
+    for (const char* host : {"a", "b", "c"}) {
+      const double busy = host == slow ? seconds : seconds / 2;
+      ranks.push_back({.steps = 1, .samples = 10, .seconds = {.forward = busy, .wait = seconds - busy}});
+    }
+    const std::string line = watch.add(++step, ranks, std::vector<std::string>{"a", "b", "c"});
+    if (!line.empty()) lines.push_back(line);
+  }
+};
+
+TEST(SlowHosts, ARunOfASecondHasNoWarnings) {
+  Told told{};
+  for (int i = 0; i < 100; ++i) told.row(0.01, i % 2 == 0 ? "a" : "b");
+  EXPECT_TRUE(told.lines.empty()) << told.lines.front();
+}
+
+TEST(SlowHosts, OneSlowStepIsNoSlowHost) {
+  Told told{};
+  for (int i = 0; i < 60; ++i) told.row(i == 20 ? 5 : 0.5, i == 20 ? "b" : "");
+  EXPECT_TRUE(told.lines.empty()) << told.lines.front();
+}
+
+TEST(SlowHosts, AHostThatStaysBehindIsToldOnceWithItsSteps) {
+  Told told{};
+  for (int i = 0; i < 10; ++i) told.row(0.5, "");
+  for (int i = 0; i < 1000; ++i) told.row(0.5, "c");
+  ASSERT_EQ(told.lines.size(), 1U);
+  EXPECT_NE(told.lines[0].find("host c is 100 % behind"), std::string::npos) << told.lines[0];
+  EXPECT_NE(told.lines[0].find("(steps 13 to 24)"), std::string::npos) << told.lines[0];
+}
+
+TEST(SlowHosts, HostsInTurnGiveALineAMinuteAtMost) {
+  Told told{};
+  for (int i = 0; i < 600; ++i) told.row(0.5, i / 15 % 2 == 0 ? "a" : "b");  // 300 s
+  EXPECT_GE(told.lines.size(), 3U);
+  EXPECT_LE(told.lines.size(), 5U);
 }
 
 }  // namespace
