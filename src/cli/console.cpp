@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "core/visible_text.hpp"
 
@@ -45,7 +46,66 @@ std::string short_rate(double rate) {
   return fmt::format("{:.3g}M", rate / 1e6);
 }
 
+// What is known once this start has made a step; nothing before.
+std::string speed_text(const FitProgress& progress) {
+  if (!(progress.samples_per_second > 0)) return "";
+  return fmt::format("  {:.0f} samples/s  {} left", progress.samples_per_second, format_seconds(progress.seconds_left));
+}
+std::string short_speed_text(const FitProgress& progress) {
+  if (!(progress.samples_per_second > 0)) return "";
+  return fmt::format("  {}/s  {} left", short_rate(progress.samples_per_second), clock_text(progress.seconds_left));
+}
+
+// A score of a line, and how much it is wanted there: the lowest first.
+struct ShownScore {
+  std::string text;
+  int rank;
+};
+
+// All scores in the order of the run folder. Of each split one is what people look for: accuracy, or the loss of a
+// regression; of test data first.
+std::vector<ShownScore> shown_scores(const EpochScores& scores) {
+  std::vector<ShownScore> shown;
+  for (const auto& [split, of_split] : {std::pair{"validation", &scores.validation}, {"test", &scores.test}}) {
+    if (!*of_split) continue;
+    const auto named = (*of_split)->named();
+    const bool classes = std::ranges::any_of(named, [](const auto& score) { return score.first == "accuracy"; });
+    for (const auto& [name, value] : named) {
+      const bool first = name == (classes ? "accuracy" : "loss");
+      const bool test = of_split == &scores.test;
+      shown.push_back(
+          {.text = fmt::format("  {} {} {:.5g}", split, name, value), .rank = first ? (test ? 0 : 1) : (test ? 2 : 3)});
+    }
+  }
+  return shown;
+}
+
 }  // namespace
+
+std::string epoch_line(const FitProgress& progress, const EpochScores& scores, std::size_t width) {
+  const std::string begin = fmt::format("epoch {}/{}  loss {:.5g}", progress.epoch, progress.epochs, scores.train_loss);
+  const std::vector<ShownScore> shown = shown_scores(scores);
+  std::vector<bool> taken(shown.size());
+  const auto line = [&](const std::string& end) {
+    std::string text = begin;
+    for (std::size_t i = 0; i < shown.size(); ++i) text += taken[i] ? shown[i].text : "";
+    return text + end;
+  };
+  const auto fits = [&](const std::string& end) { return line(end).size() < width; };
+  taken.assign(shown.size(), true);
+  if (const std::string end = speed_text(progress); fits(end)) return line(end);
+  // Speed and time left have room, and of the scores as many as fit, those first that are looked for most.
+  const std::string end = short_speed_text(progress);
+  taken.assign(shown.size(), false);
+  for (int rank = 0; rank <= 3; ++rank) {
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      if (shown[i].rank != rank) continue;
+      taken[i] = true;
+      taken[i] = fits(end);
+    }
+  }
+  return fits(end) ? line(end) : progress_line(0, progress, width);
+}
 
 std::size_t terminal_width() {
   winsize size{};
@@ -59,16 +119,13 @@ std::size_t terminal_width() {
 
 std::string progress_line(std::uint64_t step, const FitProgress& progress, std::size_t width) {
   const double loss = progress.epoch_loss;
-  const double rate = progress.samples_per_second;
   const double left = progress.seconds_left;
   const std::string epoch_text = fmt::format("epoch {}/{}", progress.epoch, progress.epochs);
   const std::string step_text = fmt::format("step {}/{}", step, progress.total_steps);
-  const std::string end = fmt::format("{}/s  {} left", short_rate(rate), clock_text(left));
   const std::string forms[] = {
-      fmt::format("{}  {}  loss {:.5g}  {:.0f} samples/s  {} left", epoch_text, step_text, loss, rate,
-                  format_seconds(left)),
-      fmt::format("{}  {}  loss {:.4g}  {}", epoch_text, step_text, loss, end),
-      fmt::format("{}  loss {:.4g}  {}", epoch_text, loss, end),
+      fmt::format("{}  {}  loss {:.5g}{}", epoch_text, step_text, loss, speed_text(progress)),
+      fmt::format("{}  {}  loss {:.4g}{}", epoch_text, step_text, loss, short_speed_text(progress)),
+      fmt::format("{}  loss {:.4g}{}", epoch_text, loss, short_speed_text(progress)),
       fmt::format("{}  loss {:.4g}  {} left", epoch_text, loss, clock_text(left)),
       fmt::format("{}/{}  {:.3g}  {}", progress.epoch, progress.epochs, loss, clock_text(left)),
   };
@@ -153,21 +210,7 @@ void ConsoleProgress::on_epoch(const FitProgress& progress, const EpochScores& s
   const auto now = std::chrono::steady_clock::now();
   if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !progress.last_epoch) return;
   last_ = now;
-  std::string line = fmt::format("epoch {}/{}", progress.epoch, progress.epochs);
-  const std::size_t width = mode_ == Mode::live ? std::max(terminal_width(), line.size()) : std::string::npos;
-  // From where it does not fit on a terminal on, the rest is left out; the run folder has it all.
-  bool fits = true;
-  const auto add = [&](const std::string& part) {
-    fits = fits && part.size() + 2 <= width - line.size();
-    if (fits) line += "  " + part;
-  };
-  add(fmt::format("loss {:.5g}", scores.train_loss));
-  for (const auto& [split, of_split] : {std::pair{"validation", &scores.validation}, {"test", &scores.test}}) {
-    if (!*of_split) continue;
-    for (const auto& [name, value] : (*of_split)->named()) add(fmt::format("{} {} {:.5g}", split, name, value));
-  }
-  add(fmt::format("{:.0f} samples/s", progress.samples_per_second));
-  add(fmt::format("{} left", format_seconds(progress.seconds_left)));
+  const std::string line = epoch_line(progress, scores, mode_ == Mode::live ? terminal_width() : std::string::npos);
   clear();
   print_to_stderr(line + "\n");
 }

@@ -50,6 +50,9 @@ void tell_notices(const Communicator& comm, const std::vector<std::string>& noti
 /// The live line for a terminal of `width` columns: what does not fit is said shorter, and then left out.
 [[nodiscard]] std::string progress_line(std::uint64_t step, const FitProgress& progress, std::size_t width);
 
+/// The line of an epoch, the same: the run folder has all scores.
+[[nodiscard]] std::string epoch_line(const FitProgress& progress, const EpochScores& scores, std::size_t width);
+
 /// Prints; a terminal or a log that takes nothing any more is no reason to end.
 void print_to_stderr(const std::string& text) noexcept;
 

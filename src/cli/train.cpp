@@ -1,7 +1,11 @@
 // lockstep train: a run file to a trained net.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "checkpoint/retention.hpp"
 #include "cli/command.hpp"
@@ -21,11 +25,13 @@ namespace {
 constexpr int kStoppedEarly = 75;  // EX_TEMPFAIL of sysexits.h: try again
 
 void print_result(const FitSummary& summary, const std::string& folder) {
-  tell("trained {} ({}) in {}, {:.0f} samples/s on {}\n", count_text(summary.steps, "step"),
-       count_text(summary.epochs, "epoch"), format_seconds(summary.seconds), summary.samples_per_second,
+  const bool stepped = summary.samples_per_second > 0;  // else only what was left of an epoch: its scores
+  tell("trained {} ({}) in {}{} on {}\n", count_text(summary.steps, "step"), count_text(summary.epochs, "epoch"),
+       format_seconds(summary.seconds), stepped ? fmt::format(", {:.0f} samples/s", summary.samples_per_second) : "",
        count_text(summary.ranks, "rank"));
-  const auto row = [](const std::string& name, const auto& value) { tell("{:<19}{}\n", name, value); };
-  if (summary.nodes > 1) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  const auto row = [&](std::string name, std::string value) { rows.emplace_back(std::move(name), std::move(value)); };
+  if (summary.nodes > 1 && stepped) {
     row("between hosts",
         fmt::format("{} waited for, {:.0f} % of the time of steps", format_seconds(summary.communication_seconds),
                     100 * summary.communication_seconds / summary.step_seconds));
@@ -49,6 +55,9 @@ void print_result(const FitSummary& summary, const std::string& folder) {
   row("checkpoint", summary.checkpoint.empty() ? "none saved" : summary.checkpoint);
   row("digest", summary.digest);
   row("folder", folder);
+  std::size_t width = 17;
+  for (const auto& [name, value] : rows) width = std::max(width, name.size());
+  for (const auto& [name, value] : rows) tell("{:<{}}  {}\n", name, width, value);
 }
 
 int run_train(const CommandInput& input) {

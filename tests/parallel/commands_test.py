@@ -54,6 +54,39 @@ class Commands(unittest.TestCase):
                            environment={"LOCKSTEP_PROGRESS": "live"}, ranks=2)
         self.assertRegex(done.stderr, r"\x1b\[Kepoch 1/2  step \d+/24  loss .* left")
 
+    def test_lines_of_validation_and_test_data_show_test_scores_speed_and_time_left(self):
+        for columns in (80, 120):
+            done = program.run("train", RUN, "--output", self.folder / "both", "--overwrite", "--set", "train.epochs=2", "--set",
+                               "data.validation=0.2", environment={"LOCKSTEP_PROGRESS": "live", "COLUMNS": str(columns)},
+                               mpi=False)
+            epochs = [line for line in re.split(r"[\r\n]|\x1b\[K", done.stderr) if re.match(r"epoch ./2  loss", line)]
+            self.assertEqual(len(epochs), 2, done.stderr)
+            for line in epochs:
+                self.assertLess(len(line), columns)
+                self.assertRegex(line, r"  loss [\d.]+  .*test accuracy [\d.]+  .*/s  \S+ left$")
+                self.assertEqual("validation accuracy" in line, columns == 120, line)
+            # The table at the end: labels and values stand apart.
+            for line in done.stdout.splitlines()[1:]:
+                self.assertRegex(line, r"^[a-z][\w ]*[a-z0-9_]  +\S", line)
+            self.assertRegex(done.stdout, r"\nvalidation macro_recall  [01]\.\d+\n")
+
+    def test_a_resume_that_has_made_no_step_tells_no_speed(self):
+        # A batch an epoch: where it stops, the scores of the epoch are still to come.
+        folder = self.folder / "resumed"
+        one_batch = ("--set", "train.batch=1438", "--set", "checkpoint.every_epochs=0", "--set", "log.report=false")
+        program.run("train", RUN, "--output", folder, *one_batch, "--set", "train.epochs=1000000", "--set",
+                    "train.time_limit=1s", mpi=False, expect=75)
+        with h5py.File(folder / "checkpoints" / program.checkpoints(folder)[-1], "r") as file:
+            self.assertEqual(file.attrs["position"], 1438)
+            epochs = int(file.attrs["epoch"]) + 1
+        for progress in ("lines", "live"):
+            done = program.run("train", RUN, "--output", folder, *one_batch, "--resume", "--set", f"train.epochs={epochs}",
+                               mpi=False, environment={"LOCKSTEP_PROGRESS": progress})
+            self.assertIn(f"epoch {epochs}/{epochs}  loss", done.stderr)
+            for told in (done.stderr, done.stdout):
+                self.assertNotRegex(told, r"\b0(\.0)?( samples)?/s| 0\.0 s left")
+            epochs += 1
+
     def test_no_line_is_wider_than_the_terminal(self):
         for columns in (80, 40, 12):
             done = program.run("train", RUN, "--output", self.folder / "narrow", "--overwrite", "--set", "train.epochs=2", "--set",
