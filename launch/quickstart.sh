@@ -29,11 +29,12 @@ fi
 cat <<END
   # the scores of a checkpoint
   build/bin/lockstep evaluate $checkpoint
+  # the same run on 4 ranks ends in the same bits: compare the digests
+  mpirun -n 4$four build/bin/lockstep train launch/runs/digits.toml --output runs/digits-4 --overwrite
+  build/bin/lockstep inspect runs/digits --digest
+  build/bin/lockstep inspect runs/digits-4 --digest
   # go on where the run ended, for 20 more epochs
   mpirun -n 2 build/bin/lockstep train launch/runs/digits.toml --output runs/digits --resume --set train.epochs=60
-  # the same run on 4 ranks ends in the same bits: compare the digests
-  mpirun -n 4$four build/bin/lockstep train launch/runs/digits.toml --output runs/digits-4
-  build/bin/lockstep inspect runs/digits-4 --digest
   # one sample through the net and back, as a page; more of that in launch/runs/README.md
   build/bin/lockstep explain runs/digits --html runs/digits/explained.html
 END

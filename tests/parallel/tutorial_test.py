@@ -1,5 +1,5 @@
 """The tutorial, launch/runs/README.md: every command works as it stands there, what stands below one is what it prints, and the
-pictures are those that it draws.
+pictures are those that it draws. The steps that the quick start prints work too, one after the other.
 
 Usage: tutorial_test.py PROGRAM
 """
@@ -36,6 +36,14 @@ def picture_texts(path):
     return [element.text.strip() for element in xml.parse(path).iter() if element.text and element.text.strip()]
 
 
+def tree_in(folder):
+    """What commands of a clone need, in a folder of its own."""
+    (folder / "build/bin").mkdir(parents=True)
+    (folder / "build/bin/lockstep").symlink_to(program.PROGRAM)
+    for name in ("data", "launch"):
+        (folder / name).symlink_to(program.ROOT / name)
+
+
 class Tutorial(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -43,10 +51,7 @@ class Tutorial(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         cls.addClassCleanup(scratch.cleanup)
         cls.folder = Path(scratch.name)
-        (cls.folder / "build/bin").mkdir(parents=True)
-        (cls.folder / "build/bin/lockstep").symlink_to(program.PROGRAM)
-        for name in ("data", "launch"):
-            (cls.folder / name).symlink_to(program.ROOT / name)
+        tree_in(cls.folder)
         cls.printed = []  # of each block of commands: line and what it printed
         for kind, content, line in blocks(cls.text):
             if kind != "sh":
@@ -95,6 +100,26 @@ class Tutorial(unittest.TestCase):
     def test_pages_are_drawn(self):
         for page in ("three-layer.html", "digits.html"):
             self.assertIn("<svg", (self.folder / "runs" / page).read_text(encoding="utf-8"))
+
+
+class QuickStart(unittest.TestCase):
+    def test_next_steps_hold_in_their_order(self):
+        script = (program.ROOT / "launch/quickstart.sh").read_text(encoding="utf-8")
+        steps = re.search(r"^cat <<END\n(.*?)^END$", script, re.MULTILINE | re.DOTALL)[1].replace("$four", "")
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            tree_in(folder)
+            program.run("train", "launch/runs/digits.toml", "--output", "runs/digits", "--quiet", ranks=2, cwd=folder)
+            checkpoint = folder / "runs/digits/checkpoints" / program.checkpoints(folder / "runs/digits")[-1]
+            same_bits = 0
+            for step in steps.replace("$checkpoint", str(checkpoint)).splitlines():
+                done = subprocess.run(["bash", "-c", step], capture_output=True, text=True, timeout=120, cwd=folder, check=False)
+                self.assertEqual(done.returncode, 0, f"{step}\n{done.stderr}")
+                if "inspect runs/digits-4 --digest" in step:  # "ends in the same bits"
+                    self.assertEqual(done.stdout.strip(), program.digest(folder / "runs/digits"))
+                    same_bits += 1
+            self.assertEqual(same_bits, 1)
+            self.assertIn("explained.html", [path.name for path in (folder / "runs/digits").iterdir()])
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ Explanation make_explanation(const std::vector<std::size_t>& widths, std::size_t
 
 // The chain of dense1[1,0] of a net 2-2-1.
 Chain make_chain_of(const Explanation& e) {
-  Chain chain{0, e.stages[0].edges[3], 1, {}, 0};
+  Chain chain{.stage = 0, .weight = e.stages[0].edges[3], .num_paths = 1, .paths = {}};
   chain.paths.push_back({{{"dC/da", "tanh2[0]", 2, 1, 0},
                           {"da/dz", "tanh2[0]", 3, 1, 0},
                           {"dz/da", "dense2[0,1]", 4, 1, 0, 1},
