@@ -47,11 +47,11 @@ std::string short_rate(double rate) {
 }
 
 // What is known once this start has made a step; nothing before.
-std::string speed_text(const FitProgress& progress) {
+std::string pace_text(const FitProgress& progress) {
   if (!(progress.samples_per_second > 0)) return "";
   return fmt::format("  {:.0f} samples/s  {} left", progress.samples_per_second, format_seconds(progress.seconds_left));
 }
-std::string short_speed_text(const FitProgress& progress) {
+std::string short_pace_text(const FitProgress& progress) {
   if (!(progress.samples_per_second > 0)) return "";
   return fmt::format("  {}/s  {} left", short_rate(progress.samples_per_second), clock_text(progress.seconds_left));
 }
@@ -93,9 +93,9 @@ std::string epoch_line(const FitProgress& progress, const EpochScores& scores, s
   };
   const auto fits = [&](const std::string& end) { return line(end).size() < width; };
   taken.assign(shown.size(), true);
-  if (const std::string end = speed_text(progress); fits(end)) return line(end);
+  if (const std::string end = pace_text(progress); fits(end)) return line(end);
   // Speed and time left have room, and of the scores as many as fit, those first that are looked for most.
-  const std::string end = short_speed_text(progress);
+  const std::string end = short_pace_text(progress);
   taken.assign(shown.size(), false);
   for (int rank = 0; rank <= 3; ++rank) {
     for (std::size_t i = 0; i < shown.size(); ++i) {
@@ -123,9 +123,9 @@ std::string progress_line(std::uint64_t step, const FitProgress& progress, std::
   const std::string epoch_text = fmt::format("epoch {}/{}", progress.epoch, progress.epochs);
   const std::string step_text = fmt::format("step {}/{}", step, progress.total_steps);
   const std::string forms[] = {
-      fmt::format("{}  {}  loss {:.5g}{}", epoch_text, step_text, loss, speed_text(progress)),
-      fmt::format("{}  {}  loss {:.4g}{}", epoch_text, step_text, loss, short_speed_text(progress)),
-      fmt::format("{}  loss {:.4g}{}", epoch_text, loss, short_speed_text(progress)),
+      fmt::format("{}  {}  loss {:.5g}{}", epoch_text, step_text, loss, pace_text(progress)),
+      fmt::format("{}  {}  loss {:.4g}{}", epoch_text, step_text, loss, short_pace_text(progress)),
+      fmt::format("{}  loss {:.4g}{}", epoch_text, loss, short_pace_text(progress)),
       fmt::format("{}  loss {:.4g}  {} left", epoch_text, loss, clock_text(left)),
       fmt::format("{}/{}  {:.3g}  {}", progress.epoch, progress.epochs, loss, clock_text(left)),
   };
