@@ -156,12 +156,14 @@ void print_text(const Checkpoint& checkpoint, const std::string& path) {
   print_run(info.run);
 }
 
-bool is_checkpoint(const std::string& path) {
+/// `unreadable` takes why HDF5 does not open a file that nothing shows to be a checkpoint.
+bool is_checkpoint(const std::string& path, std::string& unreadable) {
   if (has_trailer(read_end(path, kTrailerBytes))) return true;  // to be verified before HDF5 sees it
   try {
     const h5::File file = h5::File::open(path);
     return file.has_attribute("/", "format") && file.text_attribute("/", "format") == "lockstep-checkpoint";
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    unreadable = error.what();
     return true;  // damaged: the checkpoint reader says how
   }
 }
@@ -173,8 +175,16 @@ int run_inspect(const CommandInput& input) {
   const bool json = input.options.count("json") != 0;
   const bool digest = input.options.count("digest") != 0;
   const bool verify = input.options.count("verify") != 0;
-  if (!digest && !verify && !is_checkpoint(path)) return inspect_data(path, json);
-  const Checkpoint checkpoint = read_checkpoint(path);  // checks everything
+  std::string unreadable;
+  if (!digest && !verify && !is_checkpoint(path, unreadable)) return inspect_data(path, json);
+  const Checkpoint checkpoint = [&] {
+    try {
+      return read_checkpoint(path);  // checks everything
+    } catch (const Error& error) {
+      if (unreadable.empty()) throw;
+      throw Error(error.kind(), fmt::format("{}; as data: {}", error.what(), unreadable));
+    }
+  }();
   if (digest) {
     tell("{}\n", checkpoint.info.digest);
   } else if (json) {

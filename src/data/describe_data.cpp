@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "core/buffer.hpp"
@@ -116,21 +117,21 @@ std::size_t block_rows(const TableDescription& table, std::size_t row_bytes) {
   return chunk <= 64 * kMib / row_bytes ? chunk : wanted;
 }
 
-void measure(const h5::File& file, TableDescription& table, bool may_be_labels) {
+void measure(TableReader& reader, TableDescription& table, bool may_be_labels) {
   const std::size_t rows = table.info.shape.front();
   const std::size_t columns = columns_of(table.info);
-  const bool integers = *table.info.type != ElementType::f32 && *table.info.type != ElementType::f64;
-  const std::size_t row_bytes = columns * bytes_of(*table.info.type);
+  const ElementType type = reader.header().type;
+  const bool integers = type != ElementType::f32 && type != ElementType::f64;
+  const std::size_t row_bytes = reader.header().row_bytes();
   const std::size_t block = std::min(rows, block_rows(table, row_bytes));
   Ranges ranges(columns);
   LabelTally labels(may_be_labels && integers && columns == 1);
   Buffer<std::byte> memory(block * row_bytes);
-  const h5::Rows stored(file, table.path);
   for (std::size_t begin = 0; begin < rows; begin += block) {
     const Range part{begin, std::min(begin + block, rows)};
     const auto bytes = memory.view().first(part.size() * row_bytes);
-    stored.read(part, bytes);
-    visit_element_type(*table.info.type, [&](auto zero) {
+    reader.read(part, bytes);
+    visit_element_type(type, [&](auto zero) {
       using T = decltype(zero);
       const std::span values(reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T));
       ranges.add<T>(values);
@@ -141,20 +142,24 @@ void measure(const h5::File& file, TableDescription& table, bool may_be_labels) 
   table.labels = labels.take();
 }
 
-TableDescription describe(const h5::File& file, const std::string& group, const std::string& name) {
+TableDescription describe(const std::shared_ptr<const h5::File>& opened, const std::string& group,
+                          const std::string& name) {
+  const h5::File& file = *opened;
   TableDescription table;
   table.path = (group == "/" ? "" : group) + "/" + name;
   table.info = file.info(table.path);
   table.storage = file.storage(table.path);
   if (!table.info.type) {
-    table.advice.push_back(table.path + " does not hold plain numbers, which a run needs");
+    table.advice.push_back(table.path + " " + file.what_else(table.path));
     return table;
   }
   if (table.info.shape.empty() || table.info.shape.front() == 0 || columns_of(table.info) == 0) {
     table.advice.push_back(table.path + " holds no rows of numbers");
     return table;
   }
-  measure(file, table, name == "y");
+  const std::unique_ptr<TableReader> reader = open_hdf5_table(opened, table.path);
+  measure(*reader, table, name == "y");
+  table.advice = reader->notices();
   table.names = read_names(file, group, name == "x" ? "features" : "targets");
   if (!table.names.empty() && table.names.size() != table.columns.size()) {
     table.advice.push_back(fmt::format("attribute '{}' has {} names for {} columns",
@@ -210,7 +215,8 @@ std::vector<std::string> chunk_advice(const std::string& path, const h5::Dataset
 }
 
 std::vector<TableDescription> describe_data(const std::string& path) {
-  const h5::File file = h5::File::open(path);
+  const auto opened = std::make_shared<const h5::File>(h5::File::open(path));
+  const h5::File& file = *opened;
   std::vector<std::string> groups{"/"};
   for (const std::string& name : file.children("/")) {
     if (file.is_group("/" + name)) groups.push_back("/" + name);
@@ -219,7 +225,9 @@ std::vector<TableDescription> describe_data(const std::string& path) {
   for (const std::string& group : groups) {
     for (const char* name : {"x", "y"}) {
       const std::string place = (group == "/" ? "" : group) + "/" + name;
-      if (file.exists(place) && !file.is_group(place)) tables.push_back(describe(file, group, name));
+      const std::vector<std::string> names = file.children(group);
+      if (std::ranges::find(names, name) == names.end() || file.is_group(place)) continue;
+      tables.push_back(describe(opened, group, name));
     }
   }
   if (tables.empty()) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "data/number_rules.hpp"
 #include "data/readers.hpp"
 #include "lockstep/error.hpp"
 
@@ -14,29 +15,52 @@ std::string inside(const std::string& group, const std::string& name) {
   return group.back() == '/' ? group + name : group + "/" + name;
 }
 
+constexpr std::size_t kConvertedBytes = std::size_t{4} << 20U;  // at a time
+
 class Hdf5Table final : public TableReader {
  public:
   Hdf5Table(std::shared_ptr<const h5::File> file, const std::string& path)
       : file_(std::move(file)), rows_(*file_, path) {
     const h5::DatasetInfo& info = rows_.info();
     const std::string name = file_->name() + ": " + path;
-    if (!info.type) {
-      throw Error(ErrorKind::data,
-                  name + " does not hold plain numbers; expected float32, float64, or integers of 8 to 64 bits");
-    }
+    if (!info.type) throw Error(ErrorKind::data, name + " " + file_->what_else(path));
     if (info.shape.empty()) {
       throw Error(ErrorKind::data, name + " is a single number; expected one row a sample: [n, ...]");
     }
-    header_ = make_header(name, *info.type, info.shape);
+    stored_ = *info.type;
+    rules_ = NumberRules(*file_, path, stored_);
+    header_ = make_header(name, rules_.type(), info.shape);
     header_.chunk_rows = std::min(rows_.chunk_rows(), info.shape.front());
     header_.chunk_bytes = rows_.chunk_bytes();
+    if (!rows_.unwritten().empty()) notices_.push_back(rows_.unwritten());
+    if (rules_.packed()) notices_.push_back(name + rules_.told());
   }
 
-  void read(Range rows, std::span<std::byte> out) override { rows_.read(rows, out); }
+  void read(Range rows, std::span<std::byte> out) override {
+    if (!rules_.packed()) {
+      rows_.read(rows, out);
+      rules_.check(out, rows.begin, header_);
+      return;
+    }
+    const std::size_t stored_row = header_.columns * bytes_of(stored_);
+    const std::size_t fit = std::max<std::size_t>(kConvertedBytes / std::max<std::size_t>(stored_row, 1), 1);
+    const std::size_t chunk = std::max<std::size_t>(header_.chunk_rows, 1);
+    const std::size_t piece = fit > chunk ? fit / chunk * chunk : fit;
+    for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
+      const Range part{begin, std::min(begin + piece, rows.end)};
+      raw_.resize(part.size() * stored_row);
+      rows_.read(part, raw_);
+      rules_.check(raw_, begin, header_);
+      rules_.unpack(raw_, out.subspan((begin - rows.begin) * header_.row_bytes(), part.size() * header_.row_bytes()));
+    }
+  }
 
  private:
   std::shared_ptr<const h5::File> file_;  // shared by the readers of x and y
   h5::Rows rows_;
+  ElementType stored_ = ElementType::f32;
+  NumberRules rules_;
+  std::vector<std::byte> raw_;  // packed numbers of some rows
 };
 
 void expect_group(const h5::File& file, const std::string& group) {
@@ -51,12 +75,20 @@ void expect_group(const h5::File& file, const std::string& group) {
 std::vector<std::string> read_names(const h5::File& file, const std::string& group, const std::string& attribute) {
   for (const std::string& place : {group, std::string("/")}) {
     if (!file.has_attribute(place, attribute)) continue;
+    if (auto list = file.text_list_attribute(place, attribute)) {
+      // A list of one may be one text of JSON.
+      if (list->size() > 1 || (list->size() == 1 && !nlohmann::json::parse(list->front(), nullptr, false).is_array())) {
+        return *std::move(list);
+      }
+    }
     const auto json = nlohmann::json::parse(file.text_attribute(place, attribute), nullptr, false);
     bool valid = json.is_array() && !json.empty();
     for (std::size_t i = 0; valid && i < json.size(); ++i) valid = json[i].is_string();
     if (!valid) {
-      throw Error(ErrorKind::data, file.name() + ": attribute '" + attribute + "' of " + place +
-                                       R"( is not a JSON list of names; expected, for example, ["cat", "dog"])");
+      throw Error(
+          ErrorKind::data,
+          file.name() + ": attribute '" + attribute + "' of " + place +
+              R"( is neither an array of texts nor a JSON list of them; expected, for example, ["cat", "dog"])");
     }
     return json.get<std::vector<std::string>>();
   }
@@ -87,6 +119,10 @@ ColumnNames read_columns(const h5::File& file, const std::string& group, const O
 }
 
 }  // namespace
+
+std::unique_ptr<TableReader> open_hdf5_table(std::shared_ptr<const h5::File> file, const std::string& path) {
+  return std::make_unique<Hdf5Table>(std::move(file), path);
+}
 
 OpenDataset open_hdf5_samples(const std::string& path, const std::string& group) {
   const auto file = std::make_shared<const h5::File>(h5::File::open(path));

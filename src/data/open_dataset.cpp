@@ -129,6 +129,14 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
   return opened;
 }
 
+std::vector<std::string> notices_of(const OpenDataset& opened) {
+  std::vector<std::string> all;
+  for (const TableReader* table : {opened.x.get(), opened.y.get()}) {
+    if (table != nullptr) all.insert(all.end(), table->notices().begin(), table->notices().end());
+  }
+  return all;
+}
+
 OpenDataset open_samples(const std::string& source) {
   const auto& [file, group, found] = find_place(source);
   OpenDataset opened;

@@ -34,14 +34,17 @@ class TableReader {
   virtual ~TableReader() = default;
 
   [[nodiscard]] const TableHeader& header() const noexcept { return header_; }
+  /// What a user must know of the numbers, in sentences.
+  [[nodiscard]] const std::vector<std::string>& notices() const noexcept { return notices_; }
   /// False where rows are reached only through all rows before them (gzip): one process had better read them all.
   [[nodiscard]] virtual bool seekable() const noexcept { return true; }
-  /// Rows `rows` into `out` [rows, columns], in the stored type and machine byte order.
+  /// Rows `rows` into `out` [rows, columns], in the header's type and machine byte order.
   /// Errors: data (cut off, damaged, more than the header says), io.
   virtual void read(Range rows, std::span<std::byte> out) = 0;
 
  protected:
   TableHeader header_;
+  std::vector<std::string> notices_;
 };
 
 struct OpenDataset {
@@ -61,6 +64,9 @@ struct OpenDataset {
 /// Errors: data (missing, truncated or foreign file; missing data set; a type that is not a number; mismatched lengths;
 /// no samples), naming file and data set; io (unreadable).
 [[nodiscard]] OpenDataset open_dataset(const DataSource& source, std::span<const std::string> folders);
+
+/// What its readers have to tell, x first.
+[[nodiscard]] std::vector<std::string> notices_of(const OpenDataset& opened);
 
 /// Opens samples without answers, y stays null: x of "FILE.h5:/group", or an IDX file (plain or gzip).
 /// Local, no MPI. Errors: those of open_dataset.

@@ -15,9 +15,14 @@ namespace lockstep {
 /// Errors: data, io.
 [[nodiscard]] OpenDataset open_hdf5(const std::string& file, const std::string& group);
 
-/// Attribute `attribute` of `group`, else of the root: a JSON list of texts; empty where there is none. Errors: data.
+/// Attribute `attribute` of `group`, else of the root: a list of texts, as such or as JSON; empty where there is none.
+/// Errors: data.
 [[nodiscard]] std::vector<std::string> read_names(const h5::File& file, const std::string& group,
                                                   const std::string& attribute);
+
+/// The reader of one data set of an open file. Errors: data.
+[[nodiscard]] std::unique_ptr<TableReader> open_hdf5_table(std::shared_ptr<const h5::File> file,
+                                                           const std::string& path);
 
 /// Opens x of `group` in `file` alone. Errors: data, io.
 [[nodiscard]] OpenDataset open_hdf5_samples(const std::string& file, const std::string& group);

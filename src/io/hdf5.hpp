@@ -41,8 +41,14 @@ class Handle {
 
 /// Shape and type of a data set.
 struct DatasetInfo {
-  std::optional<ElementType> type;  ///< unset: not a plain number
+  std::optional<ElementType> type;  ///< that it is read as (half precision as float32); unset: not a plain number
   std::vector<std::size_t> shape;
+};
+
+/// The numbers of an attribute; of 64-bit integers too all digits are there.
+struct AttributeNumbers {
+  bool integers = false;
+  std::vector<long double> values = {};
 };
 
 /// How a data set lies in its file.
@@ -66,13 +72,16 @@ class Rows {
   [[nodiscard]] std::size_t chunk_rows() const noexcept { return chunk_rows_; }
   /// Bytes of the chunks of a row, all of which are read for it; 0 where there are none.
   [[nodiscard]] std::size_t chunk_bytes() const noexcept { return chunk_bytes_; }
-  /// Reads rows `rows`, which count along the first dimension, in the stored type and machine byte order.
+  /// What of it was never written, and is read as its fill value; empty: nothing is known of such.
+  [[nodiscard]] const std::string& unwritten() const noexcept { return unwritten_; }
+  /// Reads rows `rows`, which count along the first dimension, in the type of info() and machine byte order.
   /// Does not hold HDF5's lock where the rows lie in the file as they are, so that a slow disk keeps nobody else from
   /// HDF5. Errors: data (damaged; the file has become shorter since it was opened), io, usage.
   void read(Range rows, std::span<std::byte> out) const;
 
  private:
   void look_at_layout(std::int64_t dataset);
+  void look_at_gaps(std::int64_t dataset, std::int64_t created);
   void read_by_descriptor(std::size_t at, std::span<std::byte> out) const;
   void check_length() const;
 
@@ -81,7 +90,8 @@ class Rows {
   DatasetInfo info_;
   std::size_t chunk_rows_ = 1;
   std::size_t chunk_bytes_ = 0;
-  int fd_ = -1;                          // HDF5's own; -1: none
+  std::string unwritten_;
+  int fd_ = -1;  // HDF5's own, of the file that the data set lies in, be it behind an external link; -1: none
   std::size_t file_bytes_ = 0;           // when it was opened
   std::optional<std::size_t> plain_at_;  // where the numbers lie in the file just as they are read; unset: they do not
   Handle dataset_;
@@ -130,6 +140,8 @@ class File {
   /// Shape and type, checked: a data set that claims more bytes than its storage can hold is refused here, so the shape
   /// may be allocated. A null data space has shape {0}.
   [[nodiscard]] DatasetInfo info(const std::string& path) const;
+  /// What a data set without a type of ours holds and what to do: "holds texts, a run needs numbers; ...".
+  [[nodiscard]] std::string what_else(const std::string& path) const;
   [[nodiscard]] DatasetStorage storage(const std::string& path) const;
   /// Reads all elements, converted to the type of the span (HDF5 converts). Element counts must agree. Integers are
   /// read from integer types only.
@@ -141,6 +153,11 @@ class File {
 
   [[nodiscard]] bool has_attribute(const std::string& path, const std::string& name) const;
   [[nodiscard]] std::string text_attribute(const std::string& path, const std::string& name) const;
+  /// A list of texts, an array of one dimension; unset where the attribute is something else, one text say.
+  [[nodiscard]] std::optional<std::vector<std::string>> text_list_attribute(const std::string& path,
+                                                                            const std::string& name) const;
+  /// Numbers of any shape.
+  [[nodiscard]] AttributeNumbers numbers_attribute(const std::string& path, const std::string& name) const;
   [[nodiscard]] std::int64_t integer_attribute(const std::string& path, const std::string& name) const;
   [[nodiscard]] double number_attribute(const std::string& path, const std::string& name) const;
 

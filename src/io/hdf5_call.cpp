@@ -1,5 +1,6 @@
 // Locking, errors and object lookup for the HDF5 wrapper.
 #include "io/hdf5_call.hpp"
+#include "io/hdf5_source.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +16,19 @@ std::recursive_mutex& process_lock() {
 herr_t keep_innermost(unsigned depth, const H5E_error2_t* error, void* text) {
   if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(text) = error->desc;
   return 0;
+}
+
+// For what a file of another program may be the reason of, in HDF5's words.
+std::string remedy(const std::string& reason) {
+  if (reason.find("open for write") != std::string::npos || reason.find("SWMR") != std::string::npos) {
+    return ". A program has it open for writing, or ended without closing it: close it there; where none has it open, "
+           "h5clear -s FILE makes it readable, if it is whole";
+  }
+  if (reason.find("version") != std::string::npos) {
+    return ". It is damaged or of a newer HDF5 than " + library_version() +
+           "; write it again there, with h5repack --high=2 or h5py.File(..., libver=(\"earliest\", \"v110\"))";
+  }
+  return "";
 }
 
 std::string join(const std::vector<std::string>& names) {
@@ -44,7 +58,8 @@ std::string last_error() {
 }
 
 void fail(ErrorKind kind, const std::string& name, const std::string& what) {
-  throw Error(kind, name + ": " + what + ": " + last_error());
+  const std::string reason = last_error();
+  throw Error(kind, name + ": " + what + ": " + reason + remedy(reason));
 }
 
 Handle checked(hid_t id, ErrorKind kind, const std::string& name, const std::string& what) {
@@ -70,6 +85,7 @@ bool reachable(hid_t file, const std::string& path) {
     const std::string prefix = path.substr(0, end);
     if (prefix.empty() || prefix.back() == '/') continue;  // the root, or a doubled slash
     if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0) return false;
+    if (!may_follow(file, prefix)) return false;
     if (H5Oexists_by_name(file, prefix.c_str(), H5P_DEFAULT) <= 0) return false;  // a dangling link
   }
   return true;
@@ -92,6 +108,11 @@ std::vector<std::string> names_in(hid_t group, const std::string& name) {
 
 Handle open_object(hid_t file, const std::string& name, const std::string& path) {
   if (reachable(file, path)) {
+    return checked(H5Oopen(file, path.c_str(), H5P_DEFAULT), ErrorKind::data, name, path + " cannot be opened");
+  }
+  const std::string dangling = dangling_link(file, path);
+  if (!dangling.empty()) throw Error(ErrorKind::data, name + ": " + dangling);
+  if (path != "/" && H5Lexists(file, path.c_str(), H5P_DEFAULT) > 0) {  // HDF5 knows what is wrong with it
     return checked(H5Oopen(file, path.c_str(), H5P_DEFAULT), ErrorKind::data, name, path + " cannot be opened");
   }
   std::string nearest = path;

@@ -5,8 +5,10 @@
 #include <hdf5.h>
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/element_type.hpp"
 #include "io/hdf5.hpp"
@@ -78,5 +80,9 @@ void write_root_attribute(hid_t file, const std::string& name, const std::string
 
 /// The string in data set or attribute `id`, of type `type` in file `name`; `what` is for messages.
 [[nodiscard]] std::string read_string(hid_t id, const std::string& name, const std::string& what);
+
+/// The strings of a data set or attribute of one dimension; unset where it is something else.
+[[nodiscard]] std::optional<std::vector<std::string>> read_strings(hid_t id, const std::string& name,
+                                                                   const std::string& what);
 
 }  // namespace lockstep::h5

@@ -5,32 +5,10 @@
 #include <system_error>
 
 #include "io/hdf5_call.hpp"
+#include "io/hdf5_source.hpp"
 
 namespace lockstep::h5 {
 namespace {
-
-std::optional<ElementType> element_type(hid_t type) {
-  const std::size_t bytes = H5Tget_size(type);
-  if (H5Tget_class(type) == H5T_FLOAT) {
-    if (bytes == 4) return ElementType::f32;
-    if (bytes == 8) return ElementType::f64;
-    return {};
-  }
-  if (H5Tget_class(type) != H5T_INTEGER) return {};
-  const bool is_signed = H5Tget_sign(type) != H5T_SGN_NONE;
-  switch (bytes) {
-    case 1:
-      return is_signed ? ElementType::i8 : ElementType::u8;
-    case 2:
-      return is_signed ? ElementType::i16 : ElementType::u16;
-    case 4:
-      return is_signed ? ElementType::i32 : ElementType::u32;
-    case 8:
-      return is_signed ? ElementType::i64 : ElementType::u64;
-    default:
-      return {};
-  }
-}
 
 std::vector<std::size_t> shape_of(hid_t space) {
   if (H5Sget_simple_extent_type(space) == H5S_NULL) return {0};
@@ -59,11 +37,7 @@ void check_claim(hid_t dataset, std::span<const std::size_t> shape, std::size_t 
   constexpr std::size_t mib = std::size_t{1} << 20U;
   const Handle created = checked(H5Dget_create_plist(dataset), ErrorKind::data, name, path);
   const H5D_layout_t layout = H5Pget_layout(created.get());
-  if (layout == H5D_VIRTUAL || (layout == H5D_CONTIGUOUS && H5Pget_external_count(created.get()) != 0)) {
-    throw Error(ErrorKind::data, name + ": " + path +
-                                     " keeps its numbers in other files (a virtual or external data set), which is "
-                                     "not read; copy them into one file");
-  }
+  check_source(created.get(), name, path);
   std::size_t bound = 0;
   if (layout == H5D_CHUNKED) {
     (void)chunk_of(created.get(), shape.size(), name, path);
@@ -140,6 +114,7 @@ File File::open(const std::string& path) {
   const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
   if (is_hdf5 < 0) fail(ErrorKind::io, path, "cannot be read");
   if (is_hdf5 == 0) throw Error(ErrorKind::data, path + ": not an HDF5 file, or its beginning is cut off");
+  expect_no_writer(path);
   const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, path, "HDF5 property list");
   // The driver with a file descriptor, which texts are read through. Locks fail on some network file systems, and
   // readers need none.
@@ -195,6 +170,13 @@ DatasetInfo File::info(const std::string& path) const {
   DatasetInfo info{element_type(type.get()), shape_of(space.get())};
   check_claim(dataset.get(), info.shape, H5Tget_size(type.get()), name_, at);
   return info;
+}
+
+std::string File::what_else(const std::string& path) const {
+  const Lock lock;
+  const Handle dataset = open_dataset(file_.get(), name_, absolute(path));
+  const Handle type = checked(H5Dget_type(dataset.get()), ErrorKind::data, name_, path + ": no type");
+  return h5::what_else(type.get());
 }
 
 DatasetStorage File::storage(const std::string& path) const {
@@ -259,6 +241,35 @@ std::string File::text_attribute(const std::string& path, const std::string& nam
   const Lock lock;
   const std::string at = absolute(path);
   return read_string(open_attribute(file_.get(), name_, at, name).get(), name_, at + ", attribute '" + name + "'");
+}
+
+std::optional<std::vector<std::string>> File::text_list_attribute(const std::string& path,
+                                                                  const std::string& name) const {
+  const Lock lock;
+  const std::string at = absolute(path);
+  return read_strings(open_attribute(file_.get(), name_, at, name).get(), name_, at + ", attribute '" + name + "'");
+}
+
+AttributeNumbers File::numbers_attribute(const std::string& path, const std::string& name) const {
+  constexpr hssize_t most = 1024;
+  const Lock lock;
+  const std::string at = absolute(path);
+  const Handle attribute = open_attribute(file_.get(), name_, at, name);
+  const std::string where = name_ + ": " + at + ", attribute '" + name + "'";
+  const Handle stored = checked(H5Aget_type(attribute.get()), ErrorKind::data, where, "its type cannot be read");
+  const Handle space = checked(H5Aget_space(attribute.get()), ErrorKind::data, where, "its shape cannot be read");
+  const H5T_class_t kind = H5Tget_class(stored.get());
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  if ((kind != H5T_INTEGER && kind != H5T_FLOAT) || count < 1 || count > most) {
+    throw Error(ErrorKind::data,
+                where + " changes what the numbers mean, and is not made of numbers itself; expected 1 to " +
+                    std::to_string(most) + " numbers, or no such attribute");
+  }
+  AttributeNumbers numbers{kind == H5T_INTEGER, std::vector<long double>(static_cast<std::size_t>(count))};
+  if (H5Aread(attribute.get(), H5T_NATIVE_LDOUBLE, numbers.values.data()) < 0) {
+    fail(ErrorKind::data, where, "cannot be read");
+  }
+  return numbers;
 }
 
 std::int64_t File::integer_attribute(const std::string& path, const std::string& name) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <sstream>
 #include <system_error>
 
 #include "io/hdf5_call.hpp"
@@ -33,9 +34,11 @@ Rows::Rows(const File& file, const std::string& path) : file_name_(file.name()),
   }
   dataset_ = checked(H5Dopen2(file.file_.get(), path_.c_str(), access.get()), ErrorKind::data, file_name_,
                      path_ + " cannot be opened");
+  // The file of the data set, which is another one behind an external link.
+  const Handle owner = checked(H5Iget_file_id(dataset_.get()), ErrorKind::data, file_name_, path_ + ": no file");
   void* handle = nullptr;
-  const Handle driver(H5Fget_access_plist(file.file_.get()));
-  if (H5Pget_driver(driver.get()) == H5FD_SEC2 && H5Fget_vfd_handle(file.file_.get(), H5P_DEFAULT, &handle) >= 0) {
+  const Handle driver(H5Fget_access_plist(owner.get()));
+  if (H5Pget_driver(driver.get()) == H5FD_SEC2 && H5Fget_vfd_handle(owner.get(), H5P_DEFAULT, &handle) >= 0) {
     fd_ = *static_cast<int*>(handle);
     file_bytes_ = bytes_of_file(fd_);
   }
@@ -44,6 +47,7 @@ Rows::Rows(const File& file, const std::string& path) : file_name_(file.name()),
 void Rows::look_at_layout(std::int64_t dataset) {
   const Handle created = checked(H5Dget_create_plist(dataset), ErrorKind::data, file_name_, path_);
   const H5D_layout_t layout = H5Pget_layout(created.get());
+  look_at_gaps(dataset, created.get());
   if (layout == H5D_CONTIGUOUS) {
     const Handle type = checked(H5Dget_type(dataset), ErrorKind::data, file_name_, path_ + ": no type");
     const haddr_t at = H5Dget_offset(dataset);  // of the file, whatever its user block
@@ -59,6 +63,41 @@ void Rows::look_at_layout(std::int64_t dataset) {
       throw Error(ErrorKind::data, file_name_ + ": the chunks of " + path_ + " are larger than any memory");
     }
   }
+}
+
+void Rows::look_at_gaps(std::int64_t dataset, std::int64_t created) {
+  if (std::find(info_.shape.begin(), info_.shape.end(), std::size_t{0}) != info_.shape.end()) return;
+  H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
+  if (H5Dget_space_status(dataset, &status) < 0) fail(ErrorKind::data, file_name_, path_ + " cannot be read");
+  if (status == H5D_SPACE_STATUS_ALLOCATED) return;
+  std::string which = "was never written: all of its";
+  if (H5Pget_layout(created) == H5D_CHUNKED) {
+    const std::vector<std::size_t> chunk = chunk_of(created, info_.shape.size(), file_name_, path_);
+    hsize_t written = 0;
+    double chunks = 1;  // a made-up file may have more than fit an integer
+    for (std::size_t dim = 0; dim < chunk.size(); ++dim) {
+      chunks *= static_cast<double>((info_.shape[dim] - 1) / chunk[dim] + 1);
+    }
+    const Handle space = checked(H5Dget_space(dataset), ErrorKind::data, file_name_, path_ + ": no shape");
+    if (status == H5D_SPACE_STATUS_PART_ALLOCATED && H5Dget_num_chunks(dataset, space.get(), &written) < 0) {
+      fail(ErrorKind::data, file_name_, path_ + " cannot be read");
+    }
+    if (static_cast<double>(written) >= chunks) return;
+    if (written != 0) {
+      which = "has " + std::to_string(static_cast<hsize_t>(chunks) - written) + " chunks of " +
+              std::to_string(static_cast<hsize_t>(chunks)) + " that were never written: their";
+    }
+  } else if (status != H5D_SPACE_STATUS_NOT_ALLOCATED) {
+    return;
+  }
+  double fill = 0;
+  H5D_fill_time_t when = H5D_FILL_TIME_IFSET;
+  if (H5Pget_fill_time(created, &when) >= 0 && when != H5D_FILL_TIME_NEVER) {
+    H5Pget_fill_value(created, H5T_NATIVE_DOUBLE, &fill);  // 0 where there is none
+  }
+  std::ostringstream number;
+  number << fill;
+  unwritten_ = file_name_ + ": " + path_ + " " + which + " numbers are read as " + number.str() + ", its fill value";
 }
 
 void Rows::read(Range rows, std::span<std::byte> out) const {
@@ -81,6 +120,7 @@ void Rows::read(Range rows, std::span<std::byte> out) const {
     return;
   }
   const Lock lock;
+  if (!unwritten_.empty()) std::fill(out.begin(), out.end(), std::byte{0});  // HDF5 may leave them as they are
   const Handle space = checked(H5Dget_space(dataset_.get()), ErrorKind::data, file_name_, path_ + ": no shape");
   const Handle memory = checked(H5Screate_simple(1, &elements, nullptr), ErrorKind::internal, file_name_, path_);
   const bool good =

@@ -112,7 +112,8 @@ void read_value(hid_t id, hid_t type, void* out, const std::string& name, const 
   if (status < 0) fail(ErrorKind::data, name, what + " cannot be read");
 }
 
-std::string read_variable(hid_t id, hid_t stored, const std::string& name, const std::string& what) {
+std::vector<std::string> read_variable(hid_t id, hid_t stored, std::size_t count, const std::string& name,
+                                       const std::string& what) {
   const Handle file = checked(H5Iget_file_id(id), ErrorKind::data, name, what);
   const Handle created = checked(H5Fget_create_plist(file.get()), ErrorKind::data, name, what);
   const Handle opaque = checked(H5Tcreate(H5T_OPAQUE, kDescriptorBytes), ErrorKind::internal, name, what);
@@ -127,42 +128,84 @@ std::string read_variable(hid_t id, hid_t stored, const std::string& name, const
                                      " is a text of variable length in a file whose addresses or lengths are not of 8 "
                                      "bytes, which is not read");
   }
-  std::array<std::byte, kDescriptorBytes> raw{};
+  std::vector<std::byte> raw(count * kDescriptorBytes);
   {
     const DescriptorConversion conversion(stored, opaque.get());
     read_value(id, opaque.get(), raw.data(), name, what);
   }
-  Descriptor text{.length = number_at<std::uint32_t>(raw, 0),
-                  .address = number_at<std::uint64_t>(raw, 4),
-                  .index = number_at<std::uint32_t>(raw, 12)};
-  if (text.address != 0) text.address += base;
-  const std::optional<std::string> found = text_in_heap(file.get(), text);
-  if (!found) throw Error(ErrorKind::data, name + ": " + what + " is damaged: its text is not where the file says");
-  return found->substr(0, found->find('\0'));
+  std::vector<std::string> texts;
+  for (std::size_t at = 0; at < raw.size(); at += kDescriptorBytes) {
+    Descriptor text{.length = number_at<std::uint32_t>(raw, at),
+                    .address = number_at<std::uint64_t>(raw, at + 4),
+                    .index = number_at<std::uint32_t>(raw, at + 12)};
+    if (text.address != 0) text.address += base;
+    const std::optional<std::string> found = text_in_heap(file.get(), text);
+    if (!found) throw Error(ErrorKind::data, name + ": " + what + " is damaged: its text is not where the file says");
+    texts.push_back(found->substr(0, found->find('\0')));
+  }
+  return texts;
+}
+
+std::vector<std::string> read_fixed(hid_t id, hid_t stored, std::size_t count, const std::string& name,
+                                    const std::string& what) {
+  hsize_t file_bytes = 0;
+  const Handle file(H5Iget_file_id(id));
+  const std::size_t size = H5Tget_size(stored);
+  if (H5Fget_filesize(file.get(), &file_bytes) < 0 || size == 0 || count > file_bytes / size) {
+    throw Error(ErrorKind::data, name + ": " + what + " claims to be longer than the file");
+  }
+  std::string all(count * size, '\0');
+  read_value(id, stored, all.data(), name, what);
+  std::vector<std::string> texts;
+  for (std::size_t at = 0; at < all.size(); at += size) {
+    std::string text = all.substr(at, size);
+    if (H5Tget_strpad(stored) == H5T_STR_NULLTERM) {
+      text.resize(std::min(text.find('\0'), text.size()));
+    } else {
+      const char padding = H5Tget_strpad(stored) == H5T_STR_SPACEPAD ? ' ' : '\0';
+      text.resize(text.find_last_not_of(padding) + 1);
+    }
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+std::vector<std::string> read_texts(hid_t id, hid_t stored, std::size_t count, const std::string& name,
+                                    const std::string& what) {
+  return H5Tis_variable_str(stored) > 0 ? read_variable(id, stored, count, name, what)
+                                        : read_fixed(id, stored, count, name, what);
+}
+
+Handle type_of(hid_t id, const std::string& name, const std::string& what) {
+  return checked(H5Iget_type(id) == H5I_ATTR ? H5Aget_type(id) : H5Dget_type(id), ErrorKind::data, name, what);
+}
+
+Handle space_of(hid_t id, const std::string& name, const std::string& what) {
+  return checked(H5Iget_type(id) == H5I_ATTR ? H5Aget_space(id) : H5Dget_space(id), ErrorKind::data, name, what);
 }
 
 }  // namespace
 
 std::string read_string(hid_t id, const std::string& name, const std::string& what) {
-  const bool attribute = H5Iget_type(id) == H5I_ATTR;
-  const Handle type = checked(attribute ? H5Aget_type(id) : H5Dget_type(id), ErrorKind::data, name, what);
-  const Handle space = checked(attribute ? H5Aget_space(id) : H5Dget_space(id), ErrorKind::data, name, what);
+  const Handle type = type_of(id, name, what);
+  const Handle space = space_of(id, name, what);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
     throw Error(ErrorKind::data, name + ": " + what + " is not one string");
   }
-  if (H5Tis_variable_str(type.get()) > 0) return read_variable(id, type.get(), name, what);
-  hsize_t file_bytes = 0;
-  const Handle file(H5Iget_file_id(id));
-  const std::size_t size = H5Tget_size(type.get());
-  if (H5Fget_filesize(file.get(), &file_bytes) < 0 || size > file_bytes) {
-    throw Error(ErrorKind::data, name + ": " + what + " claims to be longer than the file");
+  return read_texts(id, type.get(), 1, name, what).front();
+}
+
+std::optional<std::vector<std::string>> read_strings(hid_t id, const std::string& name, const std::string& what) {
+  constexpr hssize_t most = 1 << 20;
+  const Handle type = type_of(id, name, what);
+  const Handle space = space_of(id, name, what);
+  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_ndims(space.get()) != 1) return {};
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  if (count < 0 || count > most) {
+    throw Error(ErrorKind::data, name + ": " + what + " claims to hold " + std::to_string(count) + " texts");
   }
-  std::string text(size, '\0');
-  read_value(id, type.get(), text.data(), name, what);
-  if (H5Tget_strpad(type.get()) == H5T_STR_NULLTERM) return text.substr(0, text.find('\0'));
-  const char padding = H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD ? ' ' : '\0';
-  text.resize(text.find_last_not_of(padding) + 1);
-  return text;
+  if (count == 0) return std::vector<std::string>{};
+  return read_texts(id, type.get(), static_cast<std::size_t>(count), name, what);
 }
 
 }  // namespace lockstep::h5

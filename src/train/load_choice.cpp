@@ -73,9 +73,13 @@ void resolve_load(const Communicator& comm, RunConfig& run, std::vector<std::str
     if (run.data.train.empty()) throw Error(ErrorKind::config, "data.train: a run needs training data");
     (void)bytes_from(run.data.memory_limit, "data.memory_limit");
     (void)bytes_from(run.data.window, "data.window");
-    if (run.data.load == "memory") return;
     train.emplace(open_dataset(run.data.train, {}));
     if (!run.data.test.empty()) test.emplace(open_dataset(run.data.test, {}));
+    for (const OpenDataset* file : {&*train, test ? &*test : nullptr}) {
+      if (file == nullptr) continue;
+      for (const std::string& text : notices_of(*file)) notices.push_back(text);
+    }
+    if (run.data.load == "memory") return;
     const std::size_t bytes = bytes_of(*train) + (test ? bytes_of(*test) : 0);
     const bool streams = wants_stream(run.data, bytes);
     if (streams) {
