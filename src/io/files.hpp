@@ -21,6 +21,9 @@ void write_text_atomically(const std::filesystem::path& path, std::string_view t
 /// The last `count` bytes of a regular file, or all where it has fewer. Errors: data, io, as of read_file.
 [[nodiscard]] std::vector<std::byte> read_end(const std::filesystem::path& path, std::size_t count);
 
+/// The first `count` bytes of a regular file, or all where it has fewer. Errors: data, io, as of read_file.
+[[nodiscard]] std::vector<std::byte> read_begin(const std::filesystem::path& path, std::size_t count);
+
 /// Tells files of one host apart: equal for one file that nobody has changed in between.
 /// Errors: io (missing, or its folder may not be entered).
 [[nodiscard]] std::string file_identity(const std::filesystem::path& path);
@@ -33,11 +36,11 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
 void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
 /// A text file to which rows are added. What cannot be written is kept and tried again with the next row, so that the
-/// file has no gaps and no torn rows once it can be written again.
+/// file has no gaps and no torn rows once it can be written again. A file that is deleted is made anew with all rows.
 class RowFile {
  public:
   RowFile() = default;
-  /// Opens `path` to append. Errors: io.
+  /// Opens `path` to append, or where the links point that stand there. Errors: io (also: what is there is no file).
   explicit RowFile(const std::filesystem::path& path);
   RowFile(RowFile&& other) noexcept;
   RowFile& operator=(RowFile&& other) noexcept;
@@ -51,8 +54,12 @@ class RowFile {
   std::string finish();
 
  private:
+  [[nodiscard]] std::string write_pending();
+  [[nodiscard]] std::string make_anew();
+
   int fd_ = -1;
   std::string path_;
+  std::string head_;  // the first row
   std::string pending_;
   bool failed_ = false;
 };

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "io/places.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -53,16 +54,16 @@ int write_all(int fd, std::size_t offset, std::span<const std::byte> bytes) {
 NewFile::NewFile(std::filesystem::path path, std::function<void()> alive)
     : path_(std::move(path)), alive_(std::move(alive)) {
   if (path_.filename().empty()) throw Error(ErrorKind::io, path_.string() + ": expected a file name, found a folder");
-  std::error_code ignored;
-  if (std::filesystem::exists(path_, ignored) && !std::filesystem::is_regular_file(path_, ignored)) {
+  if (const std::string found = other_than_file(path_); !found.empty()) {
     // Its place would be taken: /dev/null would be a file from then on.
-    throw Error(ErrorKind::io, path_.string() + ": expected a file, found a folder, device or pipe");
+    throw Error(ErrorKind::io, path_.string() + ": expected a file, found " + found);
   }
-  const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
+  place_ = follow_links(path_);  // a link stays, and what it points to is new
+  const std::filesystem::path folder = place_.has_parent_path() ? place_.parent_path() : ".";
   // Opened first: what can fail should fail before the rename.
   folder_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   check(folder_ < 0 ? errno : 0, "its folder cannot be opened");
-  temporary_ = folder / (std::string(".") + path_.filename().string() + ".tmp-" + std::to_string(::getpid()));
+  temporary_ = folder / (std::string(".") + place_.filename().string() + ".tmp-" + std::to_string(::getpid()));
   file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (file_ >= 0) return;
   const int code = errno;
@@ -109,7 +110,7 @@ void NewFile::commit() {
   check(sync(file_), "cannot be synced to disk");
   // Network file systems tell of failed writes here.
   check(::close(std::exchange(file_, -1)) == 0 || errno == EINTR ? 0 : errno, "cannot be written");
-  check(std::rename(temporary_.c_str(), path_.c_str()) == 0 ? 0 : errno, "cannot be replaced");
+  check(std::rename(temporary_.c_str(), place_.c_str()) == 0 ? 0 : errno, "cannot be replaced");
   temporary_.clear();
   const int synced = sync(folder_);
   // Some file systems do not sync folders; they keep the rename by other means.

@@ -8,8 +8,8 @@
 
 namespace lockstep {
 
-/// A file on its way to `path`: until commit() it lies beside it, as ".NAME.tmp-PROCESS". Given up before, it is
-/// removed and `path` is what it was.
+/// A file on its way to `path`, or to where the links that stand there point: until commit() it lies beside that, as
+/// ".NAME.tmp-PROCESS". Given up before, it is removed and `path` is what it was.
 class NewFile {
  public:
   /// `alive` is called whenever some more megabytes are on the disk.
@@ -31,7 +31,8 @@ class NewFile {
   void check(int code, const char* what) const;
   void sync_some();
 
-  std::filesystem::path path_;
+  std::filesystem::path path_;       // for messages: as it was given
+  std::filesystem::path place_;      // links followed
   std::filesystem::path temporary_;  // empty: none to be removed
   std::function<void()> alive_;
   int folder_ = -1;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/places.hpp"
 #include "support/expect_error.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
@@ -90,6 +91,42 @@ TEST(WriteFileAtomically, LeavesAPipeInItsPlace) {
   EXPECT_EQ(std::filesystem::status(pipe).type(), std::filesystem::file_type::fifo);
 }
 
+TEST(WriteFileAtomically, ALinkStaysAndWhatItPointsToIsNew) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "there");
+  std::filesystem::create_symlink("second", folder.path() / "first");
+  std::filesystem::create_symlink("there/file", folder.path() / "second");
+  for (const char* text : {"one", "two"}) {  // the first time there is nothing yet
+    write(folder.path() / "first", text);
+    EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "first"));
+    EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "second"));
+    EXPECT_EQ(read(folder.path() / "there/file"), text);
+  }
+  std::filesystem::create_symlink("circle", folder.path() / "circle");
+  expect_error(ErrorKind::io, {"circle", "links"}, [&] { write(folder.path() / "circle", "text"); });
+}
+
+TEST(MakeFolders, MakesThemWhereALinkPointsToNothing) {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("scratch/run", folder.path() / "run");
+  make_folders(folder.path() / "run/checkpoints");
+  EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "scratch/run/checkpoints"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "run"));
+  make_folders((folder.path() / "other/").string());
+  EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "other"));
+  write(folder.path() / "file", "");
+  expect_error(ErrorKind::io, {"cannot make the folder"}, [&] { make_folders(folder.path() / "file/run"); });
+}
+
+TEST(RemoveLinkedFile, LeavesTheLink) {
+  const TemporaryFolder folder;
+  write(folder.path() / "file", "");
+  std::filesystem::create_symlink("file", folder.path() / "link");
+  remove_linked_file(folder.path() / "link");
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "file"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "link"));
+}
+
 TEST(FileIdentity, IsThatOfOneUnchangedFile) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";
@@ -137,6 +174,38 @@ TEST(RowFile, KeepsWhatCannotBeWrittenAndLeavesNoTornRow) {
 
 TEST(RowFile, RefusesWhatCannotBeOpened) {
   expect_error(ErrorKind::io, {"/none/rows.csv"}, [] { RowFile("/none/rows.csv"); });
+  const TemporaryFolder folder;  // a pipe would keep who opens it until it is read
+  const std::filesystem::path pipe = folder.path() / "rows.csv";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(ErrorKind::io, {"rows.csv", "found a pipe"}, [&] { RowFile rows(pipe); });
+}
+
+TEST(RowFile, ADeletedFileIsMadeAnewWithAllItsRows) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run/rows.csv";
+  make_folders(path.parent_path());
+  write(path, "head\n");
+  RowFile file(path);
+  EXPECT_EQ(file.add("1,one\n"), "");
+  std::filesystem::remove_all(path.parent_path());
+  EXPECT_EQ(file.add("2,two\n"), "");
+  EXPECT_EQ(read(path), "head\n1,one\n2,two\n");
+  std::filesystem::remove_all(path.parent_path());
+  write(folder.path() / "run", "no folder");
+  EXPECT_NE(file.add("3,three\n").find("cannot make the folder"), std::string::npos);
+  std::filesystem::remove(folder.path() / "run");
+  EXPECT_EQ(file.finish(), "");
+  EXPECT_EQ(read(path), "head\n1,one\n2,two\n3,three\n");
+}
+
+TEST(RowFile, AFileThatIsReplacedGoesOn) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "rows.csv";
+  RowFile file(path);
+  EXPECT_EQ(file.add("1\n"), "");
+  write(path, "edited\n");
+  EXPECT_EQ(file.add("2\n"), "");
+  EXPECT_EQ(read(path), "edited\n2\n");
 }
 
 TEST(WriteFileAtomically, AFullDiskLeavesTheOldFileAndNothingBesideIt) {
