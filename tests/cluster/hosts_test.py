@@ -64,7 +64,7 @@ class HostsJob(job.Job):
     def __init__(self, net, ranks, run_file, folder, *more, mca=None):
         self.folder = Path(folder)
         self.process = net.start(ranks, program.PROGRAM, "train", run_file, "--output", folder, "--quiet", *more,
-                                 mca=mca, cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                 mca=mca, cwd=program.PLACE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def signal_launcher(self, number):
         cluster.signal_launcher(self.process, number)
@@ -83,7 +83,7 @@ class Hosts(unittest.TestCase):
         self.run_file.write_text(RUN, encoding="utf-8")
 
     def run_on(self, ranks, *words, by_node=False, mca=None, expect=0):
-        done = NET.run(ranks, program.PROGRAM, *words, by_node=by_node, mca=mca, cwd=program.ROOT, timeout=SECONDS)
+        done = NET.run(ranks, program.PROGRAM, *words, by_node=by_node, mca=mca, cwd=program.PLACE, timeout=SECONDS)
         self.assertEqual(done.returncode, expect, f"{words} on {ranks}:\n{done.stdout}\n{done.stderr}")
         return done
 

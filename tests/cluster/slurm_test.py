@@ -50,7 +50,7 @@ class SlurmJobs(unittest.TestCase):
         """The id of a job of slurm.sbatch that trains on two tasks into the folder `name`, with the log `name`.log."""
         done = subprocess.run(
             ["sbatch", "--parsable", "-n", "2", f"--output={cls.folder / name}.log", *options, SCRIPT, cls.run_file,
-             "--output", cls.folder / name], capture_output=True, text=True, check=False, cwd=program.ROOT,
+             "--output", cls.folder / name], capture_output=True, text=True, check=False, cwd=program.PLACE,
             env={**os.environ, **environment})
         if done.returncode != 0:
             raise AssertionError(done.stderr)
@@ -141,7 +141,7 @@ class SlurmJobs(unittest.TestCase):
     def srun(self, name, *options):
         return subprocess.run(["srun", "--quiet", "-n", "2", *options, program.PROGRAM, "train", self.run_file, "--output",
                                self.folder / name, "--quiet"], capture_output=True, text=True, timeout=SECONDS, check=False,
-                              cwd=program.ROOT)
+                              cwd=program.PLACE)
 
     def test_srun_with_pmix_is_one_job(self):
         done = self.srun("pmix", "--mpi=pmix")

@@ -61,7 +61,7 @@ class Local(unittest.TestCase):
 
     def start(self, *arguments, script=(), lockstep=program.PROGRAM, **options):
         """local.sh, which must be over when the test is."""
-        options = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": program.ROOT, **options}
+        options = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": program.PLACE, **options}
         job = subprocess.Popen([SCRIPT, *script, "--", *arguments], text=True,
                                env={**os.environ, "LOCKSTEP": str(lockstep)}, **options)
 

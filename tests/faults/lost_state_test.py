@@ -121,7 +121,7 @@ class LostState(unittest.TestCase):
         with open("/dev/full", "w", encoding="utf-8") as full:
             for progress in ("lines", "live"):
                 done = subprocess.run([program.PROGRAM, "train", self.run_file, "--output", folder, "--overwrite", *SHORT],
-                                      cwd=program.ROOT, stderr=full, stdout=subprocess.PIPE, text=True, timeout=SECONDS,
+                                      cwd=program.PLACE, stderr=full, stdout=subprocess.PIPE, text=True, timeout=SECONDS,
                                       check=False, env={**os.environ, "LOCKSTEP_PROGRESS": progress})
                 self.assertEqual(done.returncode, 0)
                 self.assertIn(f"trained {STEPS} steps", done.stdout)

@@ -180,7 +180,7 @@ class Doctor(unittest.TestCase):
 
     def on_hosts(self, ranks, *arguments):
         words = fake_hosts.mpirun(self.folder, FAKE_HOST, ranks) + [program.PROGRAM, "doctor", *map(str, arguments)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=program.ROOT, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=program.PLACE, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 

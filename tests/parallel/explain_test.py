@@ -15,7 +15,7 @@ import program
 RUNS = program.ROOT / "launch/runs"
 
 
-def explain(*words, ranks=1, expect=0, cwd=program.ROOT):
+def explain(*words, ranks=1, expect=0, cwd=program.PLACE):
     return program.run("explain", *words, ranks=ranks, mpi=ranks > 1, expect=expect, cwd=cwd)
 
 

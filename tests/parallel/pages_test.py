@@ -44,7 +44,7 @@ class Completion(unittest.TestCase):
         word = re.split(rf"[\s{breaks}]", line)[-1]
         done = subprocess.run(
             ["bash", "-c", 'eval "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _lockstep lockstep "$3" x; printf "%s\\n" "${COMPREPLY[@]}"',
-             "bash", self.script, line, word], capture_output=True, text=True, timeout=20, cwd=program.ROOT, check=True)
+             "bash", self.script, line, word], capture_output=True, text=True, timeout=20, cwd=program.PLACE, check=True)
         self.assertEqual(done.stderr, "", line)
         return done.stdout.split()
 

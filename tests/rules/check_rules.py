@@ -57,6 +57,7 @@ TOP_LEVEL = {"src", "include", "launch", "data", "tests", "CMakeLists.txt", "REA
 CODE = ("*.hpp", "*.cpp", "*.py", "*.sh", "*.cmake", "*.js", "*.css", "*.html", "CMakeLists.txt")
 MAX_LINES = 400
 POINTS = {"SvgPoint", "Place", "Mark"}  # of a plane: x, y, in that order everywhere
+PLACE = r"""\bcwd["']?\s*[=:]\s*(program\.)?ROOT\b"""
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
 
@@ -132,6 +133,14 @@ def check_assertions(root, _):
     for name, path in files(root, "*_test.cpp", "*_test.py"):
         if not re.search(r"\b(EXPECT|ASSERT)_|\bself\.assert|\bself\.fail\b", path.read_text(encoding="utf-8")):
             yield f"{name}:1: a test without an assertion cannot fail"
+
+
+def check_places(root, _):
+    """No test works in the tree: what its user's runs have left there is none of its business."""
+    for name, path in files(root, "*.py"):
+        for number, line in lines(path):
+            if name.startswith("tests/") and not name.startswith("tests/rules/") and re.search(PLACE, line):
+                yield f"{name}:{number}: a test works in the tree, where runs/ may be anything; program.PLACE is for that"
 
 
 def check_toplevel(root, _):
@@ -234,6 +243,7 @@ RULES = {
     "length": check_length,
     "words": check_words,
     "assertions": check_assertions,
+    "places": check_places,
     "toplevel": check_toplevel,
     "headers": check_headers,
     "members": check_members,

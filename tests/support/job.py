@@ -35,7 +35,7 @@ class Job:
         self.folder = Path(folder)
         self.process = subprocess.Popen(
             ["mpirun", "-n", str(ranks), program.PROGRAM, "train", str(run_file), "--output", str(folder), "--quiet", *more],
-            cwd=program.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=program.PLACE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, **(environment or {})})
 
     def ranks(self):
