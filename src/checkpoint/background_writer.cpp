@@ -4,12 +4,11 @@
 
 #include <chrono>
 #include <exception>
-#include <filesystem>
-#include <system_error>
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/retention.hpp"
 #include "core/quiet_thread.hpp"
+#include "io/places.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -75,8 +74,7 @@ CheckpointOutcome BackgroundWriter::write(const CheckpointJob& job, h5::FileImag
   CheckpointOutcome outcome{checkpoint_path(job.folder, job.step), job.step, 0, "", "",
                             std::chrono::steady_clock::now()};
   try {
-    std::error_code ignored;  // a folder that is gone may come back; if it cannot, the write says why
-    std::filesystem::create_directories(job.folder, ignored);
+    make_folders(job.folder);  // a folder that is gone may come back
     write_checkpoint(outcome.path, image, [this] {
       const std::scoped_lock lock(mutex_);
       ++pieces_;

@@ -1,7 +1,9 @@
 // The program: finds the command, starts MPI where the command needs it, and turns errors into one message and an exit
 // code for the whole job.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <mpi.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -151,7 +153,17 @@ const lockstep::cli::Command* find_command(std::string_view name) {
 
 }  // namespace
 
+// A file that is opened at the number of a closed standard stream would get what is printed, and processes that MPI
+// starts would be stopped by it for ever.
+void open_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    if (open("/dev/null", O_RDWR) != fd) std::_Exit(1);  // the lowest number that is free
+  }
+}
+
 int main(int argc, char** argv) {
+  open_standard_streams();
   lockstep::cli::ignore_file_size_signal();
   // A pool of threads would be started for all cores; train.threads asks for what a run wants.
   setenv("OPENBLAS_NUM_THREADS", "1", 1);

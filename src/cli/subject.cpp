@@ -14,6 +14,7 @@
 #include "cli/run_input.hpp"
 #include "cli/watchdog.hpp"
 #include "config/run_file.hpp"
+#include "io/places.hpp"
 #include "train/resume.hpp"
 
 namespace lockstep::cli {
@@ -23,6 +24,7 @@ namespace {
 bool is_checkpoint(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return true;
+  if (!other_than_file(path).empty()) return path.ends_with(".h5");  // reading from a pipe would wait
   constexpr std::string_view kHdf5 = "\x89HDF\r\n\x1a\n";
   std::array<char, kHdf5.size()> head{};
   std::ifstream file(path, std::ios::binary);

@@ -13,6 +13,7 @@
 #include "train/best_checkpoints.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_batch.hpp"
+#include "train/folder_claim.hpp"
 #include "train/prepare.hpp"
 #include "train/resume.hpp"
 #include "train/run_data.hpp"
@@ -29,8 +30,9 @@ namespace {
 // What ranks tell each other with a step, besides Engine::kNotFinite.
 constexpr std::uint32_t kStopWanted = 2;
 constexpr std::uint32_t kTimeIsUp = 4;
-constexpr std::uint32_t kStop = kStopWanted | kTimeIsUp;
 constexpr std::uint32_t kSaveNow = 8;
+constexpr std::uint32_t kFolderTaken = 16;
+constexpr std::uint32_t kStop = kStopWanted | kTimeIsUp | kFolderTaken;
 
 class Fit {
  public:
@@ -38,6 +40,7 @@ class Fit {
       : comm_(comm),
         options_(options),
         folder_(options.output),
+        claim_(comm, folder_, options),
         r_(prepare_run(comm, run, options, folder_.checkpoints())),
         saver_(comm, folder_.checkpoints(), comm.is_root() ? options.log : LogSink{}) {}
 
@@ -51,20 +54,28 @@ class Fit {
     start();
     try {
       while (!r_.finished() && (notes_ & kStop) == 0) run_epoch();
+      claim_.check(info().position.step);
     } catch (const Error& error) {
       if (!error.agreed()) throw;
       saver_.finish();  // here, where it gives signs of life
       if (error.kind() != ErrorKind::diverged) throw;
       if (comm_.is_root()) report({.status = {"diverged", error.what()}});
-      throw Error(error.kind(), fmt::format("{}; {}", error.what(), last_checkpoint())).as_agreed();
+      throw Error(error.kind(), fmt::format("{}; {}", error.what(), saver_.last_checkpoint(r_.resumed_in))).as_agreed();
     }
     return r_.finished() ? end() : stop();
   }
 
  private:
+  // Rows are kept and a state is saved, should the run folder have been deleted.
+  void make_whole() {
+    for (const std::string& problem : folder_.last_rows()) warn(problem);
+    warn(report_->make_whole());
+  }
+
   // From here on the run folder is written.
   void start() {
     comm_.at_root([&] {
+      claim_.complete(r_.resumed);
       if (!r_.resumed && options_.overwrite) remove_checkpoints(folder_.checkpoints());
       folder_.open(format_run(r_.run), info(), r_.run.log.tensorboard);
     });
@@ -91,6 +102,7 @@ class Fit {
       notes_ = r_.engine->notes();
       info().position.position += step.samples;
       count(step);
+      if ((notes_ & kFolderTaken) != 0) return;
       tell(step, last);
       if (due(r_.run.train.audit_every, step.step)) r_.engine->audit();
       if (!last && (due(r_.run.checkpoint.every_steps, step.step) || (notes_ & kSaveNow) != 0)) save();
@@ -107,6 +119,11 @@ class Fit {
     if (!comm_.is_root()) return notes;
     const bool scores = last_of_epoch && scores_splits(r_.data);
     if (r_.deadline->is_near(saver_.expected_seconds(*r_.engine), scores)) notes |= kTimeIsUp;
+    if (claim_.is_lost()) notes |= kFolderTaken;
+    if (claim_.came_back()) {
+      make_whole();
+      notes |= kSaveNow;
+    }
     if (r_.run.checkpoint.every_seconds > 0 && saver_.age() >= r_.run.checkpoint.every_seconds) notes |= kSaveNow;
     return notes;
   }
@@ -129,9 +146,7 @@ class Fit {
   }
 
   void tell(const StepResult& step, bool last_of_epoch) {
-    if (!step.skipped.empty()) {
-      log(LogLevel::warning, fmt::format("step {} is left out: {}", step.step, step.skipped));
-    }
+    if (!step.skipped.empty()) log(LogLevel::warning, fmt::format("step {} is left out: {}", step.step, step.skipped));
     const bool logs = step.step % log_every_ == 0 || last_of_epoch;
     if (logs) tell_times(stragglers_->next(step.step));
     if (!comm_.is_root()) return;
@@ -173,9 +188,8 @@ class Fit {
     if (comm_.is_root() && options_.observer != nullptr) options_.observer->on_epoch(at_end, scores_);
     if (r_.finished()) return;  // the last state is saved by end(), which may take that of the best
     if (improved || due(r_.run.checkpoint.every_epochs, info().position.epoch) ||
-        due(r_.run.checkpoint.every_steps, info().position.step) || (notes_ & kSaveNow) != 0) {
+        due(r_.run.checkpoint.every_steps, info().position.step) || (notes_ & kSaveNow) != 0)
       save();
-    }
     notes_ |= comm_.combine(wishes(false));  // the scoring may have been long
   }
 
@@ -255,7 +269,7 @@ class Fit {
       comm_.pulse().enter(Phase::writing);
       for (const std::string& problem : folder_.last_rows())
         log(LogLevel::warning, problem + "; its last rows are lost");
-      if (lost) result.failure = lost_state();
+      if (lost) result.failure = saver_.lost_state(info().position.step, r_.resumed_in);
       try {
         folder_.write_summary(result);
       } catch (const Error& error) {
@@ -271,9 +285,11 @@ class Fit {
 
   FitSummary stop() {
     save_at_last();
+    if (comm_.is_root()) make_whole();
     FitSummary result = summary(false);
     result.stopped = true;
-    if (comm_.is_root() && !saver_.has(info().position.step)) result.failure = lost_state();
+    if (comm_.is_root() && !saver_.has(info().position.step))
+      result.failure = saver_.lost_state(info().position.step, r_.resumed_in);
     const std::string why = (notes_ & kStopWanted) != 0 ? "a signal" : r_.deadline->source();
     const bool saved = result.failure.empty();
     report({.status = {saved ? "stopped" : "unsaved", saved ? "by " + why : result.failure}, .summary = &result});
@@ -303,16 +319,6 @@ class Fit {
     bests_->look();
     bests_->agree();
     if (trace_) trace_->write();
-  }
-
-  [[nodiscard]] std::string lost_state() {
-    return fmt::format("the state after step {} could not be saved: {}; {}", info().position.step, saver_.last_error(),
-                       last_checkpoint());
-  }
-
-  [[nodiscard]] std::string last_checkpoint() const {
-    const std::string& last = saver_.newest().empty() ? r_.resumed_in : saver_.newest();
-    return last.empty() ? "there is no checkpoint" : "the last checkpoint is " + last;
   }
 
   FitSummary summary(bool trained) {
@@ -367,6 +373,7 @@ class Fit {
   const Communicator& comm_;
   const FitOptions& options_;
   RunFolder folder_;
+  FolderClaim claim_;
   PreparedRun r_;  // its data go after the batches that look at them
   std::uint64_t log_every_ = 1;
   std::unique_ptr<EpochBatch> batches_;

@@ -9,6 +9,7 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
+#include "io/folder_lock.hpp"
 #include "model/class_weights.hpp"
 #include "train/describe.hpp"
 #include "train/load_choice.hpp"
@@ -47,11 +48,13 @@ class Preparation {
         comm_.pulse().enter(Phase::reading);
         found_ = find_newest_good(checkpoints_, r_.run, [this] { comm_.pulse().beat(); });
       } else if (any && !options_.overwrite) {
-        throw Error(ErrorKind::config,
-                    fmt::format("{} already holds checkpoints: go on with --resume, start afresh with "
-                                "--overwrite, or choose another folder with --output",
-                                options_.output));
+        if (!options_.dry_run) throw Error(ErrorKind::config, holds_checkpoints(options_.output));
+        would_be_refused(holds_checkpoints(options_.output));
+      } else if (any && options_.dry_run) {
+        log(LogLevel::notice, fmt::format("a start would remove the checkpoints in {}", checkpoints_));
       }
+      if (!options_.dry_run) return;
+      if (const auto held = find_holder(options_.output)) would_be_refused(*held);
     });
     for (const std::string& text : found_.skipped) log(LogLevel::warning, text);
     kept_ = share_info(comm_, found_.checkpoint ? &*found_.checkpoint : nullptr, options_.output);
@@ -200,6 +203,11 @@ class Preparation {
     if (options_.dry_run) log(LogLevel::info, describe_memory(*r_.engine, r_.data));
   }
 
+  // Of a dry run, which goes on all the same.
+  void would_be_refused(const std::string& why) const {
+    log(LogLevel::warning, fmt::format("a start would be refused: {}", why));
+  }
+
   void log(LogLevel level, const std::string& text) const {
     if (comm_.is_root() && options_.log) options_.log(level, text);
   }
@@ -214,6 +222,13 @@ class Preparation {
 };
 
 }  // namespace
+
+std::string holds_checkpoints(const std::string& folder) {
+  return fmt::format(
+      "{} already holds checkpoints: go on with --resume, start afresh with --overwrite, or choose another folder with "
+      "--output",
+      folder);
+}
 
 PreparedRun prepare_run(const Communicator& comm, const RunConfig& run, const FitOptions& options,
                         const std::string& checkpoints) {

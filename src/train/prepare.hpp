@@ -34,6 +34,9 @@ struct PreparedRun {
   [[nodiscard]] bool finished() const { return steering->finished(engine->info.position); }
 };
 
+/// Why a fresh start into `folder` is refused.
+[[nodiscard]] std::string holds_checkpoints(const std::string& folder);
+
 /// Checks all that can be wrong with run, data, net and the checkpoint to go on from, and tells of the run to
 /// `options.log`; writes nothing. `checkpoints` is the folder of the run's checkpoints.
 /// Collective. Errors, agreed: config, data, io; comm.

@@ -16,10 +16,17 @@
 
 #include "checkpoint/retention.hpp"
 #include "core/json_text.hpp"
+#include "io/folder_lock.hpp"
+#include "io/places.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
+
+// All that a run folder holds besides checkpoints/ and tensorboard/.
+constexpr std::array kRunFiles = {"run.toml",     "metrics.csv", "steps.csv",      "times.csv",
+                                  "summary.json", "status.json", "ranks.csv",      "scores.json",
+                                  "report.html",  "trace.json",  FolderLock::kName};
 
 constexpr std::string_view kStepsHeader = "step,epoch,learning_rate,loss,gradient_norm,samples_per_second\n";
 
@@ -60,10 +67,10 @@ std::string metrics_row(const History& history, std::size_t row) {
 
 // The whole rows of an earlier start up to `last_step`; a crash may have torn one.
 std::string kept_rows(const std::string& path, const std::string& header, std::uint64_t last_step) {
-  std::ifstream file(path);
-  const auto commas = std::ranges::count(header, ',');
   std::string kept(header);
   if (last_step == 0) return kept;
+  std::ifstream file(path);
+  const auto commas = std::ranges::count(header, ',');
   std::string line;
   std::getline(file, line);  // the header
   while (std::getline(file, line)) {
@@ -84,11 +91,21 @@ nlohmann::ordered_json to_json(const Scores& scores) {
 
 }  // namespace
 
+void RunFolder::check_places() const {
+  for (const char* name : kRunFiles) {
+    const std::string path = fmt::format("{}/{}", folder_, name);
+    const std::string found = other_than_file(path);
+    if (found.empty() || found == "a folder") continue;
+    throw Error(ErrorKind::data, fmt::format("{}: expected a file of the run, found {}: remove it, or choose another "
+                                             "folder with --output",
+                                             path, found));
+  }
+}
+
 void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info, bool tensorboard) {
-  std::error_code error;
-  std::filesystem::create_directories(checkpoints(), error);
-  if (error) throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", checkpoints(), error.message()));
+  make_folders(checkpoints());
   remove_unfinished_checkpoints(checkpoints());
+  run_toml_ = run_toml;
   write_text_atomically(folder_ + "/run.toml", run_toml);
   std::string metrics = fmt::format("{}\n", fmt::join(info.history.columns, ","));
   for (std::size_t row = 0; row < info.history.num_rows(); ++row) metrics += metrics_row(info.history, row);
@@ -96,14 +113,14 @@ void RunFolder::open(const std::string& run_toml, const CheckpointInfo& info, bo
   for (const auto& [name, header] :
        {std::pair{"/steps.csv", std::string(kStepsHeader)}, {"/times.csv", times_header()}})
     write_text_atomically(folder_ + name, kept_rows(folder_ + name, header, info.position.step));
-  std::filesystem::remove(folder_ + "/summary.json", error);  // of an earlier start
+  remove_linked_file(folder_ + "/summary.json");  // of an earlier start
   metrics_ = RowFile(folder_ + "/metrics.csv");
   steps_ = RowFile(folder_ + "/steps.csv");
   times_ = RowFile(folder_ + "/times.csv");
   const std::string events = folder_ + "/tensorboard";
   if (info.position.step == 0) {  // of another run
     remove_event_files(events);
-    std::filesystem::remove(trace(), error);
+    remove_linked_file(trace());
   }
   events_.reset();
   // Files of an earlier start must hear which of their steps do not count any more, whether or not events follow.
@@ -143,6 +160,14 @@ std::string RunFolder::add_times(const TimesRow& row) {
 
 std::vector<std::string> RunFolder::last_rows() {
   std::vector<std::string> problems;
+  try {
+    std::error_code ignored;
+    make_folders(checkpoints());
+    if (!std::filesystem::exists(folder_ + "/run.toml", ignored))
+      write_text_atomically(folder_ + "/run.toml", run_toml_);
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
   for (RowFile* file : {&metrics_, &steps_, &times_}) {
     if (std::string problem = file->finish(); !problem.empty()) problems.push_back(std::move(problem));
   }
@@ -153,8 +178,7 @@ std::vector<std::string> RunFolder::last_rows() {
 }
 
 void RunFolder::write_summary(const FitSummary& summary) const {
-  std::error_code ignored;  // the folder may be gone; if it cannot come back, the write says why
-  std::filesystem::create_directories(folder_, ignored);
+  make_folders(folder_);  // it may be gone
   write_text_atomically(folder_ + "/summary.json", format_summary(summary));
 }
 

@@ -21,6 +21,8 @@ class RunFolder {
   [[nodiscard]] std::string checkpoints() const { return folder_ + "/checkpoints"; }
   [[nodiscard]] std::string trace() const { return folder_ + "/trace.json"; }
 
+  /// Errors: data, where a pipe or a device stands in the place of one of the files: whoever opens it waits for ever.
+  void check_places() const;
   /// Makes the folder, writes run.toml, and brings metrics.csv, steps.csv and times.csv to the state of `info`: rows of
   /// steps that are not done any more go. `tensorboard`: all but the times goes to event files too. Errors: io.
   void open(const std::string& run_toml, const CheckpointInfo& info, bool tensorboard = false);
@@ -31,13 +33,15 @@ class RunFolder {
   std::string add_step(const StepResult& step, std::uint64_t epoch, double samples_per_second);
   /// Appends a row to times.csv; the same.
   std::string add_times(const TimesRow& row);
-  /// Tries once more to write what could not be written; returns what is wrong, a text for each file.
+  /// Tries once more to write what could not be written, also run.toml where it was deleted; returns what is wrong, a
+  /// text for each file.
   std::vector<std::string> last_rows();
   /// Errors: io.
   void write_summary(const FitSummary& summary) const;
 
  private:
   std::string folder_;
+  std::string run_toml_;
   RowFile metrics_;
   RowFile steps_;
   RowFile times_;

@@ -9,6 +9,7 @@
 #include "core/function_ref.hpp"
 #include "core/utc_time.hpp"
 #include "io/files.hpp"
+#include "io/places.hpp"
 #include "report/report.hpp"
 #include "train/machine.hpp"
 
@@ -50,12 +51,22 @@ RunReport::RunReport(const Communicator& comm, std::string folder, PreparedRun& 
       machine_(describe_machine(comm, run.run.train.threads)) {}
 
 void RunReport::begin() const {
-  std::error_code ignored;
-  for (const char* name : {"ranks.csv", "report.html"}) std::filesystem::remove(place(name), ignored);
+  for (const char* name : {"ranks.csv", "report.html"}) remove_linked_file(place(name));
   if (!run_.resumed || !is_still_true(place("scores.json"), run_.info().position.step)) {
-    std::filesystem::remove(place("scores.json"), ignored);
+    remove_linked_file(place("scores.json"));
   }
   write_json(place("status.json"), status_of({}, nullptr), 2);
+}
+
+std::string RunReport::make_whole() const {
+  std::error_code ignored;
+  if (std::filesystem::exists(place("status.json"), ignored)) return "";
+  try {
+    write_json(place("status.json"), status_of({}, nullptr), 2);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
 }
 
 std::vector<std::string> RunReport::end(const RunEnd& end) {

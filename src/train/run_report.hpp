@@ -36,6 +36,8 @@ class RunReport {
 
   /// Writes status.json; takes away what an earlier start has left and what is not true any more. Rank 0. Errors: io.
   void begin() const;
+  /// Writes status.json where it was deleted; returns what is wrong, if anything. Rank 0.
+  [[nodiscard]] std::string make_whole() const;
   /// Writes all files. Collective, but for a run that diverged. Returns what could not be written, on rank 0.
   std::vector<std::string> end(const RunEnd& end);
 

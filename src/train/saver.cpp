@@ -27,7 +27,7 @@ void Saver::save(Engine& engine, const CheckpointConfig& config, const std::func
   const auto start = std::chrono::steady_clock::now();
   const During saving(comm_.pulse(), Phase::saving);
   Engine::State state;
-  bool wanted = comm_.is_root() && begun_step_ != step;
+  bool wanted = comm_.is_root() && (begun_step_ != step || is_gone());
   if (wanted) {
     finish();
     if (ready) ready();
@@ -57,6 +57,12 @@ void Saver::save(Engine& engine, const CheckpointConfig& config, const std::func
     failed(path, "out of memory");
   }
   stall_seconds_ += since(start);
+}
+
+// Whether the last checkpoint was written, and is not there any more.
+bool Saver::is_gone() const {
+  std::error_code error;
+  return !busy_ && !saved_.empty() && !std::filesystem::exists(saved_, error) && !error;
 }
 
 // The best so far; where that could not be saved, the best that is there.
@@ -105,6 +111,15 @@ void Saver::failed(const std::string& path, const std::string& error) {
   const std::string what = error.starts_with(path) ? error : path + ": " + error;
   log_(LogLevel::warning,
        fmt::format("a checkpoint is not saved, the training goes on and tries again at the next one: {}", what));
+}
+
+std::string Saver::last_checkpoint(const std::string& before) const {
+  const std::string& last = saved_.empty() ? before : saved_;
+  return last.empty() ? "there is no checkpoint" : "the last checkpoint is " + last;
+}
+
+std::string Saver::lost_state(std::uint64_t step, const std::string& before) const {
+  return fmt::format("the state after step {} could not be saved: {}; {}", step, error_, last_checkpoint(before));
 }
 
 double Saver::age() const {

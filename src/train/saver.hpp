@@ -30,6 +30,9 @@ class Saver {
   /// Whether the state after `step` is on the disk, and why not. After finish().
   [[nodiscard]] bool has(std::uint64_t step) const noexcept { return !saved_.empty() && saved_step_ == step; }
   [[nodiscard]] const std::string& last_error() const noexcept { return error_; }
+  /// The same in words. `before`: the checkpoint of an earlier start, or empty.
+  [[nodiscard]] std::string lost_state(std::uint64_t step, const std::string& before) const;
+  [[nodiscard]] std::string last_checkpoint(const std::string& before) const;
   /// Whether the state after `step` is being written.
   [[nodiscard]] bool is_saving(std::uint64_t step) const noexcept { return busy_ && begun_step_ == step; }
   /// The last checkpoint that was written; empty: none since the start.
@@ -46,6 +49,7 @@ class Saver {
 
  private:
   void tell(const CheckpointOutcome& outcome);
+  [[nodiscard]] bool is_gone() const;
   [[nodiscard]] std::optional<std::uint64_t> best_to_spare(const CheckpointInfo& info);
   void failed(const std::string& path, const std::string& error);
 

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "core/crc32c.hpp"
+#include "io/places.hpp"
 #include "io/protobuf.hpp"
 #include "lockstep/error.hpp"
 
@@ -88,9 +89,7 @@ std::string new_file(const std::string& folder) {
 }  // namespace
 
 EventFile::EventFile(const std::string& folder, std::uint64_t step) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", folder, error.message()));
+  make_folders(folder);
   file_ = RowFile(new_file(folder));
   ProtobufMessage version = event_at(0);
   version.text(kFileVersion, "brain.Event:2");

@@ -48,7 +48,7 @@ class Network(unittest.TestCase):
         for host in (0, 1):
             for words in BRIDGE:
                 net.on(host, *words)
-        command = net.mpirun([1, 1], program.PROGRAM, "doctor", cwd=program.ROOT)
+        command = net.mpirun([1, 1], program.PROGRAM, "doctor", cwd=program.PLACE)
         for key in ("btl", "oob"):
             command[-1] = command[-1].replace(f"--mca {key}_tcp_if_include {cluster.INTERFACE} ", "")
         return self.start(command, net)
@@ -62,7 +62,7 @@ class Network(unittest.TestCase):
         settings = {f"OMPI_MCA_{key}": value for key, value in (text.split()[:2] for text in words)}
         command = net.enter(0, program.ROOT / "launch/local.sh", "-n", "2", "--", "train", self.folder / "run.toml", "--output",
                             out, "--quiet", "--set", "train.epochs=40000", "--set", "checkpoint.every_epochs=0", "--set",
-                            "train.stall_timeout=1", cwd=program.ROOT)
+                            "train.stall_timeout=1", cwd=program.PLACE)
         running = self.start(command, net, {**settings, "OMPI_MCA_orte_default_hostfile": str(hosts), "LOCKSTEP": program.PROGRAM,
                                             "OMPI_MCA_rmaps_base_mapping_policy": "node"})
         return running, net
