@@ -13,15 +13,21 @@ constexpr const char* kFeatures = "/names/features";
 constexpr const char* kTargets = "/names/targets";
 constexpr const char* kCategorical = "/names/categorical";
 
-// A list of texts and nothing else: what lies deeper is not even taken into memory.
-std::vector<std::string> texts_of(const std::string& text, const std::string& what) {
+void expect_count(const std::string& what, std::size_t found, std::int64_t wanted) {
+  if (found == static_cast<std::uint64_t>(wanted)) return;
+  throw Error(ErrorKind::data, fmt::format("{} has {} names, for {} columns", what, found, wanted));
+}
+
+}  // namespace
+
+std::vector<std::string> list_of_texts(const std::string& json, const std::string& what) {
   const auto fail = [&] { throw Error(ErrorKind::data, what + " is no list of texts"); };
   const auto shallow = [&](int depth, nlohmann::json::parse_event_t /*event*/, nlohmann::json& /*value*/) {
     if (depth > 1) fail();
     return true;
   };
-  const nlohmann::json list = nlohmann::json::parse(text, shallow, false);
-  if (!list.is_array() || list.empty()) fail();
+  const nlohmann::json list = nlohmann::json::parse(json, shallow, false);
+  if (!list.is_array()) fail();
   std::vector<std::string> texts;
   for (const auto& entry : list) {
     if (!entry.is_string()) fail();
@@ -29,13 +35,6 @@ std::vector<std::string> texts_of(const std::string& text, const std::string& wh
   }
   return texts;
 }
-
-void expect_count(const std::string& what, std::size_t found, std::int64_t wanted) {
-  if (found == static_cast<std::uint64_t>(wanted)) return;
-  throw Error(ErrorKind::data, fmt::format("{} has {} names, for {} columns", what, found, wanted));
-}
-
-}  // namespace
 
 void write_column_names(h5::File& file, const ColumnNames& names) {
   if (names.empty()) return;
@@ -53,15 +52,25 @@ ColumnNames read_column_names(const std::string& file, std::int64_t inputs, std:
                               FunctionRef<std::optional<std::string>(const std::string& path)> text_at) {
   const auto read = [&](const char* path) {
     const std::optional<std::string> text = text_at(path);
-    return text ? texts_of(*text, file + ": " + path) : std::vector<std::string>{};
+    if (!text) return std::vector<std::string>{};
+    std::vector<std::string> texts = list_of_texts(*text, file + ": " + path);
+    if (texts.empty()) throw Error(ErrorKind::data, fmt::format("{}: {} is no list of texts, it is empty", file, path));
+    return texts;
   };
   ColumnNames names{.features = read(kFeatures), .targets = read(kTargets), .categorical = read(kCategorical)};
   if (!names.features.empty()) expect_count(file + ": " + kFeatures, names.features.size(), inputs);
   // Labels are one column, whatever the outputs.
   if (names.targets.size() > 1) expect_count(file + ": " + kTargets, names.targets.size(), outputs);
-  for (std::size_t i = 0; i < names.categorical.size(); ++i) {
-    if (std::ranges::any_of(names.features, [&](const auto& feature) { return names.column_of(feature) == i; }))
-      continue;
+  const std::size_t categorical = names.categorical.size();
+  constexpr std::size_t kMostPairs = 1'000'000'000;  // of features and categorical columns, which are all compared
+  if (categorical > names.features.size() || categorical * names.features.size() > kMostPairs) {
+    throw Error(ErrorKind::data, fmt::format("{}: {} has {} names, for {} features", file, kCategorical, categorical,
+                                             names.features.size()));
+  }
+  std::vector<bool> has_category(categorical + 1, false);
+  for (const std::string& feature : names.features) has_category[names.column_of(feature)] = true;
+  for (std::size_t i = 0; i < categorical; ++i) {
+    if (has_category[i]) continue;
     throw Error(ErrorKind::data, fmt::format("{}: {} names '{}', of which {} has no category", file, kCategorical,
                                              names.categorical[i], kFeatures));
   }

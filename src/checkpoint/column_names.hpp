@@ -4,12 +4,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/column_names.hpp"
 #include "core/function_ref.hpp"
 #include "io/hdf5.hpp"
 
 namespace lockstep {
+
+/// The texts of a JSON list of nothing else; what lies deeper is not even taken into memory. `what` is for messages.
+/// Errors: data.
+[[nodiscard]] std::vector<std::string> list_of_texts(const std::string& json, const std::string& what);
 
 /// Writes /names; nothing where no names are known.
 void write_column_names(h5::File& file, const ColumnNames& names);

@@ -1,18 +1,19 @@
 // Schema v1, read. Nothing is believed before it is checked.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
+#include <optional>
+#include <set>
 #include <sstream>
 
+#include "checkpoint/check.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/column_names.hpp"
 #include "checkpoint/trailer.hpp"
 #include "io/files.hpp"
-#include "io/hdf5.hpp"
+#include "io/plain_hdf5.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -25,153 +26,215 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-std::uint64_t count_attribute(const h5::File& file, const std::string& path, const std::string& name) {
-  const std::int64_t value = file.integer_attribute(path, name);
-  if (value < 0) throw Error(ErrorKind::data, fmt::format("{}: {} is negative ({})", file.name(), name, value));
-  return static_cast<std::uint64_t>(value);
-}
+// Takes from a file what the schema has, and knows what it has taken.
+class Reader {
+ public:
+  explicit Reader(const h5::PlainFile& file) : file_(file) {}
 
-void read_root(const h5::File& file, CheckpointInfo& info) {
-  info.position = {.step = count_attribute(file, "/", "step"),
-                   .epoch = count_attribute(file, "/", "epoch"),
-                   .position = count_attribute(file, "/", "position")};
-  info.seed = file.integer_attribute("/", "seed");
-  info.shards = file.integer_attribute("/", "shards");
-  info.inputs = file.integer_attribute("/", "inputs");
-  info.outputs = file.integer_attribute("/", "outputs");
-  info.digest = file.text_attribute("/", "digest");
-  info.train_fingerprint = file.text_attribute("/", "data_fingerprint");
-  info.test_fingerprint = file.text_attribute("/", "test_fingerprint");
-  info.exchange = file.text_attribute("/", "exchange");
-  info.blas_kernel = file.text_attribute("/", "blas_kernel");
-  info.blas_threads = file.integer_attribute("/", "blas_threads");
-  info.simd_target = file.text_attribute("/", "simd_target");
-  for (const char* name : {"lockstep", "hdf5", "blas", "mpi"}) {
-    info.versions[name] = file.text_attribute("/", std::string(name) + "_version");
-  }
-  info.ranks = file.integer_attribute("/", "ranks");
-  info.hosts = file.text_attribute("/", "hosts");
-  info.time = file.text_attribute("/", "time");
-  info.class_names = nlohmann::json::parse(file.read_text("/classes")).get<std::vector<std::string>>();
-  info.run = file.read_text("/run");
-}
-
-std::vector<double> read_column(const h5::File& file, const std::string& path) {
-  const h5::DatasetInfo info = file.info(path);
-  if (info.shape.size() != 1) throw Error(ErrorKind::data, fmt::format("{}: {} is not a list", file.name(), path));
-  std::vector<double> values(info.shape[0]);
-  file.read(path, std::span(values));
-  return values;
-}
-
-void read_history(const h5::File& file, CheckpointInfo& info) {
-  History& history = info.history;
-  history.columns = lines_of(file.text_attribute("/history", "columns"));
-  std::vector<std::vector<double>> columns;
-  for (const std::string& name : history.columns) columns.push_back(read_column(file, "/history/" + name));
-  const std::size_t rows = columns.empty() ? 0 : columns.front().size();
-  for (const auto& column : columns) {
-    if (column.size() != rows)
-      throw Error(ErrorKind::data, fmt::format("{}: /history has columns of unlike length", file.name()));
-  }
-  for (std::size_t row = 0; row < rows; ++row) {
-    for (const auto& column : columns) history.rows.push_back(column[row]);
-  }
-  const std::uint64_t samples = count_attribute(file, "/history", "samples");
-  const bool weighs = file.has_attribute("/history", "weight");  // without class weights it is the number of samples
-  info.sums = {.loss_sum = file.number_attribute("/history", "loss_sum"),
-               .samples = samples,
-               .weight = weighs ? file.number_attribute("/history", "weight") : static_cast<double>(samples),
-               .seconds = file.number_attribute("/history", "seconds"),
-               .total_seconds = file.number_attribute("/history", "total_seconds")};
-  if (file.exists("/best")) {
-    info.best = Best{.monitor = file.text_attribute("/best", "monitor"),
-                     .value = file.number_attribute("/best", "value"),
-                     .step = count_attribute(file, "/best", "step"),
-                     .epoch = count_attribute(file, "/best", "epoch")};
-  }
-  if (file.exists("/restored")) {
-    info.restored = Restored{.step = count_attribute(file, "/restored", "step"),
-                             .epoch = count_attribute(file, "/restored", "epoch")};
-  }
-}
-
-ParameterTable read_table(const h5::File& file) {
-  ParameterTable table;
-  for (const std::string& line : lines_of(file.text_attribute("/parameters", "order"))) {
-    const auto slash = line.find('/');
-    if (slash == std::string::npos)
-      throw Error(ErrorKind::data, fmt::format("{}: bad parameter name \"{}\"", file.name(), line));
-    const std::string name = line.substr(slash + 1);
-    const h5::DatasetInfo info = file.info("/parameters/" + line);
-    table.add(line.substr(0, slash), name, info.shape, name == "bias" ? ParameterKind::bias : ParameterKind::weight);
-  }
-  return table;
-}
-
-std::vector<float> read_arrays(const h5::File& file, const std::string& group, const ParameterTable& table) {
-  std::vector<float> arena(table.arena_size());
-  for (const Parameter& parameter : table.entries()) {
-    const std::string path = group + "/" + parameter.layer + "/" + parameter.name;
-    if (file.info(path).shape != parameter.shape) {
-      throw Error(ErrorKind::data, fmt::format("{}: {} does not have the shape of its parameter", file.name(), path));
+  void read_format() const {
+    if (!file_.has_attribute("/", "format") || file_.text_attribute("/", "format") != "lockstep-checkpoint") {
+      throw Error(ErrorKind::data,
+                  fmt::format("{} is no lockstep checkpoint: its format attribute says otherwise", file_.name()));
     }
-    file.read(path, std::span(arena).subspan(parameter.range.begin, parameter.range.size()));
+    const std::int64_t version = file_.integer_attribute("/", "version");
+    if (version != kCheckpointVersion) {
+      throw Error(ErrorKind::data, fmt::format("{} has schema version {}; this program reads version {}", file_.name(),
+                                               version, kCheckpointVersion));
+    }
   }
-  return arena;
-}
 
-CheckpointInfo read_info(const h5::File& file) {
-  CheckpointInfo info;
-  try {
-    read_root(file, info);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, fmt::format("{}: /classes is no list of texts: {}", file.name(), error.what()));
+  CheckpointInfo read_info() {
+    CheckpointInfo info;
+    read_root(info);
+    info.columns = read_column_names(file_.name(), info.inputs, info.outputs, [this](const std::string& path) {
+      known_.insert({"/names", path});
+      return file_.exists(path) ? std::optional(file_.read_text(path)) : std::nullopt;
+    });
+    read_history(info);
+    for (const std::string& name : children("/normalization")) {
+      info.normalization[name] = read_column("/normalization/" + name);
+    }
+    return info;
   }
-  info.columns = read_column_names(file.name(), info.inputs, info.outputs, [&](const std::string& path) {
-    return file.exists(path) ? std::optional(file.read_text(path)) : std::nullopt;
-  });
-  read_history(file, info);
-  for (const std::string& name : file.children("/normalization")) {
-    info.normalization[name] = read_column(file, "/normalization/" + name);
+
+  // The arrays of `table`, and no others, in the order in which the file names them.
+  void expect_table(const ParameterTable& table) {
+    ParameterTable found;
+    const std::vector<std::string> order = lines_of(file_.text_attribute("/parameters", "order"));
+    if (order.size() > file_.objects().size()) fail("/parameters, attribute 'order', names more arrays than there are");
+    for (const std::string& line : order) {
+      const auto slash = line.find('/');
+      if (slash == std::string::npos) fail(fmt::format("/parameters, attribute 'order', names \"{}\"", line));
+      const auto& shape = file_.shape("/parameters/" + line, h5::PlainType::float32);
+      found.add(line.substr(0, slash), line.substr(slash + 1), shape, ParameterKind::weight);
+    }
+    check_same_parameters(table, found, file_.name());
   }
-  return info;
-}
+
+  std::vector<float> read_arrays(const std::string& group, const ParameterTable& table) {
+    (void)children(group);
+    std::vector<float> arena(table.arena_size());
+    for (const Parameter& parameter : table.entries()) {
+      (void)children(group + "/" + parameter.layer);
+      const std::string path = group + "/" + parameter.layer + "/" + parameter.name;
+      known_.insert(path);
+      if (file_.shape(path, h5::PlainType::float32) != parameter.shape) {
+        fail(path + " does not have the shape of its parameter");
+      }
+      file_.read(path, std::span(arena).subspan(parameter.range.begin, parameter.range.size()));
+    }
+    return arena;
+  }
+
+  // Of the names of the optimizer's state arrays.
+  void expect_slots(std::span<const std::string_view> slots) {
+    (void)children("/optimizer");
+    const std::vector<std::string> found = lines_of(file_.text_attribute("/optimizer", "slots"));
+    if (std::ranges::equal(found, slots)) return;
+    fail(fmt::format("/optimizer, attribute 'slots', is of another optimizer than its run: expected {}, found {}",
+                     slots.empty() ? "none" : fmt::format("{}", fmt::join(slots, ", ")),
+                     found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", "))));
+  }
+
+  void expect_ema(bool wanted) const {
+    if (wanted == file_.exists("/ema")) return;
+    fail(wanted ? "there is no /ema, but its run has train.ema" : "/ema is there, but its run has no train.ema");
+  }
+
+  // What a later version of the program adds lies beside what is known now, not within.
+  void expect_no_more() const {
+    static constexpr std::string_view kGroups[] = {"/parameters/", "/optimizer/", "/ema/",      "/normalization/",
+                                                   "/history/",    "/best/",      "/restored/", "/names/"};
+    for (const auto& [path, object] : file_.objects()) {
+      const bool inside = std::ranges::any_of(kGroups, [&](std::string_view group) { return path.starts_with(group); });
+      if (inside && known_.count(path) == 0) fail(path + " is no part of a checkpoint of this run");
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorKind::data, fmt::format("{}: {}", file_.name(), what));
+  }
+
+  std::vector<std::string> children(const std::string& group) {
+    known_.insert(group);
+    return file_.children(group);
+  }
+
+  [[nodiscard]] std::uint64_t count(const std::string& path, const std::string& name) const {
+    const std::int64_t value = file_.integer_attribute(path, name);
+    if (value < 0) fail(fmt::format("{}, attribute '{}', is negative ({})", path, name, value));
+    return static_cast<std::uint64_t>(value);
+  }
+
+  void read_root(CheckpointInfo& info) const {
+    info.position = {count("/", "step"), count("/", "epoch"), count("/", "position")};
+    info.seed = file_.integer_attribute("/", "seed");
+    info.shards = file_.integer_attribute("/", "shards");
+    info.inputs = file_.integer_attribute("/", "inputs");
+    info.outputs = file_.integer_attribute("/", "outputs");
+    info.digest = file_.text_attribute("/", "digest");
+    info.train_fingerprint = file_.text_attribute("/", "data_fingerprint");
+    info.test_fingerprint = file_.text_attribute("/", "test_fingerprint");
+    info.exchange = file_.text_attribute("/", "exchange");
+    info.blas_kernel = file_.text_attribute("/", "blas_kernel");
+    info.blas_threads = file_.integer_attribute("/", "blas_threads");
+    info.simd_target = file_.text_attribute("/", "simd_target");
+    for (const char* name : {"lockstep", "hdf5", "blas", "mpi"}) {
+      info.versions[name] = file_.text_attribute("/", std::string(name) + "_version");
+    }
+    info.ranks = file_.integer_attribute("/", "ranks");
+    info.hosts = file_.text_attribute("/", "hosts");
+    info.time = file_.text_attribute("/", "time");
+    info.class_names = list_of_texts(file_.read_text("/classes"), file_.name() + ": /classes");
+    info.run = file_.read_text("/run");
+  }
+
+  std::vector<double> read_column(const std::string& path) {
+    known_.insert(path);
+    const auto& shape = file_.shape(path, h5::PlainType::float64);
+    if (shape.size() != 1) fail(path + " is not a list");
+    std::vector<double> values(shape[0]);
+    file_.read(path, std::span(values));
+    return values;
+  }
+
+  void read_history(CheckpointInfo& info) {
+    History& history = info.history;
+    (void)children("/history");
+    history.columns = lines_of(file_.text_attribute("/history", "columns"));
+    std::vector<std::vector<double>> columns;
+    for (const std::string& name : history.columns) {
+      if (known_.count("/history/" + name) != 0)
+        fail(fmt::format("/history, attribute 'columns', names {} twice", name));
+      columns.push_back(read_column("/history/" + name));
+    }
+    const std::size_t rows = columns.empty() ? 0 : columns.front().size();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].size() == info.position.epoch) continue;
+      fail(fmt::format("/history/{} has {} rows, but {} epochs are done", history.columns[i], columns[i].size(),
+                       info.position.epoch));
+    }
+    for (std::size_t row = 0; row < rows; ++row) {
+      for (const auto& column : columns) history.rows.push_back(column[row]);
+    }
+    const std::uint64_t samples = count("/history", "samples");
+    const bool weighs = file_.has_attribute("/history", "weight");  // without class weights it is the number of samples
+    info.sums = {.loss_sum = file_.number_attribute("/history", "loss_sum"),
+                 .samples = samples,
+                 .weight = weighs ? file_.number_attribute("/history", "weight") : static_cast<double>(samples),
+                 .seconds = file_.number_attribute("/history", "seconds"),
+                 .total_seconds = file_.number_attribute("/history", "total_seconds")};
+    if (file_.exists("/best")) {
+      info.best = Best{.monitor = file_.text_attribute("/best", "monitor"),
+                       .value = file_.number_attribute("/best", "value"),
+                       .step = count("/best", "step"),
+                       .epoch = count("/best", "epoch")};
+    }
+    if (file_.exists("/restored")) {
+      info.restored = Restored{.step = count("/restored", "step"), .epoch = count("/restored", "epoch")};
+    }
+  }
+
+  const h5::PlainFile& file_;
+  std::set<std::string> known_;  // paths of what was taken
+};
 
 }  // namespace
 
 CheckpointInfo decode_info(std::span<const std::byte> bytes, const std::string& name) {
-  return read_info(h5::File::open_image(bytes, name));
+  const h5::PlainFile file(bytes, name);
+  return Reader(file).read_info();
 }
 
 Checkpoint read_checkpoint(const std::string& path, const std::function<void()>& alive) {
   const std::vector<std::byte> bytes = read_file(path, alive);
-  const h5::File file = h5::File::open_image(checked_image(bytes, path), path);
-  if (!file.has_attribute("/", "format") || file.text_attribute("/", "format") != "lockstep-checkpoint") {
-    throw Error(ErrorKind::data,
-                fmt::format("{} is no lockstep checkpoint: its format attribute says otherwise", path));
-  }
-  const std::int64_t version = file.integer_attribute("/", "version");
-  if (version != kCheckpointVersion) {
-    throw Error(ErrorKind::data, fmt::format("{} has schema version {}; this program reads version {}", path, version,
-                                             kCheckpointVersion));
-  }
+  const h5::PlainFile file(checked_image(bytes, path), path);
+  Reader reader(file);
+  reader.read_format();
   Checkpoint checkpoint;
-  checkpoint.info = read_info(file);
-  checkpoint.table = read_table(file);
-  checkpoint.weights = read_arrays(file, "/parameters", checkpoint.table);
-  checkpoint.slot_names = lines_of(file.text_attribute("/optimizer", "slots"));
-  for (const std::string& slot : checkpoint.slot_names) {
-    checkpoint.slots.push_back(read_arrays(file, "/optimizer/" + slot, checkpoint.table));
+  checkpoint.info = reader.read_info();
+  ExpectedArrays expected = check_info(checkpoint.info, path);
+  reader.expect_table(expected.table);
+  reader.expect_slots(expected.slots());
+  reader.expect_ema(expected.ema);
+  checkpoint.table = std::move(expected.table);
+  checkpoint.weights = reader.read_arrays("/parameters", checkpoint.table);
+  for (const std::string_view slot : expected.slots()) {
+    checkpoint.slot_names.emplace_back(slot);
+    checkpoint.slots.push_back(reader.read_arrays("/optimizer/" + checkpoint.slot_names.back(), checkpoint.table));
   }
-  if (file.exists("/ema")) checkpoint.ema = read_arrays(file, "/ema", checkpoint.table);
-  const std::vector<std::string_view> names(checkpoint.slot_names.begin(), checkpoint.slot_names.end());
-  const CheckpointArrays arrays{
-      checkpoint.table, checkpoint.weights, names, {checkpoint.slots.begin(), checkpoint.slots.end()}, checkpoint.ema};
+  if (expected.ema) checkpoint.ema = reader.read_arrays("/ema", checkpoint.table);
+  reader.expect_no_more();
+  const CheckpointArrays arrays{.table = checkpoint.table,
+                                .weights = checkpoint.weights,
+                                .slot_names = expected.slots(),
+                                .slots = {checkpoint.slots.begin(), checkpoint.slots.end()},
+                                .ema = checkpoint.ema};
   const std::string digest = digest_of(arrays, checkpoint.info.position, checkpoint.info.seed);
   if (digest != checkpoint.info.digest) {
-    throw Error(ErrorKind::data,
-                fmt::format("{}: its digest says {}, its arrays give {}", path, checkpoint.info.digest, digest));
+    throw Error(ErrorKind::data, fmt::format("{}: its digest says {}, its arrays and its place give {}", path,
+                                             checkpoint.info.digest, digest));
   }
   return checkpoint;
 }

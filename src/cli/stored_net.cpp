@@ -43,7 +43,6 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   net.info = share_info(comm, read ? &*read : nullptr, net.path).value();
   comm.together([&] {
     build_net(net);
-    if (read) check_same_parameters(net.model->parameters(), read->table, net.path);
   });
   set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
   net.weights = Buffer<float>(net.model->parameters().arena_size());
@@ -59,7 +58,6 @@ StoredNet read_net(const CommandInput& input) {
   Checkpoint read = read_checkpoint(net.path);
   net.info = std::move(read.info);
   build_net(net);
-  check_same_parameters(net.model->parameters(), read.table, net.path);
   net.weights = Buffer<float>(net.model->parameters().arena_size());
   std::ranges::copy(read.net(), net.weights.view().begin());
   return net;

@@ -173,7 +173,11 @@ File File::create_image(const std::string& name, std::size_t expected_bytes) {
   Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, name, "HDF5 property list");
   // Core driver, growing by 1 MiB at least, without a file behind it.
   const std::size_t increment = std::max(expected_bytes, std::size_t{1} << 20U);
-  if (H5Pset_fapl_core(access.get(), increment, false) < 0) fail(ErrorKind::internal, name, "HDF5 driver");
+  // The oldest format, as plain_hdf5.cpp reads it, whatever a later HDF5 would choose.
+  if (H5Pset_fapl_core(access.get(), increment, false) < 0 ||
+      H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) < 0) {
+    fail(ErrorKind::internal, name, "HDF5 driver");
+  }
   auto memory = std::make_shared<Memory>();
   H5FD_file_image_callbacks_t callbacks{Memory::allocate, Memory::copy,    Memory::resize, Memory::release,
                                         Memory::share,    Memory::unshare, &memory};

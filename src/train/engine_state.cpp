@@ -132,7 +132,6 @@ void Engine::take_arrays(const Checkpoint* read, const std::string& path) {
                   fmt::format("{} holds {} of the weights, but train.ema is {}", path,
                               read->ema.empty() ? "no moving average" : "a moving average", has_ema() ? "set" : "0"));
     }
-    if (read->info.position.step > 0xFFFFFFFFU) throw Error(ErrorKind::data, fmt::format("{}: too many steps", path));
   });
   settle();
   std::vector<std::vector<float>> cleared;

@@ -142,7 +142,7 @@ class Preparation {
       r_.engine->set_base_lr(r_.steering->base_lr());
       comm_.together([&] {
         const std::uint64_t at = r_.info().position.position;
-        if (at % r_.epoch.batch != 0 && at != r_.epoch.samples) {
+        if ((at % r_.epoch.batch != 0 && at != r_.epoch.samples) || at > r_.epoch.samples) {
           throw Error(ErrorKind::data, "the checkpoint's position is not at a batch of this run");
         }
       });

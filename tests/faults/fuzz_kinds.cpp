@@ -193,15 +193,13 @@ class Checkpoints final : public Kind {
     const SampleState state;
     CheckpointInfo info = sample_info();
     info.restored = Restored{64, 2};
-    info.run =
-        "model.layers = [{type = \"dense\", units = 3}, {type = \"dense\", units = 2, bias = false, name = "
-        "\"head-2\"}]\n";
     return built(info, state.arrays());
   }
 
   // No slots, no history, no normalisation; more weights.
   static std::string plain_image() {
-    const RunConfig run = parse_run("model.layers = [{type = \"dense\", units = 40}]", "seed");
+    const RunConfig run =
+        parse_run("model.layers = [{type = \"dense\", units = 40}]\noptimizer.type = \"sgd\"", "seed");
     const Model model(run.model, 30);
     std::vector<float> weights(model.parameters().arena_size());
     model.initialize(1, weights);
@@ -209,6 +207,9 @@ class Checkpoints final : public Kind {
     info.run = format_run(run);
     info.inputs = 30;
     info.outputs = 40;
+    info.seed = run.seed;
+    info.shards = 1;
+    info.ranks = 1;
     info.versions = sample_info().versions;
     return built(info, {model.parameters(), weights, {}, {}});
   }

@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "data": {"core", "config", "io"},
     "import": {"core", "io", "data"},
     "comm": {"core"},
-    "checkpoint": {"core", "config", "io"},
+    "checkpoint": {"core", "config", "io", "model", "optim"},
     "export": {"core", "config", "io", "model", "data", "checkpoint"},
     "report": {"core", "config", "io"},
     "explain": {"core", "config", "io", "model", "report"},

@@ -22,9 +22,7 @@ class BackgroundWriterTest : public testing::Test {
   }
   static h5::FileImage image(std::uint64_t step) {
     const SampleState state;
-    CheckpointInfo info = sample_info();
-    info.position.step = step;
-    return build_checkpoint("test", info, state.arrays());
+    return build_checkpoint("test", sample_info_at(step), state.arrays());
   }
   [[nodiscard]] std::string folder() const { return (folder_.path() / "checkpoints").string(); }
   [[nodiscard]] std::vector<std::uint64_t> steps() const {

@@ -46,17 +46,27 @@ struct SampleState {
   }
 };
 
+/// The run that has this state; `optimizer` and `ema` as TOML.
+inline std::string sample_run(const std::string& optimizer = "\"adam\"", const std::string& ema = "0.99") {
+  return "name = \"é\"\nseed = 9223372036854775807\n\n[model]\nloss = \"mse\"\nlayers = [{type = \"dense\", units = "
+         "3}, "
+         "{type = \"dense\", units = 2, bias = false, name = \"head-2\"}]\n\n[train]\nbatch = 32\nshards = 8\nthreads "
+         "= "
+         "3\nema = " +
+         ema + "\n\n[optimizer]\ntype = " + optimizer + "\n";
+}
+
 inline CheckpointInfo sample_info() {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   CheckpointInfo info;
-  info.position = {1234567890123U, 7, 96};
+  info.position = {4294967294U, 2, 96};
   info.seed = std::numeric_limits<std::int64_t>::max();
   info.shards = 8;
   info.inputs = 5;
   info.outputs = 2;
-  info.run = "name = \"é\"\n\n[train]\nbatch = 32\nshards = 8\n";
-  info.train_fingerprint = "0123";
-  info.test_fingerprint = "4567";
+  info.run = sample_run();
+  info.train_fingerprint = "0123456789abcdef0123456789abcdef";
+  info.test_fingerprint = "fedcba9876543210fedcba9876543210";
   info.exchange = "tree";
   info.versions = {{"lockstep", "0.1.0"}, {"hdf5", "HDF5 1.10"}, {"blas", "OpenBLAS"}, {"mpi", "Open MPI"}};
   info.blas_kernel = "Haswell";
@@ -70,9 +80,20 @@ inline CheckpointInfo sample_info() {
   info.hosts = "a,b";
   info.time = "2020-02-02T02:02:02Z";
   info.sums = {1.0 / 3, 96, 32.1, 0.125, 2.5e10};
-  info.history = {{"epoch", "train_loss", "test_r2"}, {1, 0.1, nan, 2, 1e-300, -0.5}};
+  info.history = {{"epoch", "step", "train_loss", "test_loss", "test_r2"},
+                  {1, 32, 0.1, 0.2, nan, 2, 64, 1e-300, 0.1, -0.5}};
   info.best = Best{"test.loss", 0.1, 64, 2};
   info.normalization = {{"x_shift", {0.1, -2, 3, 4, 5}}, {"x_scale", {1, 1, 1, 1, 1e-9}}};
+  return info;
+}
+
+/// The same before the end of its first epoch, `step` steps from the start.
+inline CheckpointInfo sample_info_at(std::uint64_t step) {
+  CheckpointInfo info = sample_info();
+  info.position = {step, 0, 0};
+  info.sums = {};
+  info.history = {};
+  info.best.reset();
   return info;
 }
 

@@ -10,6 +10,7 @@
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "core/vector_math.hpp"
+#include "model/model.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
@@ -22,15 +23,20 @@ class FindNewestGood : public testing::Test {
  protected:
   static constexpr const char* kRun = "[model]\nlayers = [{type = \"dense\", units = 2}]\n[train]\nshards = 8\n";
 
-  void write(std::uint64_t step, const std::string& run = kRun, std::uint64_t held = 0) const {
-    ParameterTable table;
-    table.add("dense1", "weight", {2, 5}, ParameterKind::weight);
-    table.add("dense1", "bias", {2}, ParameterKind::bias);
-    const std::vector<float> weights(table.arena_size(), 0.5F);
-    CheckpointInfo info = sample_info();
-    info.position = {held != 0 ? held : step, 0, 0};
+  // `info` of `run`, with its net.
+  void put(std::uint64_t step, CheckpointInfo info, const std::string& run) const {
+    const RunConfig config = parse_run(run, "run.toml");
+    const Model model(config.model, 5);
+    const std::vector<float> weights(model.parameters().arena_size(), 0.5F);
     info.run = run;
-    write_checkpoint(checkpoint_path(folder(), step), build_checkpoint("test", info, {table, weights, {}, {}}));
+    info.seed = config.seed;
+    info.outputs = static_cast<std::int64_t>(model.outputs());
+    info.blas_threads = 1;
+    write_checkpoint(checkpoint_path(folder(), step),
+                     build_checkpoint("test", info, {model.parameters(), weights, {}, {}}));
+  }
+  void write(std::uint64_t step, const std::string& run = kRun, std::uint64_t held = 0) const {
+    put(step, sample_info_at(held != 0 ? held : step), run);
   }
   [[nodiscard]] FoundCheckpoint find(const std::string& run = kRun) const {
     return find_newest_good(folder(), parse_run(run, "run.toml"));
@@ -53,9 +59,10 @@ TEST_F(FindNewestGood, SkipsThoseOfAnotherRun) {
 TEST_F(FindNewestGood, SkipsOneWhoseArraysAreNotThoseOfItsRun) {
   write(5);
   const SampleState other;
-  CheckpointInfo info = sample_info();
-  info.position = {20, 0, 0};
+  CheckpointInfo info = sample_info_at(20);
   info.run = kRun;
+  info.seed = 1;
+  info.blas_threads = 1;
   write_checkpoint(checkpoint_path(folder(), 20), build_checkpoint("test", info, other.arrays()));
   const FoundCheckpoint found = find();
   EXPECT_EQ(found.path, checkpoint_path(folder(), 5));
@@ -68,24 +75,20 @@ TEST_F(FindNewestGood, TakesAnEndWithTheBestOnlyForARunThatIsFinished) {
   const auto stops_after = [](int patience) {
     return kRun + fmt::format("epochs = 9\nearly_stop = {}\n[data]\ntest = \"t.h5\"\n", patience);
   };
-  const auto put = [&](std::uint64_t step, std::optional<Restored> restored) {
-    ParameterTable table;
-    table.add("dense1", "weight", {2, 5}, ParameterKind::weight);
-    table.add("dense1", "bias", {2}, ParameterKind::bias);
-    const std::vector<float> weights(table.arena_size(), 0.5F);
-    CheckpointInfo info = sample_info();
-    info.position = {step, 2, 0};
-    info.run = stops_after(1);
-    info.history = {{"epoch", "test_loss"}, {1, 0.5, 2, 0.75}};
+  const auto end = [&](std::uint64_t step, std::optional<Restored> restored) {
+    CheckpointInfo info = sample_info_at(step);
+    info.position.epoch = 2;
+    info.history = {{"epoch", "step", "test_loss"}, {1, 5, 0.5, 2, 10, 0.75}};
+    if (restored) info.history.rows = {1, 10, 0.5, 2, 20, 0.75};
     info.restored = restored;
-    write_checkpoint(checkpoint_path(folder(), step), build_checkpoint("test", info, {table, weights, {}, {}}));
+    put(step, info, stops_after(1));
   };
-  put(20, Restored{10, 1});
+  end(20, Restored{10, 1});
   EXPECT_EQ(find(stops_after(1)).path, checkpoint_path(folder(), 20));
   expect_error(ErrorKind::config,
                {"step-00000020.h5", "holds the weights of step 10", "goes on from a checkpoint before"},
                [&] { (void)find(stops_after(2)); });
-  put(10, {});
+  end(10, {});
   const FoundCheckpoint found = find(stops_after(2));
   EXPECT_EQ(found.path, checkpoint_path(folder(), 10));
   ASSERT_EQ(found.skipped.size(), 1U);
