@@ -173,14 +173,8 @@ class Checkpoints final : public Kind {
     return {{std::move(bytes)}, !whole};
   }
 
-  // Also what is done with the parts of a checkpoint that its digest does not cover.
   void read(const Input& input, const std::filesystem::path& folder) const override {
-    const std::string file = put(folder / "checkpoint.h5", input.files[0]);
-    const Checkpoint checkpoint = read_checkpoint(file);
-    const CheckpointInfo info = decode_info(encode_info(checkpoint.info), file);
-    const RunConfig run = parse_run(info.run, file);
-    const Model model(run.model, static_cast<std::size_t>(info.inputs));
-    check_same_parameters(model.parameters(), checkpoint.table, file);
+    use_checkpoint(put(folder / "checkpoint.h5", input.files[0]));
   }
 
  private:

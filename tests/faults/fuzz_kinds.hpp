@@ -40,8 +40,12 @@ class Kind {
 
 /// Text of a run: parsed, made into net, loss, optimizer and schedule, written and parsed again.
 [[nodiscard]] std::unique_ptr<Kind> make_run_files();
-/// A checkpoint, with its trailer as it was, or made anew so that HDF5 gets the changed bytes.
+/// A checkpoint's bytes, with its trailer as it was, or made anew so that what is behind it gets them.
 [[nodiscard]] std::unique_ptr<Kind> make_checkpoints();
+/// A checkpoint's content: numbers, texts and arrays, under a right digest and trailer.
+[[nodiscard]] std::unique_ptr<Kind> make_contents();
+/// Reads a checkpoint and does what commands do with it, also with the parts that its digest does not cover.
+void use_checkpoint(const std::string& file);
 /// A pair of IDX files, plain or gzip.
 [[nodiscard]] std::unique_ptr<Kind> make_idx_files();
 /// A pair of .npy files.
