@@ -1,12 +1,11 @@
 """Ways to make a checkpoint wrong that its trailer does not show, as a stranger would: each a name, a function of the
-open HDF5 file, and a text that the refusal must hold (None: it is still a good checkpoint)."""
+open HDF5 file, and texts of which the refusal must hold one (None: it is still a good checkpoint)."""
 
 import os
 
 import h5py
 import numpy
 
-OPTIONAL = {"/restored"}
 # Attributes whose value agrees with nothing else in the file.
 FREE = {"exchange", "blas_kernel", "simd_target", "lockstep_version", "hdf5_version", "blas_version", "mpi_version",
         "hosts", "time", "weight", "value"}
@@ -181,28 +180,41 @@ def number_cases():
     yield "deep groups", deep, "/later"
 
 
+def names_of(path):
+    """Texts of which a refusal of what lies at `path` holds one: the path; layer and array, or column; the group, where it
+    keeps its links in another way for the sake of one."""
+    parent = path.rpartition("/")[0] or "/"
+    return (path, "/".join(path.split("/")[-2:]), path.split("/")[-1] if "/normalization/" in path else path,
+            f"{parent} keeps its links")
+
+
+def is_legal(group, attribute, case):
+    """Whether the attribute may be so: it is for information, or was not there in older versions."""
+    return (attribute in FREE and attribute not in FLOATS and case in ("empty", "foreign", "repeated")
+            or (attribute, case) in (("weight", "removed"), ("loss_sum", "-1.0"))
+            or attribute.endswith("_fingerprint") and case == "empty")
+
+
 def cases(source, folder):
-    """All of them: name, change, text of the refusal or None. `folder` has good.h5 and a pipe."""
+    """All of them: name, change, texts of the refusal or None. `folder` has good.h5 and a pipe."""
     folder = os.fspath(folder)
     groups, arrays = objects(source)
     with h5py.File(source, "r") as file:
         shapes = {path: file[path].shape for path in arrays}
     for path in arrays:
         for name, change in array_cases(path, folder, shapes[path]):
-            yield f"{path}: {name}", change, path
+            yield f"{path}: {name}", change, names_of(path)
     for path in groups[1:]:
-        optional = path == "/best"
-        yield f"{path}: removed", instead(path, lambda file: None), None if optional else path
-        yield f"{path}: number", create(path, data=numpy.ones(1)), path
-        yield f"{path}: pipe", instead(
-            path, lambda file, path=path: file.__setitem__(path, h5py.ExternalLink(folder + "/pipe", path))), path
-        yield f"{path}: soft link", instead(path, lambda file, path=path: file.__setitem__(path, h5py.SoftLink("/"))), path
-        yield f"{path}: second link", instead(path, lambda file, path=path: file.__setitem__(path, file["/"])), path
+        yield f"{path}: removed", instead(path, lambda file: None), None if path == "/best" else names_of(path)
+        for name, make in (("number", lambda file, path=path: file.create_dataset(path, data=numpy.ones(1))),
+                           ("pipe", lambda file, path=path: file.__setitem__(
+                               path, h5py.ExternalLink(folder + "/pipe", path))),
+                           ("soft link", lambda file, path=path: file.__setitem__(path, h5py.SoftLink("/"))),
+                           ("second link", lambda file, path=path: file.__setitem__(path, file["/"]))):
+            yield f"{path}: {name}", instead(path, make), names_of(path)
     for group, attribute in attributes(source):
+        says = (f"'{attribute}'", attribute) if attribute != "inputs" else ("inputs", "dense1/weight")
         for name, change in attribute_cases(group, attribute):
-            legal = attribute in FREE and name in ("empty", "foreign", "repeated") \
-                or (attribute, name) in (("weight", "removed"), ("hosts", "empty"), ("time", "empty")) \
-                or attribute in ("loss_sum",) and name == "-1.0" \
-                or (attribute == "test_fingerprint" or attribute == "data_fingerprint") and name == "empty"
-            yield f"{group} {attribute}: {name}", change, None if legal else attribute
-    yield from number_cases()
+            yield f"{group} {attribute}: {name}", change, None if is_legal(group, attribute, name) else says
+    for name, change, says in number_cases():
+        yield name, change, None if says is None else (says,)
