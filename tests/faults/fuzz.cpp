@@ -255,7 +255,7 @@ int run(const Settings& settings) {
                                   {make_idx_files(), 3},
                                   {make_npy_files(), 1},
                                   {make_csv_files(), 1},
-                                  {make_contents(), 2}}};
+                                  {make_contents(), 1}}};
   const std::uint64_t count = settings.count.value_or(10'000);
   std::vector<std::unique_ptr<Fuzzer>> fuzzers;
   for (std::size_t index = 0; index < shares.size(); ++index) {

@@ -81,7 +81,7 @@ def changed(source, target, change):
         was = file.attrs["digest"]
         change(file)
         try:
-            if file.attrs["digest"] == was and _is_plain(file):
+            if str(file.attrs["digest"]) == was and _is_plain(file):
                 file.attrs["digest"] = digest_of(file)
         except (AttributeError, KeyError, OSError, TypeError, ValueError):
             pass  # the arrays are gone, or of no numbers
