@@ -52,7 +52,7 @@ TEST_F(EvaluationTest, EverySampleCountsOnce) {
   const std::span x(reinterpret_cast<const float*>(data.x.bytes.data()), 700 * 6);
   const std::span y(reinterpret_cast<const std::int32_t*>(data.y.bytes.data()), 700);
   std::vector<float> outputs(700 * 3);
-  predict(net_of(*engine), x, outputs);
+  predict(net_of(*engine), Normalization{}, x, outputs);
   double loss = 0;
   for (std::size_t i = 0; i < 700; ++i) {
     double sum = 0;
@@ -66,7 +66,7 @@ TEST_F(EvaluationTest, PredictRefusesSizesThatDoNotFit) {
   const auto engine = test::make_engine(self, test::make_run(1, "tree"));
   std::vector<float> x(13);
   std::vector<float> outputs(6);
-  EXPECT_THROW(predict(net_of(*engine), x, outputs), Error);
+  EXPECT_THROW(predict(net_of(*engine), Normalization{}, x, outputs), Error);
 }
 
 }  // namespace
