@@ -41,9 +41,7 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   });
   net.path = comm.broadcast_text(net.path);
   net.info = share_info(comm, read ? &*read : nullptr, net.path).value();
-  comm.together([&] {
-    build_net(net);
-  });
+  comm.together([&] { build_net(net); });
   set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
   net.weights = Buffer<float>(net.model->parameters().arena_size());
   if (read) std::ranges::copy(read->net(), net.weights.view().begin());
