@@ -79,13 +79,10 @@ class Commands(unittest.TestCase):
         with h5py.File(folder / "checkpoints" / program.checkpoints(folder)[-1], "r") as file:
             self.assertEqual(file.attrs["position"], 1438)
             epochs = int(file.attrs["epoch"]) + 1
-        for progress in ("lines", "live"):
-            done = program.run("train", RUN, "--output", folder, *one_batch, "--resume", "--set", f"train.epochs={epochs}",
-                               mpi=False, environment={"LOCKSTEP_PROGRESS": progress})
-            self.assertIn(f"epoch {epochs}/{epochs}  loss", done.stderr)
-            for told in (done.stderr, done.stdout):
-                self.assertNotRegex(told, r"\b0(\.0)?( samples)?/s| 0\.0 s left")
-            epochs += 1
+        done = program.run("train", RUN, "--output", folder, *one_batch, "--resume", "--set", f"train.epochs={epochs}", mpi=False)
+        self.assertIn(f"epoch {epochs}/{epochs}  loss", done.stderr)
+        for told in (done.stderr, done.stdout):
+            self.assertNotRegex(told, r"samples/s| left\b")
 
     def test_no_line_is_wider_than_the_terminal(self):
         for columns in (80, 40, 12):
