@@ -31,6 +31,7 @@ class FindNewestGood : public testing::Test {
     info.run = run;
     info.seed = config.seed;
     info.outputs = static_cast<std::int64_t>(model.outputs());
+    info.columns = {};  // the sample's names are those of its own outputs
     info.blas_threads = 1;
     write_checkpoint(checkpoint_path(folder(), step),
                      build_checkpoint("test", info, {model.parameters(), weights, {}, {}}));

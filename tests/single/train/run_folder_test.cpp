@@ -185,7 +185,7 @@ TEST_F(RunFolderEvents, WhatCannotBeWrittenIsToldOnceAndWrittenLater) {
 TEST_F(RunFolderFiles, AFolderThatCannotBeMadeIsAnError) {
   put("file", "x");
   RunFolder folder(place_ + "/file/run");
-  expect_error(ErrorKind::io, {"/file/run"}, [&] { folder.open("", at_step(0)); });
+  expect_error(ErrorKind::io, {"cannot make the folder", "/file"}, [&] { folder.open("", at_step(0)); });
 }
 
 FitSummary sample_summary() {
