@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "checkpoint/retention.hpp"
+#include "io/files.hpp"
 #include "parallel/training.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -65,9 +66,17 @@ TEST_F(SaverTest, SavesFromRankZeroAlone) {
 
 TEST_F(SaverTest, TheSameStateIsSavedOnce) {
   save(7);
+  const auto identity = [&] { return world.is_root() ? file_identity(checkpoint_path(folder(), 7)) : std::string(); };
+  const std::string first = identity();
+  save(7);
+  EXPECT_EQ(identity(), first);
+}
+
+TEST_F(SaverTest, AStateWhoseFileIsGoneIsSavedAgain) {
+  save(7);
   if (world.is_root()) std::filesystem::remove(checkpoint_path(folder(), 7));
   save(7);
-  EXPECT_EQ(steps(), Steps{});
+  EXPECT_EQ(steps(), world.is_root() ? Steps{7} : Steps{});
 }
 
 TEST_F(SaverTest, AFailureIsToldTheOldOneStaysAndTheNextIsTried) {
