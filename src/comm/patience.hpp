@@ -20,6 +20,8 @@ class Patience {
   Patience(const Patience&) = delete;
   Patience& operator=(const Patience&) = delete;
 
+  void set_timeout(double timeout) noexcept { timeout_ = timeout; }
+
   /// Looks at `pulses` from now on, this rank's among them, which must outlive this; null: at none but its own.
   void watch(HostPulses* pulses) noexcept { pulses_ = pulses == nullptr ? &alone_ : pulses; }
 
