@@ -55,8 +55,8 @@ class Check {
     expect_as_in_run("shards", info_.shards, run.train.shards.value_or(info_.shards));
     expect_as_in_run("blas_threads", info_.blas_threads, run.train.threads);
     expect_as_in_run("outputs", info_.outputs, static_cast<std::int64_t>(model.outputs()));
-    if (info_.shards < 1 || info_.ranks < 1)
-      fail("it was written by {} shards and {} ranks", info_.shards, info_.ranks);
+    if (info_.ranks < 1 || info_.ranks > info_.shards)
+      fail("attribute 'ranks' is {}: {} shards are for 1 to {}", info_.ranks, info_.shards, info_.shards);
     if (loss.targets() == TargetKind::labels) {
       loss.check_outputs(model.outputs());
       const std::size_t names = info_.class_names.size();

@@ -33,9 +33,15 @@ ERROR = "lockstep: error: "
 BY_ALL = ("/parameters/dense1/weight: pipe", "/parameters/dense1/weight: other file", "/run: pipe", "/classes: virtual",
           "/optimizer/exp_avg/dense1/bias: packed zeros", "x_shift alone", "three columns of x_scale",
           "/ema/dense2/weight: external storage", "/ seed: 1099511627776", "run: units", "classes: two names")
-# Arrays of the same place in the schema are treated alike.
-ARRAYS = ("/run", "/classes", "/parameters/dense1/weight", "/optimizer/exp_avg/dense1/bias", "/ema/dense2/weight",
-          "/history/step", "/history/test_loss", "/normalization/x_scale")
+# One array of each type goes through all changes, and a few attributes; the others through some.
+WHOLLY = ("/run: ", "/parameters/dense1/weight: ", "/history/test_loss: ", "/ step: ", "/parameters order: ",
+          "/history loss_sum: ")
+SOME = ("removed", "pipe", "longer", "packed zeros", "text", "integer", "-1", "nan", "repeated")
+
+
+def is_looked_at(name):
+    place, _, change = name.rpartition(": ")
+    return not place.startswith("/") or name.startswith(WHOLLY) or change in SOME
 
 
 def make_data(path):
@@ -103,9 +109,8 @@ class StrangeCheckpoints(unittest.TestCase):
         self.assertLess(peak, BYTES, told)
 
     def test_wrong_content_under_a_right_trailer_is_refused_by_name(self):
-        others = [path for path in strange_checkpoints.objects(OLD)[1] if path not in ARRAYS]
-        files = self.make(lambda name: not name.startswith(tuple(f"{path}: " for path in others)))
-        self.assertGreater(len(files), 600)
+        files = self.make(is_looked_at)
+        self.assertGreater(len(files), 250)
 
         def look(case):
             name, path, says = case

@@ -176,7 +176,7 @@ def number_cases():
     yield "links as later versions keep them", many_links, "/later"
 
     def deep(file):
-        file.create_group("/later" + "/a" * 2000)
+        file.create_group("/later" + "/a" * 50)
     yield "deep groups", deep, "/later"
 
 
@@ -213,7 +213,8 @@ def cases(source, folder):
                            ("second link", lambda file, path=path: file.__setitem__(path, file["/"]))):
             yield f"{path}: {name}", instead(path, make), names_of(path)
     for group, attribute in attributes(source):
-        says = (f"'{attribute}'", attribute) if attribute != "inputs" else ("inputs", "dense1/weight")
+        says = (attribute,) + {"inputs": ("dense1/weight",), "order": ("another model", "/parameters/a/b"),
+                               "columns": ("/history/a/b",)}.get(attribute, ())
         for name, change in attribute_cases(group, attribute):
             yield f"{group} {attribute}: {name}", change, None if is_legal(group, attribute, name) else says
     for name, change, says in number_cases():
