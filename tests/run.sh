@@ -13,7 +13,8 @@ if [[ ${1:-} == --sanitize ]]; then
   shift
   folder=build-asan
   settings=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" "-DLOCKSTEP_SANITIZE=address,undefined"
-    -DLOCKSTEP_BUILD_TESTS=ON)
+    -DLOCKSTEP_BUILD_TESTS=ON -DLOCKSTEP_UNITY=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON)
+  # (Each source is compiled by itself here, so that what it forgets to include is told.)
   # Open MPI and HDF5 keep memory until the process ends, so leaks are not looked for: the reports would be theirs.
   # A test asks for more memory than there is, which is to be told by the program, not by the sanitizer.
   export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1

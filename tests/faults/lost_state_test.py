@@ -44,7 +44,7 @@ class LostState(unittest.TestCase):
         """Stops rank 0 behind so many steps, which stops all."""
         running.wait_for_steps(steps)
         root = running.ranks()[0]
-        os.kill(root, signal.SIGSTOP)
+        program.pause(root)
         return root
 
     def assert_goes_on(self, folder):

@@ -87,7 +87,7 @@ class Lock(RunFolder):
     def test_a_run_whose_lock_was_taken_ends_and_says_so(self):
         running = self.start()
         root = running.ranks()[0]
-        os.kill(root, signal.SIGSTOP)
+        program.pause(root)
         (self.out / "run.lock").write_text("host elsewhere\nprocess 12\nsince then\n", encoding="utf-8")
         os.kill(root, signal.SIGCONT)
         code, told = running.wait(SECONDS)
@@ -166,7 +166,7 @@ class Deleted(RunFolder):
     def test_a_folder_deleted_under_a_run_is_made_whole_again(self):
         running = self.start()
         root = running.ranks()[0]
-        os.kill(root, signal.SIGSTOP)
+        program.pause(root)
         before = (self.out / "steps.csv").read_text(encoding="utf-8")
         shutil.rmtree(self.out)
         os.kill(root, signal.SIGCONT)
@@ -188,7 +188,7 @@ class Deleted(RunFolder):
     def test_a_folder_that_cannot_come_back_ends_the_run_with_1(self):
         running = self.start()
         root = running.ranks()[0]
-        os.kill(root, signal.SIGSTOP)
+        program.pause(root)
         shutil.rmtree(self.out)
         self.out.write_text("no folder", encoding="utf-8")
         os.kill(root, signal.SIGCONT)

@@ -167,9 +167,9 @@ def compile_flags(commands, folder):
             for word in words:
                 if skip or word in ("-c", entry["file"]):
                     skip = False
-                elif word in ("-o", "-MF", "-MT", "-MQ"):
+                elif word in ("-o", "-MF", "-MT", "-MQ", "-include"):  # the last: precompiled headers
                     skip = True
-                elif not word.startswith(("-M", "-O", "-g")):
+                elif not word.startswith(("-M", "-O", "-g", "-Winvalid-pch")):
                     kept.append(word)
             return kept
     raise SystemExit(f"{commands}: no command for a file of {folder}; configure the build first")
@@ -178,7 +178,7 @@ def compile_flags(commands, folder):
 def check_headers(root, commands):
     """Each header compiles alone, with the flags of the build.
 
-    Where it is the first include of a source of the library, the build has shown that.
+    Where it is the first include of a source, the sanitizers' build shows that: it has no precompiled headers.
     """
     if commands is None:
         raise SystemExit("rule headers needs --commands")

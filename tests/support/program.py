@@ -3,9 +3,11 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -74,6 +76,18 @@ def ranks_of(folder):
         if words[0] == PROGRAM.encode() and str(folder).encode() in words and rank:
             found.append((int(rank[0].split(b"=")[1]), int(process.name)))
     return [pid for _, pid in sorted(found)]
+
+
+def pause(pid):
+    """Stops a process; when this returns it does nothing any more."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        stats = [path.read_text(encoding="utf-8") for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+        if all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} does not stop")
 
 
 def shared_memory():
