@@ -105,6 +105,10 @@ ImportOptions read_options(const CommandInput& input) {
       {{"auto", TargetTask::automatic}, {"classes", TargetTask::classes}, {"values", TargetTask::values}});
   options.csv.drop_missing = choice<bool>(input, "missing", {{"refuse", false}, {"drop", true}});
   options.csv.delimiter = delimiter(input);
+  options.csv.decimal = choice<char>(input, "decimal", {{".", '.'}, {",", ','}});
+  if (options.csv.decimal == options.csv.delimiter) {
+    throw Error(ErrorKind::usage, "import: --decimal , takes a --delimiter that is none, ';' say");
+  }
   options.csv.header = input.options.count("no-header") == 0;
   if (options.files.size() > 1) {
     for (const char* name : {"target", "categorical", "drop", "no-header"}) {
@@ -145,6 +149,9 @@ int run_import(const CommandInput& input) {
   if (result.looks_like_classes) {
     tell_message("all targets are whole numbers from 0 to 99, taken as values; for classes import with --task classes");
   }
+  for (const std::string& name : result.counting) {
+    tell_message(fmt::format("column {} counts the rows: an id, perhaps; --drop {} leaves it out", name, name));
+  }
   return 0;
 }
 
@@ -168,6 +175,7 @@ Command import_command() {
            {"drop", OptionKind::list, "COLUMNS", "", "columns to leave out"},
            {"missing", OptionKind::text, "WHAT", "refuse", "rows with missing fields: refuse, or drop them"},
            {"delimiter", OptionKind::text, "C", ",", "what stands between fields; tab for tabs"},
+           {"decimal", OptionKind::text, "C", ".", "before decimals: a point or a comma"},
            {"no-header", OptionKind::flag, "", "", "the first row is data; columns are named 1, 2, ..."},
            {"quiet", OptionKind::flag, "", "", "no progress"}},
           run_import};

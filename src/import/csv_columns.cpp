@@ -30,7 +30,7 @@ void check_name(const std::string& name, std::size_t column) {
 
 }  // namespace
 
-void CsvTable::take_header() {
+void ImportedTable::take_header() {
   std::vector<std::string> names = std::exchange(early_, {});
   header_wanted_ = false;
   if (!columns_.empty()) {  // of another file: the same as before
@@ -76,15 +76,15 @@ void CsvTable::take_header() {
   }
 }
 
-void CsvTable::take_names(std::vector<std::string> names) {
+void ImportedTable::take_names(std::vector<std::string> names) {
   for (std::string& name : names) columns_.push_back({std::move(name)});
   assign_roles();
 }
 
-std::vector<std::size_t> CsvTable::find_columns(const std::vector<std::string>& words, const char* option,
-                                                bool* automatic) const {
+std::vector<std::size_t> ImportedTable::find_columns(const std::vector<std::string>& words, const char* option,
+                                                     bool* automatic) const {
   std::vector<std::string_view> names;
-  for (const Column& column : columns_) names.emplace_back(column.name);
+  for (const CsvColumn& column : columns_) names.emplace_back(column.name);
   std::vector<std::size_t> found;
   const auto find = [&](std::string_view word) {
     const auto place = std::find(names.begin(), names.end(), word);
@@ -100,7 +100,8 @@ std::vector<std::size_t> CsvTable::find_columns(const std::vector<std::string>& 
       if (automatic != nullptr && part == "auto") {
         *automatic = true;
       } else if (!find(part)) {
-        refuse(fmt::format("{}: {} is no column of {}; its columns are {}", option, shown(part), file_, listed(names)));
+        refuse(fmt::format("{}: {} is no column of {}; its columns are {}{}", option, shown(part), file_, listed(names),
+                           hint_));
       }
       if (comma == std::string_view::npos) break;
       rest.remove_prefix(comma + 1);
@@ -109,15 +110,15 @@ std::vector<std::size_t> CsvTable::find_columns(const std::vector<std::string>& 
   return found;
 }
 
-void CsvTable::assign_roles() {
+void ImportedTable::assign_roles() {
   bool automatic = false;
   const std::vector<std::size_t> targets = find_columns(options_.target, "--target");
   const std::vector<std::size_t> categorical = find_columns(options_.categorical, "--categorical", &automatic);
   const std::vector<std::size_t> dropped = find_columns(options_.drop, "--drop");
   if (targets.empty()) {
     std::vector<std::string_view> names;
-    for (const Column& column : columns_) names.emplace_back(column.name);
-    refuse(fmt::format("--target is needed: the column to predict; {} has {}", file_, listed(names)));
+    for (const CsvColumn& column : columns_) names.emplace_back(column.name);
+    refuse(fmt::format("--target is needed: the column to predict; {} has {}{}", file_, listed(names), hint_));
   }
   std::vector<const char*> given(columns_.size(), nullptr);
   const auto assign = [&](const std::vector<std::size_t>& which, const char* option, ColumnRole role) {
@@ -131,7 +132,7 @@ void CsvTable::assign_roles() {
     }
   };
   if (automatic) {
-    for (Column& column : columns_) column.role = ColumnRole::open_feature;
+    for (CsvColumn& column : columns_) column.role = ColumnRole::open_feature;
   }
   // Several targets are values: a sample has one class.
   const bool single = targets.size() == 1;
@@ -145,19 +146,19 @@ void CsvTable::assign_roles() {
   assign(categorical, "--categorical", ColumnRole::category);
   assign(dropped, "--drop", ColumnRole::dropped);
   if (targets.size() + dropped.size() == columns_.size()) {
-    refuse(fmt::format("{} has no columns beside its targets and those left out", file_));
+    refuse(fmt::format("{} has no columns beside its targets and those left out{}", file_, hint_));
   }
 }
 
-void CsvTable::assign_slots() {
+void ImportedTable::assign_slots() {
   std::size_t at = 0;
-  for (Column& column : columns_) {
+  for (CsvColumn& column : columns_) {
     if (column.role != ColumnRole::number && column.role != ColumnRole::category) continue;
     column.slot = at;
     at += sizeof(float);
     if (column.role == ColumnRole::category) column.categories = std::make_unique<Categories>(kMostCategories);
   }
-  for (Column& column : columns_) {
+  for (CsvColumn& column : columns_) {
     if (column.role == ColumnRole::label) {
       column.categories = std::make_unique<Categories>(kMostClasses);
       column.slot = at;

@@ -271,8 +271,22 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   Parser parser(delimiter, 0);
   Forwarding forwarding{rows};
   std::vector<char> memory(kPiece);
+  // With the faults that came before.
+  const auto fail_with = [&](std::vector<std::string> told, bool whole) {
+    const std::vector<RowFault> faults = rows.faults(whole);
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+      const std::size_t line = line_of(path, delimiter, faults[i].row, faults[i].field);
+      told.insert(told.begin() + static_cast<std::ptrdiff_t>(i),
+                  "line " + std::to_string(line) + ": " + faults[i].what);
+    }
+    if (told.empty()) return;
+    std::string message = path + ": ";
+    if (told.size() > 1) message += std::to_string(told.size()) + " faults, of each column the first: ";
+    for (std::size_t i = 0; i < told.size(); ++i) message += (i == 0 ? "" : "; ") + told[i];
+    throw Error(ErrorKind::data, message);
+  };
   const auto fail = [&](std::size_t line, const std::string& what) {
-    throw Error(ErrorKind::data, path + ": line " + std::to_string(line) + ": " + what);
+    fail_with({"line " + std::to_string(line) + ": " + what}, false);
   };
   const auto check_thrown = [&] {
     if (!forwarding.thrown) return;
@@ -325,6 +339,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   if (!closed) {
     fail(line_of(path, delimiter, forwarding.row, SIZE_MAX), "the file ends within a quoted field of this row");
   }
+  fail_with({}, true);
 }
 
 }  // namespace lockstep

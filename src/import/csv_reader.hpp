@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lockstep {
 
@@ -21,18 +22,27 @@ struct BadRow : std::runtime_error {
   std::size_t field = 0;
 };
 
+/// A fault that did not end the reading.
+struct RowFault {
+  std::size_t row = 0;    ///< of the file, counted from 0, blank lines left out
+  std::size_t field = 0;  ///< SIZE_MAX: all of the row
+  std::string what = {};
+};
+
 /// What receives the rows of a file. A text is there during the call alone.
 class CsvRows {
  public:
   virtual ~CsvRows() = default;
   virtual void field(std::string_view text) = 0;
   virtual void end_of_row() = 0;
+  /// What was wrong so far; `whole`: all rows have come. A few: the place of each is looked up in the file.
+  [[nodiscard]] virtual std::vector<RowFault> faults(bool /*whole*/) { return {}; }
 };
 
 /// Reads all of `path`, in pieces, and calls `alive` with the bytes done behind each. `delimiter` is one byte.
 /// Memory: that of the largest field, at most 1 MiB.
-/// Errors: data (missing, quotes that do not fit, a field beyond 1 MiB, a BadRow of `rows`), with file and line, which
-/// counts from 1 as an editor does; io.
+/// Errors: data (missing, quotes that do not fit, a field beyond 1 MiB, a BadRow of `rows`, the faults of `rows`, all
+/// of them in one message), with file and line, which counts from 1 as an editor does; io.
 void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std::function<void(std::size_t)>& alive);
 
 }  // namespace lockstep

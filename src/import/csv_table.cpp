@@ -22,22 +22,24 @@ constexpr std::size_t kMostFeatures = std::size_t{1} << 20U;  // with categories
 
 }  // namespace
 
-CsvTable::CsvTable(const CsvOptions& options, const std::string& place) : options_(options), spilled_(place) {}
+ImportedTable::ImportedTable(const CsvOptions& options, const std::string& place)
+    : options_(options), spilled_(place) {}
 
-void CsvTable::begin_file(const std::string& file) {
+void ImportedTable::begin_file(const std::string& file) {
   file_ = file;
   header_wanted_ = options_.header;
   rows_before_ = rows_;
+  file_rows_ = 0;
 }
 
-void CsvTable::end_file() {
+void ImportedTable::end_file() {
   if (columns_.empty() || header_wanted_) throw Error(ErrorKind::data, file_ + ": holds no rows, only blank lines");
   if (rows_ > rows_before_) return;
   throw Error(ErrorKind::data, file_ + ": holds no rows of data" +
                                    (dropped_ == 0 ? " behind its header" : ": each has a missing field"));
 }
 
-void CsvTable::field(std::string_view text) {
+void ImportedTable::field(std::string_view text) {
   const std::size_t field = field_++;
   if (header_wanted_ || !settled_) {
     early_bytes_ += text.size();
@@ -45,39 +47,35 @@ void CsvTable::field(std::string_view text) {
     if (field < kMostColumns) early_.emplace_back(text);
     return;
   }
-  if (field >= columns_.size() || !fault_.empty()) return;
-  store(columns_[field], text);
+  if (field < columns_.size() && !columns_[field].faulty) store(columns_[field], text);
 }
 
-void CsvTable::store(Column& column, std::string_view text) {
+void ImportedTable::store(CsvColumn& column, std::string_view text) {
   std::byte* const slot = row_.data() + column.slot;
+  const std::size_t field = field_ - 1;
   try {
     switch (column.role) {
       case ColumnRole::number: {
         float value = 0;
-        const NumberFault fault = parse_number(text, value);
+        const NumberFault fault = parse(text, value);
         if (fault != NumberFault::none) {
-          if (is_missing_number(text)) return note_missing(field_ - 1);
-          return note_fault(describe(fault, text) +
-                            (fault == NumberFault::text
-                                 ? fmt::format("; for a column of texts give --categorical {0}, or --drop {0} to leave "
-                                               "it out",
-                                               column.name)
-                                 : ""));
+          if (is_missing_number(text)) return note_missing(field);
+          return note_fault(field, describe(fault, text) + (fault == NumberFault::text ? advice(column, text) : ""));
         }
+        column.counts = column.counts && value == std::floor(value) && (seen_ == 0 || value == column.last + 1);
+        column.last = value;
         std::memcpy(slot, &value, sizeof value);
         return;
       }
       case ColumnRole::value: {
         double value = 0;
-        NumberFault fault = parse_number(text, value);
+        NumberFault fault = parse(text, value);
         if (fault == NumberFault::none && !(std::abs(value) <= std::numeric_limits<float>::max())) {
           fault = NumberFault::too_large;
         }
         if (fault != NumberFault::none) {
-          if (is_missing_number(text)) return note_missing(field_ - 1);
-          return note_fault(describe(fault, text) +
-                            (fault == NumberFault::text ? "; for class names as targets give --task classes" : ""));
+          if (is_missing_number(text)) return note_missing(field);
+          return note_fault(field, describe(fault, text) + (fault == NumberFault::text ? advice(column, text) : ""));
         }
         looks_like_classes_ = looks_like_classes_ && value >= 0 && value < 100 && value == std::floor(value);
         std::memcpy(slot, &value, sizeof value);
@@ -85,7 +83,12 @@ void CsvTable::store(Column& column, std::string_view text) {
       }
       case ColumnRole::category:
       case ColumnRole::label: {
-        if (text.empty()) return note_missing(field_ - 1);
+        if (text.empty()) return note_missing(field);
+        if (is_uuid(text) || (options_.decimal == '.' && has_commas(text))) {
+          return note_fault(
+              field, fmt::format("expected a {}, found {}{}", column.role == ColumnRole::label ? "class" : "category",
+                                 shown(text), advice(column, text)));
+        }
         const std::uint32_t code = column.categories->code(text);
         std::memcpy(slot, &code, sizeof code);
         return;
@@ -94,82 +97,84 @@ void CsvTable::store(Column& column, std::string_view text) {
         return;
     }
   } catch (const std::length_error& error) {
-    note_fault(column.role == ColumnRole::label
+    note_fault(field,
+               column.role == ColumnRole::label
                    ? fmt::format("{}; too many for classes; --task values takes numbers as they are", error.what())
                    : fmt::format("{}; too many for categories; is it a name or a number? --drop {} leaves it out",
                                  error.what(), column.name));
   } catch (const std::invalid_argument& error) {
-    note_fault(error.what());
+    note_fault(field, error.what());
   }
 }
 
-void CsvTable::note_missing(std::size_t field) {
-  missing_ = true;
-  if (options_.drop_missing) return;
-  note_fault("the field is empty or missing; --missing drop leaves such rows out");
-  fault_field_ = field;
-}
-
-void CsvTable::note_fault(std::string what) {
-  fault_ = std::move(what);
-  fault_field_ = field_ - 1;
-}
-
-std::string CsvTable::place(std::size_t field) const {
+std::string ImportedTable::place(std::size_t field) const {
   const std::string& name = columns_[field].name;
   return options_.header ? fmt::format("column {} ({}): ", field + 1, shown(name)) : fmt::format("column {}: ", name);
 }
 
-void CsvTable::end_of_row() {
+void ImportedTable::end_of_row() {
   const std::size_t fields = std::exchange(field_, 0);
   early_bytes_ = 0;
-  const std::string fault = std::exchange(fault_, {});
   const bool missing = std::exchange(missing_, false);
   if (header_wanted_) {
     if (fields > kMostColumns) {
       throw BadRow(fmt::format("the header has {} columns; at most {} are taken", fields, kMostColumns), 0);
     }
-    return take_header();
+    look_for_delimiter();
+    take_header();
+    ++file_rows_;
+    return;
   }
   if (columns_.empty()) {
     if (fields > kMostColumns) {
       throw BadRow(fmt::format("this row has {} fields; at most {} are taken", fields, kMostColumns), 0);
     }
+    look_for_delimiter();
     std::vector<std::string> names;
     for (std::size_t i = 1; i <= fields; ++i) names.push_back(std::to_string(i));
     take_names(std::move(names));
   }
   if (fields != columns_.size()) {
-    throw BadRow(fmt::format("expected {} fields, as {}, found {}", columns_.size(),
-                             options_.header ? "in the header" : "in the first row", fields),
-                 0);
+    row_faults_.clear();
+    early_.clear();
+    if (!std::exchange(uneven_, true)) {
+      row_faults_.push_back({file_rows_, SIZE_MAX,
+                             fmt::format("expected {} fields, as {}, found {}{}", columns_.size(),
+                                         options_.header ? "in the header" : "in the first row", fields, hint_)});
+    }
+  } else if (!settled_) {
+    if (settle(std::exchange(early_, {}))) return;  // the row has come once more
+  } else if (row_faults_.empty() && !missing) {
+    if (faults_.empty()) spilled_.append(row_);
+    ++rows_;
+    ++seen_;
+  } else {
+    dropped_ += row_faults_.empty() ? 1 : 0;
+    ++seen_;
   }
-  if (!settled_) return settle(std::exchange(early_, {}));
-  if (!fault.empty()) throw BadRow(place(fault_field_) + fault, fault_field_);
-  if (missing) {
-    ++dropped_;
-    return;
-  }
-  spilled_.append(row_);
-  ++rows_;
+  keep_faults();
+  ++file_rows_;
 }
 
-// The first row that has all its fields tells which open columns hold text.
-void CsvTable::settle(const std::vector<std::string>& row) {
+// The first row that has all its fields tells which open columns hold text. False: this one has not.
+bool ImportedTable::settle(const std::vector<std::string>& row) {
+  bool whole = true;
   for (std::size_t i = 0; i < row.size(); ++i) {
     const ColumnRole role = columns_[i].role;
     const bool text = role == ColumnRole::category || role == ColumnRole::label;
     if (role == ColumnRole::dropped || !(text ? row[i].empty() : is_missing_number(row[i]))) continue;
-    if (!options_.drop_missing) {
-      throw BadRow(place(i) + "the field is empty or missing; --missing drop leaves such rows out", i);
-    }
-    ++dropped_;
-    return;
+    note_missing(i);
+    whole = false;
+  }
+  missing_ = false;
+  if (!whole) {
+    dropped_ += row_faults_.empty() ? 1 : 0;
+    return false;
   }
   for (std::size_t i = 0; i < row.size(); ++i) {
-    Column& column = columns_[i];
+    CsvColumn& column = columns_[i];
     double value = 0;
-    const bool text = parse_number(row[i], value) == NumberFault::text;
+    const bool text = parse(row[i], value) == NumberFault::text && !has_commas(row[i]);
     if (column.role == ColumnRole::open_feature) column.role = text ? ColumnRole::category : ColumnRole::number;
     if (column.role == ColumnRole::open_target) {
       column.role = text ? ColumnRole::label : ColumnRole::value;
@@ -180,11 +185,12 @@ void CsvTable::settle(const std::vector<std::string>& row) {
   settled_ = true;
   for (const std::string& text : row) field(text);
   end_of_row();
+  return true;
 }
 
-RowFormat CsvTable::format() const {
+RowFormat ImportedTable::format() const {
   RowFormat format;
-  for (const Column& column : columns_) {
+  for (const CsvColumn& column : columns_) {
     switch (column.role) {
       case ColumnRole::number:
         format.features.push_back(column.name);
@@ -219,11 +225,11 @@ namespace {
 /// The spilled rows again, with categories as columns of 0 and 1.
 class ExpandedRows final : public RowSource {
  public:
-  ExpandedRows(SpilledRows& spilled, std::size_t rows, const std::vector<Column>& columns, const RowFormat& format)
+  ExpandedRows(SpilledRows& spilled, std::size_t rows, const std::vector<CsvColumn>& columns, const RowFormat& format)
       : spilled_(spilled), left_(rows), x_bytes_(format.x_bytes()), y_bytes_(format.y_bytes()) {
     constexpr std::size_t block = std::size_t{1} << 20U;
     std::size_t slots = 0;
-    for (const Column& column : columns) {
+    for (const CsvColumn& column : columns) {
       if (column.role == ColumnRole::number) {
         if (parts_.empty() || !parts_.back().places.empty()) parts_.push_back({});
         ++parts_.back().width;
@@ -299,7 +305,7 @@ class ExpandedRows final : public RowSource {
 
 }  // namespace
 
-std::unique_ptr<RowSource> CsvTable::source() {
+std::unique_ptr<RowSource> ImportedTable::source() {
   spilled_.rewind();
   return std::make_unique<ExpandedRows>(spilled_, rows_, columns_, format());
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -56,6 +57,38 @@ NumberFault parse_number(std::string_view text, T& out) noexcept {
 }
 template NumberFault parse_number(std::string_view text, float& out) noexcept;
 template NumberFault parse_number(std::string_view text, double& out) noexcept;
+
+template <class T>
+NumberFault parse_comma_number(std::string_view text, T& out) noexcept {
+  std::array<char, 64> point{};
+  text = trimmed(text);
+  if (text.size() > point.size() || text.find('.') != std::string_view::npos) return NumberFault::text;
+  std::replace_copy(text.begin(), text.end(), point.begin(), ',', '.');
+  return parse_number({point.data(), text.size()}, out);
+}
+template NumberFault parse_comma_number(std::string_view text, float& out) noexcept;
+template NumberFault parse_comma_number(std::string_view text, double& out) noexcept;
+
+bool has_commas(std::string_view text) noexcept {
+  text = trimmed(text);
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  const std::size_t end = text.find_first_not_of("0123456789,.");
+  const std::string_view digits = text.substr(0, end);
+  const bool has_digit = digits.find_first_of("0123456789") != std::string_view::npos;
+  if (!has_digit || digits.find(',') == std::string_view::npos) return false;
+  if (digits.find(",,") != std::string_view::npos || digits.ends_with(',')) return false;
+  if (end == std::string_view::npos) return true;
+  double exponent = 0;  // "1,5e-3": what stands behind makes a number
+  return (text[end] == 'e' || text[end] == 'E') &&
+         parse_number(std::string("1").append(text.substr(end)), exponent) != NumberFault::text;
+}
+
+bool is_uuid(std::string_view text) noexcept {
+  constexpr std::string_view form = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+  return text.size() == form.size() && std::equal(text.begin(), text.end(), form.begin(), [](char c, char wanted) {
+           return wanted == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
+         });
+}
 
 std::string describe(NumberFault fault, std::string_view text) {
   switch (fault) {

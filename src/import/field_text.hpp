@@ -22,6 +22,16 @@ template <class T>
 /// `text` for a message: in quotes, cut short, what does not print as \xNN.
 [[nodiscard]] std::string shown(std::string_view text);
 
+/// A number with commas in it, before decimals or between thousands: "1,5", "1.234,5", "-1,234,567".
+[[nodiscard]] bool has_commas(std::string_view text) noexcept;
+
+/// A number with a decimal comma, and no point. Errors as of parse_number.
+template <class T>
+[[nodiscard]] NumberFault parse_comma_number(std::string_view text, T& out) noexcept;
+
+/// "123e4567-e89b-12d3-a456-426614174000", say. Source: RFC 9562, section 4.
+[[nodiscard]] bool is_uuid(std::string_view text) noexcept;
+
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
 /// "a, b, c, ... and 7 more".

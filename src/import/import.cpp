@@ -124,7 +124,7 @@ void write_rows(const ImportOptions& options, const RowFormat& format, RowSource
 }
 
 ImportResult import_csv(const ImportOptions& options) {
-  CsvTable table(options.csv, options.output);
+  ImportedTable table(options.csv, options.output);
   std::vector<std::string> files = options.files;
   files.insert(files.end(), options.test.begin(), options.test.end());
   std::size_t first_rows = 0;
@@ -140,8 +140,9 @@ ImportResult import_csv(const ImportOptions& options) {
   }
   Deal dealt{.rows = table.rows(), .train = first_rows};
   if (options.test.empty()) dealt = deal(options, table.rows());
-  ImportResult result{table.format(), dealt.train, dealt.rows - dealt.train, table.dropped(),
-                      table.looks_like_classes()};
+  ImportResult result{
+      table.format(),  dealt.train, dealt.rows - dealt.train, table.dropped(), table.looks_like_classes(),
+      table.counting()};
   SplitFile file(options.output, result.format, result.train, result.test);
   const std::unique_ptr<RowSource> source = table.source();
   Dealer dealer(options.seed, dealt.rows, dealt.train);

@@ -29,8 +29,9 @@ struct ImportResult {
   RowFormat format = {};
   std::size_t train = 0;  ///< rows
   std::size_t test = 0;
-  std::size_t dropped = 0;          ///< rows with missing fields
-  bool looks_like_classes = false;  ///< see CsvTable
+  std::size_t dropped = 0;                 ///< rows with missing fields
+  bool looks_like_classes = false;         ///< see ImportedTable
+  std::vector<std::string> counting = {};  ///< see ImportedTable
 };
 
 /// Reads all, and writes `output` all or nothing. Memory is bounded whatever the size of the files; on the disk of

@@ -90,7 +90,7 @@ class CsvFiles final : public Kind {
     options.target = {"y"};
     options.categorical = {"auto"};
     options.drop_missing = true;
-    CsvTable table(options, (folder / "data.h5").string());
+    ImportedTable table(options, (folder / "data.h5").string());
     const std::string file = put(folder / "table.csv", input.files[0]);
     table.begin_file(file);
     read_csv(file, ',', table, {});

@@ -104,7 +104,8 @@ TEST_F(Import, MissingFieldsAreRefusedOrDropped) {
   const std::string text = "a,c,y\n1,x,2\n,x,3\n2,,4\n3,x,NA\nnan,x,1\n4,NA,5\n";
   ImportOptions wanted = options(text, "y");
   wanted.csv.categorical = {"c"};
-  refuses(ErrorKind::data, wanted, {"table.csv: line 3: column 1 ('a')", "--missing drop"});
+  refuses(ErrorKind::data, wanted,
+          {"line 3: column 1 ('a')", "line 4: column 2 ('c')", "line 5: column 3 ('y')", "--missing drop"});
   wanted.csv.drop_missing = true;
   const ImportResult result = import_data(wanted);
   EXPECT_EQ(result.dropped, 4U);

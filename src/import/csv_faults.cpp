@@ -1,0 +1,87 @@
+// What is wrong with a CSV table: gathered, so that one try tells all of it, and what to do about it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "import/csv_table.hpp"
+#include "import/field_text.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kMostFaults = 20;  // of a table
+constexpr std::size_t kFewRows = 20;     // with fewer, texts or numbers may well all differ
+
+}  // namespace
+
+std::string ImportedTable::advice(const CsvColumn& column, std::string_view text) const {
+  if (is_uuid(text))
+    return fmt::format(", a UUID: an id, of which nothing is learned; --drop {} leaves it out", column.name);
+  if (has_commas(text) && options_.decimal == '.') {
+    return "; numbers with decimal commas are read with --decimal , (commas between thousands must go)";
+  }
+  if (column.role == ColumnRole::value) return "; for class names as targets give --task classes";
+  return fmt::format("; for a column of texts give --categorical {0}, or --drop {0} to leave it out", column.name);
+}
+
+void ImportedTable::note_missing(std::size_t field) {
+  missing_ = true;
+  if (options_.drop_missing) return;
+  note_fault(field, "the field is empty or missing; --missing drop leaves such rows out");
+}
+
+void ImportedTable::note_fault(std::size_t field, std::string what) {
+  row_faults_.push_back({file_rows_, field, place(field) + what});
+}
+
+void ImportedTable::keep_faults() {
+  for (RowFault& fault : std::exchange(row_faults_, {})) {
+    if (fault.field < columns_.size() && std::exchange(columns_[fault.field].faulty, true)) continue;
+    if (faults_.size() < kMostFaults) faults_.push_back(std::move(fault));
+  }
+}
+
+std::vector<RowFault> ImportedTable::faults(bool whole) {
+  std::vector<RowFault> all = faults_;
+  for (std::size_t i = 0; whole && seen_ >= kFewRows && i < columns_.size(); ++i) {
+    const CsvColumn& column = columns_[i];
+    if (column.faulty || all.size() == kMostFaults) continue;
+    const bool names = column.categories && column.categories->size() == seen_;
+    const bool counts = column.role == ColumnRole::number && column.counts && !faults_.empty();
+    if (!names && !counts) continue;
+    const char* what = names ? "each row has another text" : "the numbers count the rows";
+    all.push_back({0, i,
+                   place(i) + fmt::format("{}: an id, of which nothing is learned; {}", what,
+                                          column.role == ColumnRole::label
+                                              ? "choose another --target"
+                                              : fmt::format("--drop {} leaves it out", column.name))});
+  }
+  std::stable_sort(all.begin(), all.end(), [](const RowFault& a, const RowFault& b) { return a.field < b.field; });
+  return all;
+}
+
+std::vector<std::string> ImportedTable::counting() const {
+  std::vector<std::string> names;
+  for (const CsvColumn& column : columns_) {
+    if (seen_ >= kFewRows && column.role == ColumnRole::number && column.counts) names.push_back(column.name);
+  }
+  return names;
+}
+
+void ImportedTable::look_for_delimiter() {
+  hint_.clear();
+  std::size_t most = early_.size();
+  for (const char sign : {',', ';', '\t', '|'}) {
+    if (sign == options_.delimiter) continue;
+    std::size_t columns = 1;
+    for (const std::string& text : early_)
+      columns += static_cast<std::size_t>(std::count(text.begin(), text.end(), sign));
+    if (columns <= most) continue;
+    most = columns;
+    hint_ = fmt::format("; at {0} the first row splits into {1} columns: --delimiter {0}",
+                        sign == '\t' ? std::string("tab") : fmt::format("'{}'", sign), columns);
+  }
+}
+
+}  // namespace lockstep
