@@ -9,6 +9,7 @@
 #include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
+#include "train/kept_normalization.hpp"
 #include "train/load_choice.hpp"
 #include "train/load_dataset.hpp"
 #include "train/stream_dataset.hpp"
@@ -152,13 +153,7 @@ void begin_info(const RunData& data, std::span<const std::string> scores, Checkp
   info.test_fingerprint = data.test ? data.test->fingerprint : "";
   info.class_names = data.train.class_names;
   info.columns = data.train.columns;
-  const auto keep = [&](const char* name, const std::vector<double>& values) {
-    if (!values.empty()) info.normalization[name] = values;
-  };
-  keep("x_shift", data.normalization.x.shift);
-  keep("x_scale", data.normalization.x.scale);
-  keep("y_shift", data.normalization.y.shift);
-  keep("y_scale", data.normalization.y.scale);
+  keep_normalization(data.normalization, info);
   std::vector<std::string>& columns = info.history.columns;
   columns = {"epoch", "step", "learning_rate", "train_loss"};
   for (const auto& [split, scored] :
@@ -176,23 +171,6 @@ void complete_names(const Dataset& train, CheckpointInfo& info) {
   if (!info.columns.features.empty()) return;
   info.columns.features = train.columns.features;
   info.columns.categorical = train.columns.categorical;
-}
-
-Normalization normalization_of(const CheckpointInfo& info) {
-  const auto part = [&](const std::string& name, std::int64_t columns) {
-    const auto numbers = [&](const std::string& of) {
-      const auto found = info.normalization.find(name + of);
-      return found == info.normalization.end() ? std::vector<double>{} : found->second;
-    };
-    ColumnScaling scaling{.shift = numbers("_shift"), .scale = numbers("_scale")};
-    const bool none = scaling.shift.empty() && scaling.scale.empty();
-    const auto wanted = static_cast<std::size_t>(columns);
-    if (none || (scaling.shift.size() == wanted && scaling.scale.size() == wanted)) return scaling;
-    throw Error(ErrorKind::data,
-                fmt::format("the checkpoint's normalisation of {} has {} shifts and {} scales, for {} columns", name,
-                            scaling.shift.size(), scaling.scale.size(), columns));
-  };
-  return {.x = part("x", info.inputs), .y = part("y", info.outputs)};
 }
 
 void add_history(CheckpointInfo& info, double learning_rate, const EpochScores& scores) {

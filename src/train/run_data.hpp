@@ -73,8 +73,6 @@ void check_some_weight(const Dataset& data, const Loss& loss, RowList rows);
 void begin_info(const RunData& data, std::span<const std::string> scores, CheckpointInfo& info);
 /// Names of its training data that `info`, of an older version or of data that had none, lacks.
 void complete_names(const Dataset& train, CheckpointInfo& info);
-/// How the net of a checkpoint sees its numbers. Errors: data (not a number for each of its columns).
-[[nodiscard]] Normalization normalization_of(const CheckpointInfo& info);
 
 /// Ends an epoch in the history of `info`, whose sums are still of that epoch.
 void add_history(CheckpointInfo& info, double learning_rate, const EpochScores& scores);

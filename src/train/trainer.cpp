@@ -16,6 +16,7 @@
 #include "train/describe.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
+#include "train/kept_normalization.hpp"
 #include "train/run_data.hpp"
 #include "train/warm_start.hpp"
 

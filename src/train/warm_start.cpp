@@ -11,6 +11,7 @@
 #include "checkpoint/retention.hpp"
 #include "core/number_text.hpp"
 #include "lockstep/error.hpp"
+#include "train/kept_normalization.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep {

@@ -14,6 +14,7 @@
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
 #include "train/fit.hpp"
+#include "train/kept_normalization.hpp"
 #include "train/load_dataset.hpp"
 #include "train/prediction.hpp"
 #include "train/run_data.hpp"
