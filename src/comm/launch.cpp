@@ -56,6 +56,14 @@ Launch read_launch(Environment environment) {
       break;
     }
   }
+  launch.local_rank = launch.rank;
+  for (const char* name :
+       {"OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
+    if (const auto rank = read_number(environment, name)) {
+      launch.local_rank = *rank;
+      break;
+    }
+  }
   read_promise(environment, launch);
   if (const auto here = read_number(environment, "OMPI_COMM_WORLD_LOCAL_SIZE")) {
     launch.several_hosts = *here < launch.tasks;

@@ -15,6 +15,7 @@ using Environment = FunctionRef<const char*(const char*)>;
 /// What a launcher told this process. To be read before MPI starts, which sets some of these variables itself.
 struct Launch {
   int rank = 0;
+  std::int64_t local_rank = 0;  ///< among those of this host; as `rank` where that is not told
   std::int64_t tasks = 1;
   const char* launcher = "";   ///< "srun"; empty without one
   const char* variable = "";   ///< that tells `tasks`

@@ -51,6 +51,13 @@ TEST(FindSplitJob, TellsOfTasksOfSrunThatAreAlone) {
               {"3 tasks (SLURM_NTASKS)"});
 }
 
+TEST(ReadLaunch, KnowsTheFirstRankOfAHost) {
+  EXPECT_EQ(read({{"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "0"}}).local_rank, 0);
+  EXPECT_EQ(read(with(kStep, {{"SLURM_PROCID", "6"}})).local_rank, 2);
+  EXPECT_EQ(read({{"PMI_RANK", "3"}}).local_rank, 3);
+  EXPECT_EQ(read({}).local_rank, 0);
+}
+
 TEST(ReadLaunch, KnowsWhetherThereAreSeveralHosts) {
   const Variables mpirun{{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "1"}};
   EXPECT_TRUE(read(with(mpirun, {{"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}})).several_hosts);
