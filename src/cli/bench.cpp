@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "cli/bench_step.hpp"
-#include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/ranks.hpp"
 #include "comm/cores.hpp"
 #include "config/keys.hpp"
 #include "core/json_text.hpp"
@@ -132,6 +132,8 @@ void print_row(const BenchConfig& config, const Shape& shape, const BenchResult&
   std::fflush(stdout);  // the next row takes seconds
 }
 
+}  // namespace
+
 int run_bench(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   const bool json_wanted = input.options.count("json") != 0;
@@ -172,38 +174,6 @@ int run_bench(const CommandInput& input) {
     tell_lines(json_text(json) + "\n");
   }
   return 0;
-}
-
-}  // namespace
-
-Command bench_command() {
-  std::vector<std::string_view> optimizers;
-  for (const OptimizerType& type : optimizer_table()) optimizers.push_back(type.name);
-  const std::vector<std::string_view> exchanges(std::begin(kExchangeNames), std::end(kExchangeNames));
-  const std::vector<std::string_view> wires(std::begin(kWireNames), std::end(kWireNames));
-  return {"bench",
-          "",
-          "Times the training step beside its matrix products alone.",
-          "mpirun -n 2 lockstep bench --layers 784,512,256,10 --batch 64 --json",
-          true,
-          false,
-          {{"layers", OptionKind::text, "WIDTHS", "784,512,256,10", "without any shape a table of five"},
-           {"activation",
-            OptionKind::text,
-            "NAME",
-            "relu",
-            "behind each hidden layer",
-            {"relu", "leaky_relu", "gelu", "tanh", "sigmoid"}},
-           {"dropout", OptionKind::number, "RATE", "0", "behind each activation"},
-           {"batch", OptionKind::integer, "N", "64", "samples a rank"},
-           {"shards", OptionKind::integer, "S", "", "shards in all (default: the ranks)"},
-           {"optimizer", OptionKind::text, "NAME", "sgd", "sgd runs with momentum 0.9", optimizers},
-           {"exchange", OptionKind::text, "NAME", "node", "node, tree or allreduce", exchanges},
-           {"wire", OptionKind::text, "NAME", "float32", "between hosts: float32 or bfloat16", wires},
-           {"no-overlap", OptionKind::flag, "", "", "hosts exchange when they have computed, not meanwhile"},
-           {"steps", OptionKind::integer, "N", "", "steps a round (default: a tenth of a second of them)"},
-           {"json", OptionKind::flag, "", "", "the result as JSON"}},
-          run_bench};
 }
 
 }  // namespace lockstep::cli

@@ -1,4 +1,4 @@
-// One table of commands and their options: parsing, help and documentation come from it.
+// A command and its options: what it is called and takes, its words taken apart, and how it ends.
 #pragma once
 
 // A value with commas, e.g. --set optimizer.betas=[0.9,0.99], is one value.
@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "lockstep/error.hpp"
 
 namespace lockstep {
 class Communicator;
@@ -45,46 +47,23 @@ struct Command {
   std::string_view arguments;
   std::string_view what;
   std::string_view example;
-  bool uses_mpi = false;
+  std::vector<OptionSpec> options = {};
+  /// Returns the exit code. Results go to stdout. Null: MPI ranks run it, see ranks.hpp.
+  int (*run)(const CommandInput& input) = nullptr;
   bool heeds_stop_signals = false;  ///< saves and stops, see signals.hpp
-  std::vector<OptionSpec> options;
-  /// Returns the exit code. Results go to stdout, from rank 0 alone.
-  int (*run)(const CommandInput& input);
+
+  [[nodiscard]] bool uses_mpi() const noexcept { return run == nullptr; }
 };
-
-// One a file.
-[[nodiscard]] Command train_command();
-[[nodiscard]] Command evaluate_command();
-[[nodiscard]] Command predict_command();
-[[nodiscard]] Command inspect_command();
-[[nodiscard]] Command export_command();
-[[nodiscard]] Command bench_command();
-[[nodiscard]] Command doctor_command();
-[[nodiscard]] Command explain_command();
-[[nodiscard]] Command landscape_command();
-[[nodiscard]] Command import_command();
-[[nodiscard]] Command completion_command();
-[[nodiscard]] Command manual_command();
-[[nodiscard]] Command report_command();
-
-[[nodiscard]] std::span<const Command> commands();
-
-/// "train, evaluate, ...".
-[[nodiscard]] std::string command_names();
-
-struct ExitCode {
-  int code = 0;
-  std::string_view meaning;
-};
-
-[[nodiscard]] std::span<const ExitCode> exit_codes();
-
-/// Help of the program, or of one command: lines of at most 80 characters.
-[[nodiscard]] std::string program_help();
-[[nodiscard]] std::string command_help(const Command& command);
 
 /// A command's words, parsed. Errors: usage, naming the option.
 [[nodiscard]] cxxopts::ParseResult parse_options(const Command& command, std::span<const char* const> words,
                                                  std::vector<std::string>& arguments);
+
+/// What `run` returns, once all it printed is out: a result that is lost is no success.
+/// Errors: io (it cannot be written), and those of `run`.
+[[nodiscard]] int run_and_flush(int (*run)(const CommandInput& input), const CommandInput& input);
+
+/// What the program ends with after an error.
+[[nodiscard]] int exit_code(ErrorKind kind) noexcept;
 
 }  // namespace lockstep::cli

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "cli/command.hpp"
+#include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/run_keys.hpp"
 #include "lockstep/error.hpp"
@@ -123,8 +123,6 @@ Command completion_command() {
           "bash",
           "Prints what bash needs to complete commands, options and keys.",
           "source <(lockstep completion bash)",
-          false,
-          false,
           {},
           run_completion};
 }

@@ -6,8 +6,8 @@
 
 #include <charconv>
 
-#include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/ranks.hpp"
 #include "cli/run_input.hpp"
 #include "cli/watchdog.hpp"
 #include "lockstep/error.hpp"
@@ -66,6 +66,8 @@ void predict(Checkup& checkup, const std::optional<NetworkSpeed>& network, std::
   forecasts.limit = find_limit(input, kMostRanks);
 }
 
+}  // namespace
+
 int run_doctor(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   const bool json = input.options.count("json") != 0;
@@ -111,22 +113,6 @@ int run_doctor(const CommandInput& input) {
   tell(verdict_text(checkup));
   if (comm.is_root() && json) tell_lines(checkup_json(checkup) + "\n");
   return findings.problems.empty() ? 0 : 2;  // the same on every rank
-}
-
-}  // namespace
-
-Command doctor_command() {
-  return {"doctor",
-          "[RUN.toml]",
-          "Measures a job's machines, finds faults, predicts more ranks.",
-          "mpirun -n 4 lockstep doctor run.toml --network 20,25",
-          true,
-          false,
-          {{"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run file; may be given again"},
-           {"output", OptionKind::text, "DIR", "", "the folder to try (default: runs/NAME of the run file)"},
-           {"network", OptionKind::text, "US,GBIT", "", "latency and rate to predict with (default: as measured)"},
-           {"json", OptionKind::flag, "", "", "everything as JSON"}},
-          run_doctor};
 }
 
 }  // namespace lockstep::cli

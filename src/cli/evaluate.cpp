@@ -6,11 +6,11 @@
 #include <filesystem>
 
 #include "cli/class_report.hpp"
-#include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/data_option.hpp"
 #include "cli/output.hpp"
-#include "cli/stored_net.hpp"
+#include "cli/ranks.hpp"
+#include "cli/shared_net.hpp"
 #include "comm/communicator.hpp"
 #include "config/data_place.hpp"
 #include "core/json_text.hpp"
@@ -77,6 +77,8 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
           data.source};
 }
 
+}  // namespace
+
 int run_evaluate(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   const StoredNet stored = load_net(comm, input);
@@ -91,27 +93,6 @@ int run_evaluate(const CommandInput& input) {
   if (!stored.normalization.y.empty()) tell("(loss in normalised units, rmse and mae in those of the targets)\n");
   tell_lines(class_report(scores, stored.info.class_names));
   return 0;
-}
-
-}  // namespace
-
-Command evaluate_command() {
-  return {"evaluate",
-          "CHECKPOINT",
-          "Scores a checkpoint, or a run folder's newest, on data.",
-          "mpirun -n 2 lockstep evaluate runs/digits --json",
-          true,
-          false,
-          {{"data", OptionKind::text, "FILE", "", "other data than the run's, FILE.h5:/group, IDX or .npy"},
-           {"labels", OptionKind::text, "FILE", "", "the labels or targets of --data that is one file of a pair"},
-           {"split",
-            OptionKind::text,
-            "NAME",
-            "test",
-            "group of FILE, or of the run's data",
-            {"train", "validation", "test"}},
-           {"json", OptionKind::flag, "", "", "scores, scores by class and confusion matrix as JSON"}},
-          run_evaluate};
 }
 
 }  // namespace lockstep::cli

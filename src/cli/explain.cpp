@@ -6,10 +6,10 @@
 #include <cmath>
 #include <filesystem>
 
-#include "cli/command.hpp"
 #include "cli/explain_check.hpp"
 #include "cli/explain_ranks.hpp"
 #include "cli/output.hpp"
+#include "cli/ranks.hpp"
 #include "cli/subject.hpp"
 #include "comm/communicator.hpp"
 #include "core/json_text.hpp"
@@ -163,6 +163,8 @@ std::vector<Picture> pictures_of(const CommandInput& input) {
   return pictures;
 }
 
+}  // namespace
+
 int run_explain(const CommandInput& input) {
   input.comm->together([&] { check_options(input); });
   std::vector<Picture> pictures;
@@ -190,8 +192,6 @@ int run_explain(const CommandInput& input) {
   return 0;
 }
 
-}  // namespace
-
 std::uint32_t chosen_sample(const CommandInput& input) {
   const auto sample = input.options["sample"].as<std::int64_t>();
   if (sample < 0 || sample > std::numeric_limits<std::uint32_t>::max()) {
@@ -200,26 +200,6 @@ std::uint32_t chosen_sample(const CommandInput& input) {
                                               sample));
   }
   return static_cast<std::uint32_t>(sample);
-}
-
-Command explain_command() {
-  return {"explain",
-          "RUN.toml|CHECKPOINT",
-          "Shows backpropagation on a net: one sample forward, the chain rule back, a step.",
-          "lockstep explain launch/runs/two-weights.toml --weight 'dense1[0,0]'",
-          true,
-          false,
-          {{"sample", OptionKind::integer, "I", "0", "which of the training samples"},
-           {"weight", OptionKind::text, "NAME[I,J]", "", "a weight to be followed: dense2[3,0]; dense2[3] is a bias"},
-           {"html", OptionKind::text, "FILE", "", "a page with the net drawn, to click through"},
-           {"svg", OptionKind::text, "FILE", "", "the drawing of the net alone"},
-           {"json", OptionKind::flag, "", "", "all numbers as JSON"},
-           {"check", OptionKind::flag, "", "", "all gradients against central differences; exit code 1 if one is off"},
-           {"tolerance", OptionKind::number, "X", "1e-3", "of --check, relative"},
-           {"most", OptionKind::integer, "N", "200", "of --check: weights of a parameter, drawn by the seed"},
-           {"ranks", OptionKind::flag, "", "", "the shards' gradients of the weight in a step, and how they are added"},
-           {"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run; may be given again"}},
-          run_explain};
 }
 
 }  // namespace lockstep::cli

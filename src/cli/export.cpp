@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/command.hpp"
+#include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/stored_net.hpp"
 #include "export/arrays.hpp"
@@ -128,8 +128,6 @@ Command export_command() {
           "CHECKPOINT",
           "Writes the net of a checkpoint for other programs.",
           "lockstep export runs/digits --onnx runs/digits/net.onnx",
-          false,
-          false,
           {{"onnx", OptionKind::text, "FILE", "", "the whole net as an ONNX model, normalisation included"},
            {"npz", OptionKind::text, "FILE", "", "its arrays for NumPy, by PyTorch's names"},
            {"hdf5", OptionKind::text, "FILE", "", "the same arrays in an HDF5 file"},

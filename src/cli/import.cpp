@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cli/command.hpp"
+#include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/signals.hpp"
 #include "core/element_type.hpp"
@@ -162,8 +162,6 @@ Command import_command() {
           "TABLE.csv|X Y",
           "Makes an HDF5 file that runs read of a CSV table, or of a pair of IDX or .npy files.",
           "lockstep import cars.csv --target price --split 0.8 --output cars.h5",
-          false,
-          false,
           {{"output", OptionKind::text, "FILE.h5", "", "the file to make"},
            {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"},
            {"split", OptionKind::number, "SHARE", "", "deals so many rows to train, the others to test"},

@@ -10,10 +10,9 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/retention.hpp"
 #include "checkpoint/trailer.hpp"
-#include "cli/command.hpp"
+#include "cli/commands.hpp"
 #include "cli/inspect_data.hpp"
 #include "cli/output.hpp"
-#include "cli/stored_net.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "io/files.hpp"
@@ -204,8 +203,6 @@ Command inspect_command() {
           "FILE|DIR",
           "Tells what a checkpoint, a run folder or a data file holds.",
           "lockstep inspect runs/digits --digest",
-          false,
-          false,
           {{"json", OptionKind::flag, "", "", "everything as JSON"},
            {"digest", OptionKind::flag, "", "", "only the digest of weights, optimizer state and place"},
            {"verify", OptionKind::flag, "", "", "reads and checks all of it; exit code 2 if it is damaged"}},

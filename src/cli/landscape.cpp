@@ -5,10 +5,10 @@
 #include <charconv>
 #include <cmath>
 
-#include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/landscape_output.hpp"
 #include "cli/output.hpp"
+#include "cli/ranks.hpp"
 #include "cli/subject.hpp"
 #include "comm/communicator.hpp"
 #include "core/number_text.hpp"
@@ -166,6 +166,8 @@ Model model_of_shown(const RunConfig& run, const Model& model, std::span<const s
   return {config, model.inputs()};
 }
 
+}  // namespace
+
 int run_landscape(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   Wanted wanted;
@@ -211,31 +213,6 @@ int run_landscape(const CommandInput& input) {
     tell_lines(input.options.count("json") != 0 ? landscape_json(report, files) : landscape_text(report, files));
   }
   return 0;
-}
-
-}  // namespace
-
-Command landscape_command() {
-  return {"landscape",
-          "RUN.toml|CHECKPOINT",
-          "Draws the cost over one or two weights, and descent on it.",
-          "lockstep landscape launch/runs/perceptron.toml --weight 'dense1[0,0]'",
-          true,
-          false,
-          {{"weight", OptionKind::text, "NAME[I,J]", "", "the weight: dense2[3,0]; dense2[3] is a bias"},
-           {"and", OptionKind::text, "NAME[K,L]", "", "a second weight: contours in place of a curve"},
-           {"span", OptionKind::number, "X", "", "to either side of it (default: 1, or twice its size)"},
-           {"range", OptionKind::text, "LOW:HIGH", "", "of the weight, in place of --span"},
-           {"and-range", OptionKind::text, "LOW:HIGH", "", "of the second weight"},
-           {"points", OptionKind::integer, "N", "", "in the range (default: 101; of two weights 61 each)"},
-           {"steps", OptionKind::integer, "N", "20", "of gradient descent on these weights alone"},
-           {"lr", OptionKind::number, "RATE", "", "its learning rate (default: the run's)"},
-           {"from", OptionKind::text, "X[,Y]", "", "where it starts (default: where the weights are)"},
-           {"output", OptionKind::text, "PREFIX", "landscape", "of the files: .csv, -steps.csv, .svg"},
-           {"overwrite", OptionKind::flag, "", "", "replaces files that are there"},
-           {"json", OptionKind::flag, "", "", "what was found as JSON"},
-           {"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run; may be given again"}},
-          run_landscape};
 }
 
 }  // namespace lockstep::cli

@@ -1,157 +1,106 @@
-// The program: finds the command, starts MPI where the command needs it, and turns errors into one message and an exit
-// code for the whole job.
+// The program: finds the command and runs it, or hands it over to the library that knows MPI; turns errors into one
+// message and an exit code.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <mpi.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <optional>
+#include <filesystem>
 #include <string>
 
-#include "cli/command.hpp"
-#include "cli/console.hpp"
+#include "cli/help.hpp"
 #include "cli/output.hpp"
+#include "cli/ranks.hpp"
 #include "cli/signals.hpp"
-#include "cli/watchdog.hpp"
-#include "comm/communicator.hpp"
-#include "comm/cores.hpp"
-#include "comm/interfaces.hpp"
 #include "comm/launch.hpp"
-#include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
 
 namespace {
 
+namespace fs = std::filesystem;
 using lockstep::Error;
 using lockstep::ErrorKind;
-using lockstep::cli::note_stop_signals;
+using lockstep::cli::Command;
 using lockstep::cli::tell;
 using lockstep::cli::tell_lines;
 using lockstep::cli::tell_message;
-using lockstep::cli::Watchdog;
-
-int exit_code(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::usage:
-    case ErrorKind::config:
-    case ErrorKind::data:
-      return 2;
-    case ErrorKind::diverged:
-      return 3;
-    default:
-      return 1;
-  }
-}
 
 void print_error(const std::string& message) {
   tell_message("error: " + message);
 }
 
-constexpr auto environment = [](const char* name) -> const char* { return std::getenv(name); };
-
 lockstep::Launch launch() {
-  return lockstep::read_launch(environment);
+  return lockstep::read_launch([](const char* name) -> const char* { return std::getenv(name); });
 }
 
 bool launched_as_root() {
   return launch().rank == 0;
 }
 
-// MPI_Init to MPI_Finalize, with the threads that lockstep needs.
-class MpiSession {
- public:
-  MpiSession(int* argc, char*** argv) {
-    int provided = MPI_THREAD_SINGLE;
-    lockstep::check_mpi(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
-  }
-  MpiSession(const MpiSession&) = delete;
-  MpiSession& operator=(const MpiSession&) = delete;
-  ~MpiSession() { MPI_Finalize(); }
-};
-
-// An error that other ranks do not know of: they may wait for this one, so the job ends here.
-[[noreturn]] void abort_job(const lockstep::Communicator& comm, Watchdog& watchdog, const std::string& message,
-                            int code) {
-  watchdog.say_nothing();
-  print_error(comm.size() > 1 ? fmt::format("rank {}: {}", comm.launch_rank(), message) : message);
-  MPI_Abort(comm.get(), code);
-  std::_Exit(code);
-}
-
-// A command's exit code, once all it printed is out: a result that is lost is no success.
-int run_and_flush(const lockstep::cli::Command& command, const lockstep::cli::CommandInput& input) {
-  const int code = command.run(input);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    throw Error(ErrorKind::io, fmt::format("the result cannot be written to stdout: {}", std::strerror(errno)));
-  }
-  return code;
-}
-
-int run_without_mpi(const lockstep::cli::Command& command, std::span<const char* const> words) {
+int run_alone(const Command& command, std::span<const char* const> words) {
   try {
     std::vector<std::string> arguments;
     const auto options = lockstep::cli::parse_options(command, words, arguments);
-    return run_and_flush(command, {options, arguments, nullptr, nullptr});
+    return lockstep::cli::run_and_flush(command.run, {options, arguments, nullptr, nullptr});
   } catch (const Error& error) {
     if (launched_as_root()) print_error(error.what());
-    return exit_code(error.kind());
+    return lockstep::cli::exit_code(error.kind());
   } catch (const std::exception& error) {
     if (launched_as_root()) print_error(error.what());
     return 1;
   }
 }
 
-int run_with_mpi(const lockstep::cli::Command& command, std::span<const char* const> words, Watchdog& watchdog) {
-  lockstep::Communicator comm(MPI_COMM_WORLD, lockstep::Communicator::Order::by_host);
-  int code = 0;
-  try {
-    watchdog.join(comm);
-    std::vector<std::string> arguments;
-    std::optional<cxxopts::ParseResult> options;
-    comm.together([&] { options = lockstep::cli::parse_options(command, words, arguments); });
-    code = run_and_flush(command, {*options, arguments, &comm, &watchdog});
-  } catch (const Error& error) {
-    code = exit_code(error.kind());
-    if (!error.agreed()) abort_job(comm, watchdog, error.what(), code);
-    if (comm.is_root()) print_error(error.what());
-  } catch (const std::bad_alloc&) {
-    abort_job(comm, watchdog, "out of memory", 1);
-  } catch (const std::exception& error) {
-    abort_job(comm, watchdog, error.what(), 1);
+// Where the library of what ranks run lies: beside the program, or where it is installed.
+fs::path ranks_library() {
+  const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
+  const fs::path installed = (folder / LOCKSTEP_RANKS_LIBRARY).lexically_normal();
+  for (const fs::path& library : {folder / installed.filename(), installed}) {
+    if (fs::exists(library)) return library;
   }
-  watchdog.leave(comm);
-  return code;
+  throw Error(ErrorKind::io,
+              fmt::format("{} is neither in {} nor in {}; the program needs it for MPI: build or install "
+                          "both, and link to the program in place of copying it",
+                          installed.filename().string(), folder.string(), installed.parent_path().string()));
 }
 
-// Whether the launcher promised ranks that MPI does not see, which is told by the launcher's first task alone.
-bool told_split_job(const lockstep::Launch& launch, std::optional<int> ranks) {
-  std::string library(MPI_MAX_LIBRARY_VERSION_STRING, '\0');
-  int length = 0;
-  lockstep::check_mpi(MPI_Get_library_version(library.data(), &length), "MPI_Get_library_version");
-  library.resize(static_cast<std::size_t>(length));
-  const auto split = lockstep::find_split_job(launch, ranks, library);
-  if (split && launch.rank == 0) print_error(*split);
-  return split.has_value();
+decltype(&lockstep_run_on_ranks) load_ranks(const Command& command) {
+  // Global, for Open MPI's parts look up the rest of it among what the whole process sees.
+  void* library = dlopen(ranks_library().c_str(), RTLD_NOW | RTLD_GLOBAL);
+  void* entry = library == nullptr ? nullptr : dlsym(library, "lockstep_run_on_ranks");
+  if (entry == nullptr) {
+    throw Error(ErrorKind::io,
+                fmt::format("{} needs MPI, which cannot be loaded: {}; is the MPI that lockstep was built with "
+                            "installed? Is memory limited (ulimit -v)?",
+                            command.name, dlerror()));
+  }
+  return reinterpret_cast<decltype(&lockstep_run_on_ranks)>(entry);
 }
 
-int world_size() {
-  int size = 0;
-  lockstep::check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
-  return size;
+int run_on_ranks(const Command& command, int argc, char** argv) {
+  decltype(&lockstep_run_on_ranks) run = nullptr;
+  try {
+    run = load_ranks(command);
+  } catch (const std::exception& error) {
+    // What a host lacks, one of its ranks tells; others that end sooner would take its time away, for mpirun ends all.
+    if (launch().local_rank == 0)
+      print_error(error.what());
+    else
+      sleep(1);
+    return 1;
+  }
+  return run(command, argc, argv);
 }
 
-const lockstep::cli::Command* find_command(std::string_view name) {
+const Command* find_command(std::string_view name) {
   for (const auto& command : lockstep::cli::commands()) {
     if (command.name == name) return &command;
   }
   return nullptr;
 }
-
-}  // namespace
 
 // A file that is opened at the number of a closed standard stream would get what is printed, and processes that MPI
 // starts would be stopped by it for ever.
@@ -161,6 +110,8 @@ void open_standard_streams() {
     if (open("/dev/null", O_RDWR) != fd) std::_Exit(1);  // the lowest number that is free
   }
 }
+
+}  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
@@ -192,22 +143,6 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
-  const std::vector<const char*> rest(words.begin() + 1, words.end());
-  if (!command->uses_mpi) return run_without_mpi(*command, rest);
-  if (command->heeds_stop_signals) note_stop_signals();  // before MPI's start, which takes a while
-  try {
-    const lockstep::Launch launched = launch();
-    if (told_split_job(launched, {})) return 2;
-    Watchdog watchdog(launched.rank);  // over MPI's start and end too
-    const MpiSession session(&argc, &argv);
-    if (told_split_job(launched, world_size())) return 2;
-    if (launched.several_hosts) {
-      watchdog.mpi_has_started(
-          lockstep::network_advice(lockstep::list_interfaces(), lockstep::host_name(), environment));
-    }
-    return run_with_mpi(*command, rest, watchdog);
-  } catch (const std::exception& error) {
-    print_error(error.what());
-    return 1;
-  }
+  if (command->uses_mpi()) return run_on_ranks(*command, argc, argv);
+  return run_alone(*command, std::vector<const char*>(words.begin() + 1, words.end()));
 }

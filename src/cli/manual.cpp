@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/command.hpp"
+#include "cli/help.hpp"
 #include "cli/output.hpp"
 #include "cli/run_keys.hpp"
 #include "lockstep/version.hpp"
@@ -91,14 +91,8 @@ int run_manual(const CommandInput& /*input*/) {
 }  // namespace
 
 Command manual_command() {
-  return {"manual",
-          "",
-          "Prints the manual page, for man.",
-          "lockstep manual > lockstep.1 && man ./lockstep.1",
-          false,
-          false,
-          {},
-          run_manual};
+  return {"manual", "",        "Prints the manual page, for man.", "lockstep manual > lockstep.1 && man ./lockstep.1",
+          {},       run_manual};
 }
 
 }  // namespace lockstep::cli

@@ -5,11 +5,11 @@
 #include <chrono>
 #include <filesystem>
 
-#include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/data_option.hpp"
 #include "cli/output.hpp"
-#include "cli/stored_net.hpp"
+#include "cli/ranks.hpp"
+#include "cli/shared_net.hpp"
 #include "comm/communicator.hpp"
 #include "config/data_place.hpp"
 #include "core/number_text.hpp"
@@ -75,6 +75,8 @@ PredictionPlan plan_of(const StoredNet& stored, const OpenDataset& data) {
   return plan;
 }
 
+}  // namespace
+
 int run_predict(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   std::string output;
@@ -116,22 +118,6 @@ int run_predict(const CommandInput& input) {
          static_cast<double>(rows) / seconds.count(), count_text(comm.size(), "rank"));
   }
   return 0;
-}
-
-}  // namespace
-
-Command predict_command() {
-  return {"predict",
-          "CHECKPOINT",
-          "Writes a checkpoint's answers to samples, as HDF5 or CSV.",
-          "mpirun -n 2 lockstep predict runs/digits --input x.h5 --output y.csv",
-          true,
-          false,
-          {{"input", OptionKind::text, "FILE", "", "samples, FILE.h5:/group or IDX (default: the run's)"},
-           {"split", OptionKind::text, "NAME", "test", "group of FILE, or train or test data", {"train", "test"}},
-           {"output", OptionKind::text, "OUT", "", "file to write, OUT.h5 or OUT.csv"},
-           {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"}},
-          run_predict};
 }
 
 }  // namespace lockstep::cli

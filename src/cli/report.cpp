@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/command.hpp"
+#include "cli/commands.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep::cli {
@@ -31,8 +31,6 @@ Command report_command() {
       "RUN_DIR...",
       "Draws a run, or several side by side, as a page for a browser.",
       "lockstep report runs/digits runs/wide --output compare.html",
-      false,
-      false,
       {{"output", OptionKind::text, "FILE", "", "the page (default: RUN_DIR/report.html; of several: report.html)"}},
       run_report};
 }

@@ -7,7 +7,6 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/retention.hpp"  // checkpoint_file
 #include "cli/command.hpp"
-#include "comm/communicator.hpp"
 #include "core/buffer.hpp"
 #include "data/normalization.hpp"
 #include "lockstep/run_config.hpp"
@@ -26,12 +25,12 @@ struct StoredNet {
   Normalization normalization;
 };
 
-/// The checkpoint named by the command's argument; rank 0 reads.
-/// Collective. Errors: usage, data; on every rank.
-[[nodiscard]] StoredNet load_net(const Communicator& comm, const CommandInput& input);
-
-/// The same by one process, without MPI: for what does not compute with the net.
+/// The checkpoint named by the command's argument, read by one process.
 /// Errors: usage, data.
 [[nodiscard]] StoredNet read_net(const CommandInput& input);
+
+// Of read_net and of shared_net.hpp: the path of that checkpoint, and all but the weights, from path and info.
+[[nodiscard]] std::string chosen_checkpoint(const CommandInput& input);
+void build_net(StoredNet& net);
 
 }  // namespace lockstep::cli

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "checkpoint/retention.hpp"
-#include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/output.hpp"
+#include "cli/ranks.hpp"
 #include "cli/run_input.hpp"
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
@@ -60,6 +60,8 @@ void print_result(const FitSummary& summary, const std::string& folder) {
   for (const auto& [name, value] : rows) tell("{:<{}}  {}\n", name, width, value);
 }
 
+}  // namespace
+
 int run_train(const CommandInput& input) {
   if (input.options.count("keys") != 0) {
     if (input.comm->is_root()) tell_lines(describe_keys());
@@ -89,25 +91,6 @@ int run_train(const CommandInput& input) {
   if (comm.is_root() && summary.trained) print_result(summary, options.output);
   if (!summary.failure.empty()) throw Error(ErrorKind::io, summary.failure).as_agreed();
   return summary.stopped ? kStoppedEarly : 0;
-}
-
-}  // namespace
-
-Command train_command() {
-  return {"train",
-          "RUN.toml",
-          "Trains the net of a run file.",
-          "mpirun -n 4 lockstep train run.toml --set train.epochs=50",
-          true,
-          true,
-          {{"set", OptionKind::list, "KEY=VALUE", "", "overrides a key of the run file; may be given again"},
-           {"output", OptionKind::text, "DIR", "", "the run folder (default: runs/NAME)"},
-           {"resume", OptionKind::flag, "", "", "goes on from the run folder's newest good checkpoint"},
-           {"overwrite", OptionKind::flag, "", "", "starts afresh in a folder that holds checkpoints"},
-           {"dry-run", OptionKind::flag, "", "", "checks everything, tells sizes and steps, writes nothing"},
-           {"quiet", OptionKind::flag, "", "", "no progress; warnings and notices stay"},
-           {"keys", OptionKind::flag, "", "", "lists the keys of a run file and stops"}},
-          run_train};
 }
 
 }  // namespace lockstep::cli

@@ -1,0 +1,13 @@
+// A net taken from a checkpoint by all ranks.
+#pragma once
+
+#include "cli/stored_net.hpp"
+#include "comm/communicator.hpp"
+
+namespace lockstep::cli {
+
+/// The checkpoint named by the command's argument; rank 0 reads.
+/// Collective. Errors: usage, data; on every rank.
+[[nodiscard]] StoredNet load_net(const Communicator& comm, const CommandInput& input);
+
+}  // namespace lockstep::cli
