@@ -134,8 +134,9 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
     parts.emplace(config.run, config.widths.front(), 1);
     data = made_up_data(config);
   });
-  Engine engine(comm, config.run, std::move(*parts));
-  engine.reserve_rows(engine.shards().max_rows(static_cast<std::size_t>(config.run.train.batch)));
+  const ShardPlan shards{.shards = static_cast<std::size_t>(*config.run.train.shards),
+                         .ranks = static_cast<std::size_t>(comm.size())};
+  Engine engine(comm, config.run, std::move(*parts), shards.max_rows(static_cast<std::size_t>(config.run.train.batch)));
   const Range owned = engine.shards().owned(static_cast<std::size_t>(comm.rank()));
   std::vector<std::size_t> shard_rows;
   for (std::size_t s = owned.begin; s < owned.end; ++s) {

@@ -14,13 +14,10 @@ class AllreduceExchange final : public ReplicatedExchange {
   using ReplicatedExchange::ReplicatedExchange;
 
   [[nodiscard]] std::string_view name() const noexcept override { return "allreduce"; }
-  [[nodiscard]] std::string_view bits_depend_on() const noexcept override {
-    return comm_.size() == 1 ? "" : "the rank count";
-  }
 
  private:
   void add_up() override {
-    const std::span<float> total = total_.view();
+    const std::span<float> total = arrays_.total.view();
     std::ranges::copy(sums_.sum(0), total.begin());
     for (std::size_t node = 1; node < sums_.nodes().size(); ++node) add_to(total, sums_.sum(node));
     comm_.sum(total);
@@ -29,8 +26,9 @@ class AllreduceExchange final : public ReplicatedExchange {
 
 }  // namespace
 
-std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout) {
-  return std::make_unique<AllreduceExchange>(comm, layout);
+std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                  const ExchangePlan& plan) {
+  return std::make_unique<AllreduceExchange>(comm, layout, plan);
 }
 
 }  // namespace lockstep

@@ -54,6 +54,23 @@ struct StepWaits {
   double hosts = 0;  ///< for data of other hosts
 };
 
+/// What an exchange comes to, told before there is one.
+struct ExchangePlan {
+  std::size_t own_bytes = 0;             ///< of the arenas that this rank has to itself
+  std::size_t shared_bytes = 0;          ///< of those that the ranks of this host have together
+  std::size_t ranks = 1;                 ///< of this host
+  std::size_t room_bytes = 0;            ///< of what rank 0 needs to gather slot arrays, see Exchange::slot_room
+  std::string_view bits_depend_on = "";  ///< of the weights, besides the run; empty: nothing
+  /// Whether each copy of the weights has the optimizer's state too, so that slot() serves any block.
+  bool copies_have_slots = true;
+  /// Bytes that go between hosts in a step, over 2 (H-1)/H of the gradient's bytes for each of H hosts, as floats; 0 on
+  /// one host, and where it is not known.
+  double traffic = 0;
+
+  /// Bytes of the arenas of this rank; of those that the ranks of a host share, its part.
+  [[nodiscard]] std::size_t bytes() const noexcept { return own_bytes + shared_bytes / ranks; }
+};
+
 /// Room for slot arrays, see gather_slots.
 using SlotRoom = std::vector<Buffer<float>>;
 
@@ -62,13 +79,17 @@ class Exchange {
   /// A block's index and its gradient, the sum over all shards.
   using BlockVisitor = FunctionRef<void(std::size_t block, const PairSum& gradient)>;
 
+  explicit Exchange(const ExchangePlan& plan) : plan_(plan) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
   virtual ~Exchange() = default;
 
   /// The name in the run file.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
-  /// What the bits of the weights depend on, besides the run; empty: nothing.
-  [[nodiscard]] virtual std::string_view bits_depend_on() const noexcept { return ""; }
+  [[nodiscard]] const ExchangePlan& plan() const noexcept { return plan_; }
+  [[nodiscard]] std::string_view bits_depend_on() const noexcept { return plan_.bits_depend_on; }
   [[nodiscard]] bool same_bits_at_any_rank_count() const noexcept { return bits_depend_on().empty(); }
+  [[nodiscard]] bool copies_have_slots() const noexcept { return plan_.copies_have_slots; }
 
   /// The weights [elements]: the same on every rank after publish(), once await_weights() has been called for them.
   [[nodiscard]] virtual std::span<float> weights() noexcept = 0;
@@ -115,29 +136,40 @@ class Exchange {
   /// How many copies of the weights the job holds, and whether one is this rank's to look after.
   [[nodiscard]] virtual int copies() const noexcept = 0;
   [[nodiscard]] virtual bool holds_copy() const noexcept = 0;
-  /// Whether each copy has the optimizer's state too, so that slot() serves any block.
-  [[nodiscard]] virtual bool copies_have_slots() const noexcept = 0;
 
   /// Time waited since the last call; 0 where that cannot be told from the rest.
   [[nodiscard]] virtual StepWaits take_waits() noexcept { return {}; }
-  /// Bytes that go between hosts in a step, over 2 (H-1)/H of the gradient's bytes for each of H hosts, as floats; 0 on
-  /// one host, and where it is not known.
-  [[nodiscard]] virtual double traffic() const noexcept { return 0; }
-
-  /// Bytes of the arenas that this rank holds; of those that the ranks of a host share, its part.
+  /// Bytes of the arenas that it holds, as ExchangePlan::bytes.
   [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
+
+ private:
+  const ExchangePlan plan_;
 };
+
+/// What make_exchange would make. Takes no memory for arrays. `layout` lacks its blocks, of which there are
+/// `num_blocks`: a large net has millions, so `blocks` is asked for them only where hosts are several.
+/// Collective. Errors: config, agreed (unknown name; what the exchange cannot do here), comm.
+[[nodiscard]] ExchangePlan plan_exchange(std::string_view name, const Communicator& comm, const ExchangeLayout& layout,
+                                         std::size_t num_blocks, FunctionRef<std::vector<Block>()> blocks);
 
 /// Makes the exchange that the run file names. `comm` must outlive it.
 /// Collective. Errors: config (unknown name; what the exchange cannot do here), comm.
 [[nodiscard]] std::unique_ptr<Exchange> make_exchange(std::string_view name, const Communicator& comm,
                                                       const ExchangeLayout& layout);
 
-// One a file.
-[[nodiscard]] std::unique_ptr<Exchange> make_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout);
-[[nodiscard]] std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout);
-[[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout);
-[[nodiscard]] std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout);
+// One a file: what it would come to, and it. Collective.
+[[nodiscard]] ExchangePlan plan_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                  std::size_t num_blocks);
+[[nodiscard]] ExchangePlan plan_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout);
+[[nodiscard]] ExchangePlan plan_replicated_exchange(const ExchangeLayout& layout);
+[[nodiscard]] std::unique_ptr<Exchange> make_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                               const ExchangePlan& plan);
+[[nodiscard]] std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                            const ExchangePlan& plan);
+[[nodiscard]] std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                           const ExchangePlan& plan);
+[[nodiscard]] std::unique_ptr<Exchange> make_allreduce_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                                const ExchangePlan& plan);
 
 /// The first shard of every rank, and the number of shards behind them: [ranks + 1]. Collective.
 [[nodiscard]] std::vector<std::size_t> shard_starts(const Communicator& comm, const ExchangeLayout& layout);

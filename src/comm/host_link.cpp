@@ -25,6 +25,22 @@ MPI_Comm split(const Communicator& comm, bool member, std::size_t host) {
   return part;
 }
 
+std::size_t width_of(Wire wire) {
+  return wire == Wire::float32 ? sizeof(float) : sizeof(std::uint16_t);
+}
+
+// Elements that a rank of `host` sends to `other` and takes from it, in a bucket on a lane. `nodes` [hosts]: partial
+// sums that each host sends.
+struct Moved {
+  std::size_t sent = 0;
+  std::size_t taken = 0;
+};
+Moved moved_with(std::size_t other, std::size_t host, std::size_t own_slice, std::size_t their_slice,
+                 std::span<const std::size_t> nodes) {
+  if (other == host) return {};
+  return {.sent = nodes[host] * their_slice, .taken = nodes[other] * own_slice};
+}
+
 template <class Move>
 void in_pieces(std::size_t size, Move move) {
   for (std::size_t begin = 0; begin < size; begin += kPiece) {
@@ -43,23 +59,44 @@ HostLink::HostLink(const Communicator& comm, const Placement& placement, std::sp
       host_(placement.host_of(static_cast<std::size_t>(comm.rank()))),
       lanes_(placement.lanes_of(host_, static_cast<std::size_t>(comm.node_rank()))),
       type_(wire == Wire::float32 ? MPI_FLOAT : MPI_UINT16_T),
-      width_(wire == Wire::float32 ? sizeof(float) : sizeof(std::uint16_t)),
+      width_(width_of(wire)),
       exceptions_at_start_(std::uncaught_exceptions()) {
   comm.assemble();
-  const Waiting waiting(comm.pulse());
-  for (std::size_t lane = 0; lane < placement.lanes(); ++lane) {
-    const bool mine = lanes_.contains(lane);
-    for (std::vector<MPI_Comm>* comms : {&reduce_, &gather_}) {
-      const MPI_Comm part = split(comm, mine, host_);
-      if (mine) comms->push_back(part);
+  {
+    const Waiting waiting(comm.pulse());
+    for (std::size_t lane = 0; lane < placement.lanes(); ++lane) {
+      const bool mine = lanes_.contains(lane);
+      for (std::vector<MPI_Comm>* comms : {&reduce_, &gather_}) {
+        const MPI_Comm part = split(comm, mine, host_);
+        if (mine) comms->push_back(part);
+      }
     }
+    leaders_ = split(comm, leads(), host_);
   }
-  leaders_ = split(comm, leads(), host_);
-  plan(nodes);
+  plan(comm, nodes);
   for (Requests* requests : {&reduces_, &gathers_}) requests->all.assign(transfers_.size(), MPI_REQUEST_NULL);
 }
 
-void HostLink::plan(std::span<const std::size_t> nodes) {
+std::size_t HostLink::bytes_needed(const Placement& placement, std::span<const Block> blocks,
+                                   std::span<const Bucket> buckets, std::span<const std::size_t> nodes, Wire wire,
+                                   std::size_t host, std::size_t place) {
+  std::size_t elements = 0;
+  const Range lanes = placement.lanes_of(host, place);
+  for (const Bucket& bucket : buckets) {
+    for (std::size_t lane = lanes.begin; lane < lanes.end; ++lane) {
+      const auto size = [&](std::size_t of) {
+        return elements_of(blocks, bucket.blocks(of * placement.lanes() + lane)).size();
+      };
+      for (std::size_t other = 0; other < placement.hosts(); ++other) {
+        const Moved moved = moved_with(other, host, size(host), size(other), nodes);
+        elements += moved.sent + moved.taken;
+      }
+    }
+  }
+  return elements * width_of(wire);
+}
+
+void HostLink::plan(const Communicator& comm, std::span<const std::size_t> nodes) {
   const std::size_t hosts = placement_.hosts();
   std::size_t outgoing = 0;
   std::size_t incoming = 0;
@@ -76,16 +113,19 @@ void HostLink::plan(std::span<const std::size_t> nodes) {
         t.slice_starts.push_back(elements.empty() ? 0 : narrow<int>(elements.begin - first));
         t.send_starts.push_back(narrow<int>(outgoing - t.outgoing));
         t.receive_starts.push_back(narrow<int>(incoming - t.incoming));
-        t.send_counts.push_back(host == host_ ? 0 : narrow<int>(nodes[host_] * elements.size()));
-        t.receive_counts.push_back(host == host_ ? 0 : narrow<int>(nodes[host] * own));
+        const Moved moved = moved_with(host, host_, own, elements.size(), nodes);
+        t.send_counts.push_back(narrow<int>(moved.sent));
+        t.receive_counts.push_back(narrow<int>(moved.taken));
         outgoing += static_cast<std::size_t>(t.send_counts.back());
         incoming += static_cast<std::size_t>(t.receive_counts.back());
       }
       transfers_.push_back(std::move(t));
     }
   }
-  outgoing_ = Buffer<std::byte>(outgoing * width_);
-  incoming_ = Buffer<std::byte>(incoming * width_);
+  comm.together([&] {
+    outgoing_ = Buffer<std::byte>(outgoing * width_);
+    incoming_ = Buffer<std::byte>(incoming * width_);
+  });
 }
 
 HostLink::~HostLink() {

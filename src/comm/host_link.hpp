@@ -80,7 +80,11 @@ class HostLink {
   void gather_at_first(std::span<const float> mine, std::span<const std::span<float>> all) const;
   void scatter_from_first(std::span<float> mine, std::span<const std::span<float>> all) const;
 
-  /// Bytes of what waits to be sent or has been received.
+  /// Bytes of what waits to be sent or has been received, on the rank in place `place` of `host`, before there is a
+  /// link; and on this rank.
+  [[nodiscard]] static std::size_t bytes_needed(const Placement& placement, std::span<const Block> blocks,
+                                                std::span<const Bucket> buckets, std::span<const std::size_t> nodes,
+                                                Wire wire, std::size_t host, std::size_t place);
   [[nodiscard]] std::size_t bytes() const noexcept { return outgoing_.size() + incoming_.size(); }
 
  private:
@@ -104,7 +108,7 @@ class HostLink {
   [[nodiscard]] std::span<T> part(Buffer<std::byte>& memory, std::size_t begin, std::size_t size) {
     return {reinterpret_cast<T*>(memory.view().data()) + begin, size};
   }
-  void plan(std::span<const std::size_t> nodes);
+  void plan(const Communicator& comm, std::span<const std::size_t> nodes);
   [[nodiscard]] bool end_requests();
 
   Pulse& pulse_;

@@ -31,15 +31,12 @@ namespace lockstep {
 
 class HostsExchange final : public Exchange {
  public:
-  HostsExchange(const Communicator& comm, const ExchangeLayout& layout, Cluster cluster);
+  HostsExchange(const Communicator& comm, const ExchangeLayout& layout, const ExchangePlan& plan, Cluster cluster);
   HostsExchange(const HostsExchange&) = delete;
   HostsExchange& operator=(const HostsExchange&) = delete;
   ~HostsExchange() override;
 
   [[nodiscard]] std::string_view name() const noexcept override { return "node"; }
-  [[nodiscard]] std::string_view bits_depend_on() const noexcept override {
-    return rounds_ ? "which host has which shards" : "";
-  }
   [[nodiscard]] std::span<float> weights() noexcept override { return memory_.weights(); }
 
   void await_weights(Range elements) override;
@@ -73,12 +70,10 @@ class HostsExchange final : public Exchange {
   [[nodiscard]] std::optional<std::size_t> not_finite_shard() const override { return memory_.own_sums().not_finite(); }
   [[nodiscard]] int copies() const noexcept override { return static_cast<int>(cluster_.placement.hosts()); }
   [[nodiscard]] bool holds_copy() const noexcept override { return link_.leads(); }
-  [[nodiscard]] bool copies_have_slots() const noexcept override { return rounds_; }
   [[nodiscard]] StepWaits take_waits() noexcept override {
     return {.ranks = memory_.take_wait_seconds() + std::exchange(rank_seconds_, 0.0),
             .hosts = std::exchange(host_seconds_, 0.0)};
   }
-  [[nodiscard]] double traffic() const noexcept override;
   [[nodiscard]] std::size_t bytes() const noexcept override {
     return memory_.bytes() / memory_.ranks() + link_.bytes();
   }
@@ -91,7 +86,7 @@ class HostsExchange final : public Exchange {
     std::size_t index = 0;  // of the host's, or of this host's ranks'
   };
 
-  [[nodiscard]] NodeMemorySize memory_size();
+  [[nodiscard]] std::vector<std::size_t> place_slots() const;
   [[nodiscard]] std::vector<TreeProgram> make_host_programs();
   [[nodiscard]] std::vector<Range> sort_sources();
   [[nodiscard]] std::size_t depth() const noexcept;

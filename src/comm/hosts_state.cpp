@@ -6,18 +6,65 @@
 #include "comm/patience.hpp"
 
 namespace lockstep {
+namespace {
 
-HostsExchange::HostsExchange(const Communicator& comm, const ExchangeLayout& layout, Cluster cluster)
-    : layout_(layout),
-      rounds_(layout.wire == Wire::bfloat16),
+bool rounds(const ExchangeLayout& layout) {
+  return layout.wire == Wire::bfloat16;
+}
+
+// What a rank of `host` shares with the others there.
+NodeMemorySize memory_size(const Cluster& cluster, const ExchangeLayout& layout, std::size_t host) {
+  NodeMemorySize size;
+  for (const std::size_t rank : cluster.placement.ranks(host)) size.owned_shards.push_back(cluster.owned_shards(rank));
+  size.blocks = layout.blocks.size();
+  size.halves = rounds(layout) ? layout.elements : 0;
+  if (rounds(layout)) {
+    size.slot_elements = layout.elements;
+    return size;
+  }
+  for (const Bucket& bucket : cluster.buckets)
+    size.slot_elements += elements_of(layout.blocks, cluster.blocks_of(bucket, host)).size();
+  return size;
+}
+
+// Slot arrays that rank 0 needs room for to gather them, one of them for what has come and is still packed.
+std::size_t arrays_to_gather(const ExchangeLayout& layout) {
+  return rounds(layout) || layout.slots == 0 ? 0 : layout.slots + 1;
+}
+
+double traffic(const Cluster& cluster, const ExchangeLayout& layout) {
+  double gradient = 0;  // elements of it
+  double sums = 0;      // those that go out as partial sums
+  double returned = 0;  // and those that come back
+  const auto hosts = static_cast<double>(cluster.placement.hosts());
+  for (const Bucket& bucket : cluster.buckets) {
+    const auto all = static_cast<double>(elements_of(layout.blocks, bucket.blocks()).size());
+    gradient += all;
+    for (std::size_t host = 0; host < cluster.nodes.size(); ++host) {
+      const auto own = static_cast<double>(elements_of(layout.blocks, cluster.blocks_of(bucket, host)).size());
+      sums += static_cast<double>(cluster.nodes[host].size()) * (all - own);
+      returned += own * (hosts - 1);
+    }
+  }
+  const double width = rounds(layout) ? 0.5 : 1;
+  return width * (sums + returned) / (2 * (hosts - 1) * gradient);
+}
+
+}  // namespace
+
+HostsExchange::HostsExchange(const Communicator& comm, const ExchangeLayout& layout, const ExchangePlan& plan,
+                             Cluster cluster)
+    : Exchange(plan),
+      layout_(layout),
+      rounds_(rounds(layout)),
       pulse_(comm.pulse()),
       cluster_(std::move(cluster)),
       host_(cluster_.placement.host_of(static_cast<std::size_t>(comm.rank()))),
       shards_packing_(pack_shards(cluster_, layout.shard_values)),
       blocks_packing_(pack_blocks(cluster_)),
-      slot_offsets_(layout.blocks.size(), 0),
+      slot_offsets_(place_slots()),
       owned_(layout.blocks.size(), false),
-      memory_(comm, layout, memory_size()),
+      memory_(comm, layout, memory_size(cluster_, layout, host_)),
       link_(comm, cluster_.placement, layout_.blocks, cluster_.buckets, cluster_.partial_sums(), layout.wire),
       host_programs_(make_host_programs()),
       program_(layout.shards, sort_sources()),
@@ -40,26 +87,21 @@ HostsExchange::~HostsExchange() {
   static_cast<void>(new auto(std::move(notes_)));
 }
 
-NodeMemorySize HostsExchange::memory_size() {
-  NodeMemorySize size;
-  for (const std::size_t rank : cluster_.placement.ranks(host_))
-    size.owned_shards.push_back(cluster_.owned_shards(rank));
-  if (rounds_) {
-    size.slot_elements = layout_.elements;
-    size.halves = layout_.elements;
-    for (std::size_t block = 0; block < slot_offsets_.size(); ++block)
-      slot_offsets_[block] = layout_.blocks[block].range.begin;
-    return size;
-  }
+// A host's slots hold its slices of all buckets, one behind the other; with bfloat16, all there is.
+std::vector<std::size_t> HostsExchange::place_slots() const {
+  std::vector<std::size_t> offsets(layout_.blocks.size(), 0);
+  for (std::size_t block = 0; rounds_ && block < offsets.size(); ++block)
+    offsets[block] = layout_.blocks[block].range.begin;
+  if (rounds_) return offsets;
+  std::size_t at = 0;
   for (const Bucket& bucket : cluster_.buckets) {
     const Range blocks = cluster_.blocks_of(bucket, host_);
     const Range elements = elements_of(layout_.blocks, blocks);
-    for (std::size_t block = blocks.begin; block < blocks.end; ++block) {
-      slot_offsets_[block] = size.slot_elements + layout_.blocks[block].range.begin - elements.begin;
-    }
-    size.slot_elements += elements.size();
+    for (std::size_t block = blocks.begin; block < blocks.end; ++block)
+      offsets[block] = at + layout_.blocks[block].range.begin - elements.begin;
+    at += elements.size();
   }
-  return size;
+  return offsets;
 }
 
 std::vector<TreeProgram> HostsExchange::make_host_programs() {
@@ -123,10 +165,8 @@ void HostsExchange::spread_slots(std::span<const std::span<const float>> slots) 
 
 SlotRoom HostsExchange::slot_room() const {
   SlotRoom room;
-  if (rounds_ || host_ != 0 || !link_.leads()) return room;
-  for (std::size_t array = 0; array < layout_.slots + (layout_.slots > 0 ? 1 : 0); ++array) {
-    room.emplace_back(layout_.elements);  // the last one for what has come and is still packed
-  }
+  if (host_ != 0 || !link_.leads()) return room;
+  for (std::size_t array = 0; array < arrays_to_gather(layout_); ++array) room.emplace_back(layout_.elements);
   return room;
 }
 
@@ -174,26 +214,23 @@ void HostsExchange::each_slot_run(FunctionRef<void(std::size_t host, std::size_t
   }
 }
 
-double HostsExchange::traffic() const noexcept {
-  double gradient = 0;  // elements of it
-  double sums = 0;      // those that go out as partial sums
-  double returned = 0;  // and those that come back
-  const auto hosts = static_cast<double>(cluster_.placement.hosts());
-  for (const Bucket& bucket : cluster_.buckets) {
-    const auto all = static_cast<double>(elements_of(layout_.blocks, bucket.blocks()).size());
-    gradient += all;
-    for (std::size_t host = 0; host < cluster_.nodes.size(); ++host) {
-      const auto own = static_cast<double>(elements_of(layout_.blocks, cluster_.blocks_of(bucket, host)).size());
-      sums += static_cast<double>(cluster_.nodes[host].size()) * (all - own);
-      returned += own * (hosts - 1);
-    }
-  }
-  const double width = rounds_ ? 0.5 : 1;
-  return width * (sums + returned) / (2 * (hosts - 1) * gradient);
+ExchangePlan plan_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout) {
+  const Cluster cluster(comm, layout);
+  const std::size_t host = cluster.placement.host_of(static_cast<std::size_t>(comm.rank()));
+  const auto place = static_cast<std::size_t>(comm.node_rank());
+  return {.own_bytes = HostLink::bytes_needed(cluster.placement, layout.blocks, cluster.buckets, cluster.partial_sums(),
+                                              layout.wire, host, place),
+          .shared_bytes = NodeMemory::bytes_needed(layout, memory_size(cluster, layout, host)),
+          .ranks = static_cast<std::size_t>(comm.node_size()),
+          .room_bytes = arrays_to_gather(layout) * layout.elements * sizeof(float),
+          .bits_depend_on = rounds(layout) ? "which host has which shards" : "",
+          .copies_have_slots = rounds(layout),
+          .traffic = traffic(cluster, layout)};
 }
 
-std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout) {
-  return std::make_unique<HostsExchange>(comm, layout, Cluster(comm, layout));
+std::unique_ptr<Exchange> make_hosts_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                              const ExchangePlan& plan) {
+  return std::make_unique<HostsExchange>(comm, layout, plan, Cluster(comm, layout));
 }
 
 }  // namespace lockstep

@@ -23,11 +23,17 @@ std::vector<Range> owned_by_all(std::span<const std::size_t> shard_starts) {
   return owned;
 }
 
+NodeMemorySize memory_size(const Communicator& comm, const ExchangeLayout& layout, std::size_t num_blocks) {
+  return {
+      .owned_shards = owned_by_all(shard_starts(comm, layout)), .blocks = num_blocks, .slot_elements = layout.elements};
+}
+
 class NodeExchange final : public Exchange {
  public:
-  NodeExchange(const Communicator& comm, const ExchangeLayout& layout)
-      : layout_(layout),
-        memory_(comm, layout, {owned_by_all(shard_starts(comm, layout)), layout.elements, 0}),
+  NodeExchange(const Communicator& comm, const ExchangeLayout& layout, const ExchangePlan& plan)
+      : Exchange(plan),
+        layout_(layout),
+        memory_(comm, layout, memory_size(comm, layout, layout.blocks.size())),
         block_starts_(deal_blocks(layout.blocks, {0, layout.blocks.size()}, memory_.ranks())),
         program_(layout.shards, memory_.nodes()),
         adder_(program_.depth()) {}
@@ -93,7 +99,6 @@ class NodeExchange final : public Exchange {
   [[nodiscard]] std::optional<std::size_t> not_finite_shard() const override { return memory_.own_sums().not_finite(); }
   [[nodiscard]] int copies() const noexcept override { return 1; }
   [[nodiscard]] bool holds_copy() const noexcept override { return memory_.place() == 0; }
-  [[nodiscard]] bool copies_have_slots() const noexcept override { return true; }
   [[nodiscard]] StepWaits take_waits() noexcept override { return {.ranks = memory_.take_wait_seconds()}; }
   [[nodiscard]] std::size_t bytes() const noexcept override { return memory_.bytes() / memory_.ranks(); }
 
@@ -120,8 +125,14 @@ class NodeExchange final : public Exchange {
 
 }  // namespace
 
-std::unique_ptr<Exchange> make_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout) {
-  return std::make_unique<NodeExchange>(comm, layout);
+ExchangePlan plan_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout, std::size_t num_blocks) {
+  return {.shared_bytes = NodeMemory::bytes_needed(layout, memory_size(comm, layout, num_blocks)),
+          .ranks = static_cast<std::size_t>(comm.node_size())};
+}
+
+std::unique_ptr<Exchange> make_one_host_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                                 const ExchangePlan& plan) {
+  return std::make_unique<NodeExchange>(comm, layout, plan);
 }
 
 }  // namespace lockstep

@@ -33,7 +33,7 @@ NodeMemory::Plan::Plan(const ExchangeLayout& layout, const NodeMemorySize& size)
   progress = cutter.take(ranks, sizeof(RankProgress));
   notes = cutter.take(2, sizeof(std::atomic<std::uint32_t>));
   shard_values = cutter.take(layout.shards * layout.shard_values, sizeof(double));
-  block_values = cutter.take(2 * layout.blocks.size(), sizeof(double));
+  block_values = cutter.take(2 * size.blocks, sizeof(double));
   weights = cutter.take(layout.elements, sizeof(float));
   halves = cutter.take(size.halves, sizeof(std::uint16_t));
   slots = cutter.take(size.slot_elements * layout.slots, sizeof(float));
@@ -49,18 +49,21 @@ Range NodeMemory::Plan::first_touch(std::size_t place) const {
   return {place == 0 ? 0 : gradients[place], place + 1 < gradients.size() ? gradients[place + 1] : bytes};
 }
 
+WindowUse use_of_node_memory() {
+  return {.what = "train.exchange = \"node\"", .way_out = "train.exchange = \"tree\", which shares nothing"};
+}
+
 NodeMemory::NodeMemory(const Communicator& comm, const ExchangeLayout& layout, NodeMemorySize size)
     : pulse_(comm.pulse()),
       place_(static_cast<std::size_t>(comm.node_rank())),
       elements_(layout.elements),
       shards_(layout.shards),
       values_a_shard_(layout.shard_values),
-      blocks_(layout.blocks.size()),
+      blocks_(size.blocks),
       slot_elements_(size.slot_elements),
       halves_(size.halves),
       plan_(layout, size),
-      window_(comm, plan_.bytes, plan_.first_touch(place_),
-              {"train.exchange = \"node\"", "train.exchange = \"tree\", which shares nothing"}),
+      window_(comm, plan_.bytes, plan_.first_touch(place_), use_of_node_memory()),
       barrier_(window_.memory().subspan(plan_.barrier), place_, size.owned_shards.size()) {
   for (std::size_t place = 0; place < size.owned_shards.size(); ++place) {
     std::vector<std::span<float>> buffers;

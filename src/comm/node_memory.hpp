@@ -26,9 +26,13 @@ struct alignas(kCacheLine) RankProgress {
 /// How much of it there is.
 struct NodeMemorySize {
   std::vector<Range> owned_shards;  ///< [ranks of the host] of each
-  std::size_t slot_elements = 0;    ///< of each slot array
-  std::size_t halves = 0;           ///< numbers of 16 bits
+  std::size_t blocks = 0;
+  std::size_t slot_elements = 0;  ///< of each slot array
+  std::size_t halves = 0;         ///< numbers of 16 bits
 };
+
+/// What the memory of an exchange is for.
+[[nodiscard]] WindowUse use_of_node_memory();
 
 class NodeMemory {
  public:
@@ -80,8 +84,11 @@ class NodeMemory {
   /// Seconds waited since the last call.
   [[nodiscard]] double take_wait_seconds() noexcept;
 
-  /// Bytes of all of it.
-  [[nodiscard]] std::size_t bytes() const noexcept { return plan_.bytes; }
+  /// Bytes of all of it, before there is any; and of what there is.
+  [[nodiscard]] static std::size_t bytes_needed(const ExchangeLayout& layout, const NodeMemorySize& size) {
+    return Plan(layout, size).bytes;
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return window_.memory().size(); }
 
  private:
   // Where everything lies; the same on every rank of the host.

@@ -16,7 +16,9 @@
 #include <optional>
 #include <vector>
 
+#include "comm/memory_check.hpp"
 #include "comm/patience.hpp"
+#include "core/byte_size.hpp"
 
 namespace lockstep {
 namespace {
@@ -49,10 +51,6 @@ std::string ask_backing_directory() {
 const std::string& backing_directory() {
   static const std::string directory = ask_backing_directory();
   return directory;
-}
-
-double megabytes(std::size_t bytes) {
-  return static_cast<double>(bytes) / 1e6;
 }
 
 [[noreturn]] void fail_too_small(std::size_t bytes, const WindowUse& use, const std::string& found) {
@@ -109,14 +107,20 @@ Buffer<std::byte> plain_memory(std::size_t bytes, const WindowUse& use) try {
 
 }  // namespace
 
+void NodeWindow::require_space(const Communicator& comm, std::size_t bytes, const WindowUse& use) {
+  comm.together(
+      [&] {
+        if (comm.node_size() > 1 && comm.node_rank() == 0) check_space(bytes, use);
+      },
+      Blame::host);
+}
+
 NodeWindow::NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const WindowUse& use)
     : pulse_(comm.pulse()), exceptions_at_start_(std::uncaught_exceptions()) {
   const bool alone = comm.node_size() == 1;
-  comm.together(
-      [&] {
-        if (!alone && comm.node_rank() == 0) check_space(bytes, use);
-      },
-      Blame::host);
+  require_memory(comm, alone ? MemoryNeed{.own = bytes} : MemoryNeed{.shared = bytes},
+                 {.what = use.what, .way_out = use.way_out});
+  require_space(comm, bytes, use);
   comm.assemble();
   {
     const Waiting waiting(comm.pulse());  // alone or not: all ranks begin as many

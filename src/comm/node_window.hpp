@@ -29,9 +29,12 @@ class NodeWindow {
  public:
   /// `bytes` of zeroed memory for the host, on a cache-line border. Of them, this rank touches `mine` first, so that
   /// these pages lie in its memory; the ranges of a host's ranks together cover everything.
-  /// Collective over the communicator. Errors: config, agreed (the host's shared memory is too small, with the ways
-  /// out); io, agreed (out of memory).
+  /// Collective over the communicator. Errors: config, agreed (a host's memory, or its shared memory, is too small,
+  /// with the ways out); io, agreed (out of memory all the same).
   NodeWindow(const Communicator& comm, std::size_t bytes, Range mine, const WindowUse& use);
+  /// Whether there is so much shared memory, which a rank that is alone on its host does not need; takes none.
+  /// Collective. Errors: config, agreed.
+  static void require_space(const Communicator& comm, std::size_t bytes, const WindowUse& use);
   NodeWindow(const NodeWindow&) = delete;
   NodeWindow& operator=(const NodeWindow&) = delete;
   /// Collective, except while an exception is on its way, after MPI_Finalize or where this rank has given up waiting:

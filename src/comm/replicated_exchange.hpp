@@ -7,14 +7,14 @@ namespace lockstep {
 
 class ReplicatedExchange : public Exchange {
  public:
-  ReplicatedExchange(const Communicator& comm, const ExchangeLayout& layout);
+  ReplicatedExchange(const Communicator& comm, const ExchangeLayout& layout, const ExchangePlan& plan);
 
-  [[nodiscard]] std::span<float> weights() noexcept override { return weights_.view(); }
+  [[nodiscard]] std::span<float> weights() noexcept override { return arrays_.weights.view(); }
   [[nodiscard]] std::span<float> slot(std::size_t slot, std::size_t block) noexcept override {
     const Range range = layout_.blocks[block].range;
-    return slots_[slot].view().subspan(range.begin, range.size());
+    return arrays_.slots[slot].view().subspan(range.begin, range.size());
   }
-  void spread_weights() override { comm_.broadcast(weights_.view()); }
+  void spread_weights() override { comm_.broadcast(arrays_.weights.view()); }
   void spread_slots(std::span<const std::span<const float>> slots) override;
   [[nodiscard]] std::vector<std::span<const float>> gather_slots(SlotRoom& room) override;
   [[nodiscard]] bool owns(std::size_t /*block*/) const noexcept override { return true; }
@@ -29,20 +29,25 @@ class ReplicatedExchange : public Exchange {
   [[nodiscard]] std::optional<std::size_t> not_finite_shard() const override { return sums_.not_finite(); }
   [[nodiscard]] int copies() const noexcept override { return comm_.size(); }
   [[nodiscard]] bool holds_copy() const noexcept override { return true; }
-  [[nodiscard]] bool copies_have_slots() const noexcept override { return true; }
   [[nodiscard]] std::size_t bytes() const noexcept override;
 
  protected:
-  /// Sets total_ to the sum over all shards. Collective.
+  /// Sets arrays_.total to the sum over all shards. Collective.
   virtual void add_up() = 0;
+
+  // What there may be no memory for: taken by all ranks together.
+  struct Arrays {
+    Buffer<float> weights;
+    Buffer<float> total;  // [elements], the sum over all shards
+    std::vector<Buffer<float>> slots;
+    std::vector<Buffer<float>> partials;
+    Arrays(const Communicator& comm, const ExchangeLayout& layout);
+  };
 
   const Communicator& comm_;
   const ExchangeLayout layout_;
-  Buffer<float> weights_;
-  std::vector<Buffer<float>> slots_;
-  std::vector<Buffer<float>> partials_;
+  Arrays arrays_;
   ShardSums sums_;
-  Buffer<float> total_;                    // [elements]
   std::vector<std::size_t> shard_starts_;  // [ranks + 1] first owned shard of each rank
   std::vector<std::size_t> value_starts_;  // [ranks + 1] and its first value
 };

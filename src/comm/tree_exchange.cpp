@@ -28,8 +28,8 @@ std::vector<Range> nodes_of_all(std::span<const std::size_t> shard_starts, std::
 
 class TreeExchange final : public ReplicatedExchange {
  public:
-  TreeExchange(const Communicator& comm, const ExchangeLayout& layout)
-      : ReplicatedExchange(comm, layout),
+  TreeExchange(const Communicator& comm, const ExchangeLayout& layout, const ExchangePlan& plan)
+      : ReplicatedExchange(comm, layout, plan),
         nodes_(nodes_of_all(shard_starts_, layout.shards, node_starts_)),
         program_(layout.shards, nodes_),
         send_(sums_.nodes().size() * kPieceElements),
@@ -77,7 +77,7 @@ class TreeExchange final : public ReplicatedExchange {
       }
     }
     const auto root = entry(0);
-    std::copy(root.begin(), root.end(), total_.view().begin() + static_cast<std::ptrdiff_t>(piece.begin));
+    std::copy(root.begin(), root.end(), arrays_.total.view().begin() + static_cast<std::ptrdiff_t>(piece.begin));
   }
 
   std::vector<std::size_t> node_starts_;  // [ranks + 1] first node of each rank
@@ -92,8 +92,9 @@ class TreeExchange final : public ReplicatedExchange {
 
 }  // namespace
 
-std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout) {
-  return std::make_unique<TreeExchange>(comm, layout);
+std::unique_ptr<Exchange> make_tree_exchange(const Communicator& comm, const ExchangeLayout& layout,
+                                             const ExchangePlan& plan) {
+  return std::make_unique<TreeExchange>(comm, layout, plan);
 }
 
 }  // namespace lockstep

@@ -156,21 +156,40 @@ void Model::initialize(std::uint64_t seed, std::span<float> weights) const {
   }
 }
 
+Model::BufferWidths Model::buffer_widths(bool training) const {
+  BufferWidths widths{.activations = {inputs_}, .gradients = {}};
+  std::size_t widest = 0;
+  for (const Node& node : nodes_) {
+    if (!node.in_place) widths.activations.push_back(node.out);
+    widest = std::max(widest, node.out);
+  }
+  // Nobody asks for the derivative by the inputs; without backward, for none but that by the outputs.
+  widths.gradients.push_back(training ? widest : outputs_);
+  if (training) widths.gradients.push_back(widest);
+  return widths;
+}
+
+std::size_t Model::workspace_bytes(std::size_t max_rows, bool training) const {
+  const BufferWidths widths = buffer_widths(training);
+  double floats = 0;
+  for (const auto* buffers : {&widths.activations, &widths.gradients}) {
+    for (const std::size_t width : *buffers) floats += static_cast<double>(width) * static_cast<double>(max_rows);
+  }
+  return static_cast<std::size_t>(std::min(floats * sizeof(float), static_cast<double>(kMostBytes)));
+}
+
 Workspace Model::make_workspace(std::size_t max_rows, bool training) const {
   Workspace workspace;
   workspace.max_rows_ = max_rows;
   workspace.widths_.push_back(inputs_);
-  for (const Node& node : nodes_) workspace.widths_.push_back(node.out);
-  for (std::size_t index = 0; index < workspace.widths_.size(); ++index) {
-    if (index == 0 || !nodes_[index - 1].in_place) {
-      workspace.activations_.emplace_back(max_rows * workspace.widths_[index]);
-    }
-    workspace.buffer_of_.push_back(workspace.activations_.size() - 1);
+  workspace.buffer_of_.push_back(0);
+  for (const Node& node : nodes_) {
+    workspace.widths_.push_back(node.out);
+    workspace.buffer_of_.push_back(workspace.buffer_of_.back() + (node.in_place ? 0 : 1));
   }
-  // Nobody asks for the derivative by the inputs; without backward, for none but that by the outputs.
-  const auto widest = *std::max_element(workspace.widths_.begin() + 1, workspace.widths_.end());
-  workspace.gradients_.emplace_back(max_rows * (training ? widest : outputs_));
-  if (training) workspace.gradients_.emplace_back(max_rows * widest);
+  const BufferWidths widths = buffer_widths(training);
+  for (const std::size_t width : widths.activations) workspace.activations_.emplace_back(max_rows * width);
+  for (const std::size_t width : widths.gradients) workspace.gradients_.emplace_back(max_rows * width);
   return workspace;
 }
 

@@ -70,6 +70,9 @@ class Model {
 
   /// `training` false leaves out what only backward needs.
   [[nodiscard]] Workspace make_workspace(std::size_t max_rows, bool training) const;
+  /// Workspace::bytes() of it, before it is made; at most kMostBytes.
+  [[nodiscard]] std::size_t workspace_bytes(std::size_t max_rows, bool training) const;
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 50U;  ///< a petabyte, for all that is more
 
   /// Called with a layer's index and its outputs [rows, width], before the next layer may take their place.
   using LayerDone = std::function<void(std::size_t layer, std::span<const float> outputs)>;
@@ -109,6 +112,12 @@ class Model {
     bool frozen = false;
     [[nodiscard]] bool trains() const noexcept { return !tensors.empty() && !frozen; }
   };
+
+  // Floats a row of the buffers of a workspace.
+  struct BufferWidths {
+    std::vector<std::size_t> activations, gradients;
+  };
+  [[nodiscard]] BufferWidths buffer_widths(bool training) const;
 
   void freeze(const std::vector<std::string>& names);
   std::span<const float> run_layers(std::size_t first, const Pass& pass, std::span<const float> weights,

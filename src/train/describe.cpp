@@ -16,84 +16,85 @@
 
 namespace lockstep {
 
-std::vector<std::string> describe_run(const Engine& engine, const RunData& data, const EpochPlan& epoch,
+std::vector<std::string> describe_run(const EnginePlan& plan, const RunData& data, const EpochPlan& epoch,
                                       std::uint64_t total_steps) {
-  const Model& model = engine.model();
-  const Communicator& comm = engine.comm();
-  return {fmt::format("{}: {}, {}, {}; {} training{} and {} test samples", engine.run().name,
+  const Model& model = plan.parts.model;
+  const Communicator& comm = plan.comm;
+  return {fmt::format("{}: {}, {}, {}; {} training{} and {} test samples", plan.run.name,
                       count_text(model.inputs(), "input"), count_text(model.outputs(), "output"),
                       count_text(model.parameters().count(), "parameter"), data.train_samples(),
                       data.split.validation.empty() ? "" : fmt::format(", {} validation", data.split.validation.size()),
                       data.test ? data.test->samples() : 0),
           fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
-                      count_text(engine.shards().shards, "shard"), count_text(comm.size(), "rank"),
+                      count_text(plan.shards.shards, "shard"), count_text(comm.size(), "rank"),
                       count_text(comm.nodes(), "host"), count_text(epoch.batch, "sample"), epoch.batches(),
-                      count_text(total_steps, "step"), engine.run().train.exchange)};
+                      count_text(total_steps, "step"), plan.run.train.exchange)};
 }
 
 namespace {
 
 // That a rank's windows take, on the rank with the most shards, and what HDF5 unpacks chunks to.
-std::size_t stream_bytes(const Engine& engine, const RunData& data) {
+std::size_t stream_bytes(const EnginePlan& plan, const RunData& data) {
   constexpr std::size_t kMostCache = std::size_t{32} << 20U;  // of io/hdf5_rows.cpp
-  const ShardPlan& shards = engine.shards();
-  std::size_t row = 0;
+  const ShardPlan& shards = plan.shards;
   std::size_t chunks = 0;
-  for (const TableReader* table : {data.train.file->x.get(), data.train.file->y.get()}) {
-    row += table->header().row_bytes();
+  for (const TableReader* table : {data.train.file->x.get(), data.train.file->y.get()})
     chunks += std::min(table->header().chunk_bytes, kMostCache);
-  }
-  return window_bytes(*data.stream, (shards.shards + shards.ranks - 1) / shards.ranks, row) + chunks;
+  return window_bytes(*data.stream, (shards.shards + shards.ranks - 1) / shards.ranks, stream_row_bytes(data)) + chunks;
 }
 
 }  // namespace
 
-std::string describe_stream(const Engine& engine, const RunData& data) {
+std::size_t stream_row_bytes(const RunData& data) {
+  return data.train.file->x->header().row_bytes() + data.train.file->y->header().row_bytes();
+}
+
+std::string describe_stream(const EnginePlan& plan, const RunData& data) {
   if (!data.stream) return "";
-  const StreamPlan& plan = *data.stream;
+  const StreamPlan& stream = *data.stream;
   return fmt::format(
       "streams {:.1f} MB of training data: {} of {}, dealt to the shards anew each epoch and shuffled in windows of "
       "{}; {:.1f} MB a rank",
-      megabytes(data.train.x.size_bytes() + data.train.y.size_bytes()), count_text(plan.blocks(), "block"),
-      count_text(plan.shape().block, "sample"), count_text(std::min(plan.window_blocks(), plan.blocks()), "block"),
-      megabytes(stream_bytes(engine, data)));
+      megabytes(data.train.x.size_bytes() + data.train.y.size_bytes()), count_text(stream.blocks(), "block"),
+      count_text(stream.shape().block, "sample"),
+      count_text(std::min(stream.window_blocks(), stream.blocks()), "block"), megabytes(stream_bytes(plan, data)));
 }
 
 // Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
-std::string describe_memory(const Engine& engine, const RunData& data) {
+std::string describe_memory(const EnginePlan& plan, const RunData& data) {
   const auto mb = megabytes;
-  const Communicator& comm = engine.comm();
+  const Communicator& comm = plan.comm;
   const std::size_t order =  // of an epoch, and what it is made of; or windows
       data.stream
-          ? stream_bytes(engine, data)
+          ? stream_bytes(plan, data)
           : (data.train_samples() + data.split.train.size() + data.split.validation.size()) * sizeof(std::uint32_t);
   const std::size_t held = data.train.bytes() + (data.test ? data.test->bytes() : 0);
-  const std::size_t rank = engine.bytes() + order;
+  const std::size_t rank = plan.bytes() + order;
   const auto ranks = static_cast<std::size_t>(comm.max(comm.node_size()));  // of the fullest host
   return fmt::format(
       "memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it data, held "
       "once); {:.1f} MB more on rank 0 while a checkpoint is written",
-      mb(rank), mb(engine.activation_bytes()), mb(rank * ranks + held), count_text(ranks, "rank"), mb(held),
-      mb(engine.checkpoint_bytes() + engine.gathered_bytes()));
+      mb(rank), mb(plan.activation_bytes()), mb(rank * ranks + held), count_text(ranks, "rank"), mb(held),
+      mb(plan.saving_bytes()));
 }
 
-std::vector<std::string> exchange_notices(const Engine& engine) {
+std::vector<std::string> exchange_notices(const EnginePlan& plan) {
   constexpr double kWorthTelling = 1.02;
   std::vector<std::string> notices;
-  const Exchange& exchange = engine.exchange();
-  const TrainConfig& train = engine.run().train;
-  if (const std::string_view what = exchange.bits_depend_on(); !what.empty()) {
+  const ExchangePlan& exchange = plan.exchange;
+  const TrainConfig& train = plan.run.train;
+  if (const std::string_view what = exchange.bits_depend_on; !what.empty()) {
     notices.push_back(fmt::format(
         "{}: the bits of this run depend on {}",
         train.exchange == "node" ? "train.wire = \"bfloat16\"" : fmt::format("train.exchange = \"{}\"", train.exchange),
         what));
   }
   const double least = train.wire == "bfloat16" ? 0.5 : 1;
-  if (const double factor = exchange.traffic() / least; factor > kWorthTelling) {
+  if (const double factor = exchange.traffic / least; factor > kWorthTelling) {
     notices.push_back(fmt::format(
         "the hosts exchange {:.2f} times the bytes that they need to: their shards are not whole subtrees of "
         "the sum over {}; best is a power of two of shards for each of a power of two of hosts",
-        factor, count_text(engine.shards().shards, "shard")));
+        factor, count_text(plan.shards.shards, "shard")));
   }
   return notices;
 }

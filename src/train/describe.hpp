@@ -7,23 +7,26 @@
 
 #include "comm/communicator.hpp"
 #include "data/shard_plan.hpp"
-#include "train/engine.hpp"
+#include "train/engine_plan.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep {
 
 /// Net, data, shards, batches and steps: two lines.
-[[nodiscard]] std::vector<std::string> describe_run(const Engine& engine, const RunData& data, const EpochPlan& epoch,
+[[nodiscard]] std::vector<std::string> describe_run(const EnginePlan& plan, const RunData& data, const EpochPlan& epoch,
                                                     std::uint64_t total_steps);
 
+/// Bytes of a row of streamed training data, x and y.
+[[nodiscard]] std::size_t stream_row_bytes(const RunData& data);
+
 /// How the training data is streamed; empty where it is not. Collective.
-[[nodiscard]] std::string describe_stream(const Engine& engine, const RunData& data);
+[[nodiscard]] std::string describe_stream(const EnginePlan& plan, const RunData& data);
 
 /// Memory that a rank and the fullest host need. Collective.
-[[nodiscard]] std::string describe_memory(const Engine& engine, const RunData& data);
+[[nodiscard]] std::string describe_memory(const EnginePlan& plan, const RunData& data);
 
 /// What is to be known of the exchange: on what the bits depend, and that more than needed goes between hosts. Local.
-[[nodiscard]] std::vector<std::string> exchange_notices(const Engine& engine);
+[[nodiscard]] std::vector<std::string> exchange_notices(const EnginePlan& plan);
 
 /// What to warn of: ranks that compute with unlike machine code, and ranks of `threads` threads that lack cores.
 /// Collective.

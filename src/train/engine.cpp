@@ -9,11 +9,8 @@
 
 #include "comm/cores.hpp"
 #include "core/blas.hpp"
-#include "core/convert.hpp"
-#include "core/number_text.hpp"
 #include "core/sums.hpp"
 #include "core/tree.hpp"
-#include "model/class_weights.hpp"
 #include "train/step_record.hpp"
 
 namespace lockstep {
@@ -31,13 +28,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// Frozen parameters have no blocks: nobody adds up their gradients, measures or updates them.
-std::vector<Block> trained_blocks(const Model& model) {
-  std::vector<Block> blocks = blocks_of(model.parameters());
-  std::erase_if(blocks, [&](const Block& block) { return !model.trained()[block.parameter]; });
-  return blocks;
-}
-
 // The blocks of each parameter: [parameters].
 std::vector<Range> blocks_of_parameters(std::span<const Block> blocks, std::size_t parameters) {
   std::vector<Range> ranges(parameters, {blocks.size(), 0});
@@ -48,18 +38,15 @@ std::vector<Range> blocks_of_parameters(std::span<const Block> blocks, std::size
   return ranges;
 }
 
-std::vector<bool> decays_of(const ParameterTable& table, const std::vector<std::string>& excluded) {
-  for (const std::string& kind : excluded) {
-    if (kind != "bias") {
-      throw Error(ErrorKind::config,
-                  fmt::format("optimizer.decay_exclude: unknown kind of parameter \"{}\"; known kinds: bias", kind));
-    }
-  }
-  std::vector<bool> decays;
-  for (const Parameter& parameter : table.entries()) {
-    decays.push_back(excluded.empty() || parameter.kind != ParameterKind::bias);
-  }
-  return decays;
+// The communicator of a plan that is refused here, before any memory is taken, where it does not fit.
+const Communicator& fitting(const EnginePlan& plan) {
+  plan.require_memory();
+  return plan.comm;
+}
+
+ExchangeLayout with_blocks(ExchangeLayout layout, std::span<const Block> blocks) {
+  layout.blocks.assign(blocks.begin(), blocks.end());
+  return layout;
 }
 
 std::string hosts_of(const Communicator& comm) {
@@ -94,71 +81,19 @@ std::span<const std::uint32_t> RowBuffer::samples(std::size_t rows) const noexce
   return samples_.view().first(rows);
 }
 
-RunConfig resolve_run(const RunConfig& run, int ranks) {
-  RunConfig resolved = run;
-  if (!resolved.train.shards) resolved.train.shards = ranks;
-  if (*resolved.train.shards < ranks) {
-    throw Error(ErrorKind::config,
-                fmt::format("train.shards: {} ranks cannot share {} shards; start at most {} ranks, or a new run with "
-                            "more shards",
-                            ranks, *resolved.train.shards, *resolved.train.shards));
-  }
-  constexpr std::int64_t kMostShards = 65536;  // all of them are dealt out, planned and added up on every rank
-  if (*resolved.train.shards > kMostShards) {
-    throw Error(ErrorKind::config,
-                fmt::format("train.shards: expected at most {}, found {}", kMostShards, *resolved.train.shards));
-  }
-  if (!(resolved.train.ema >= 0 && resolved.train.ema < 1)) {
-    throw Error(ErrorKind::config, fmt::format("train.ema: expected a decay from 0 to below 1, found {}",
-                                               number_text(resolved.train.ema)));
-  }
-  const auto types = optimizer_table();
-  // An unknown type is told by make_optimizer; any rate does until then.
-  if (!resolved.optimizer.lr) resolved.optimizer.lr = 1e-2;
-  const auto type =
-      std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.name == run.optimizer.type; });
-  if (type != types.end() && !run.optimizer.lr) resolved.optimizer.lr = type->default_lr;
-  return resolved;
-}
-
-EngineParts::EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps)
-    : model(run.model, inputs),
-      loss(make_loss(run.model.loss)),
-      optimizer(make_optimizer(run.optimizer.type, run.optimizer.options)),
-      schedule(make_schedule(run.optimizer.schedule, *run.optimizer.lr, total_steps)),
-      decays(decays_of(model.parameters(), run.optimizer.decay_exclude)) {
-  if (wants_balance(run.model.loss)) {
-    throw Error(ErrorKind::config,
-                fmt::format("{}.class_weights: \"balanced\" needs the labels of all training data, which are not known "
-                            "here; give a list of weights, one a class",
-                            run.model.loss.options.where().empty() ? "model.loss" : run.model.loss.options.where()));
-  }
-  loss->check_outputs(model.outputs());
-}
-
-Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts)
-    : comm_(comm),
-      run_(run),
-      model_(std::move(parts.model)),
-      loss_(std::move(parts.loss)),
-      optimizer_(std::move(parts.optimizer)),
-      schedule_(std::move(parts.schedule)),
-      decays_(std::move(parts.decays)),
-      base_lr_(*run.optimizer.lr),
-      plan_{.shards = static_cast<std::size_t>(*run.train.shards), .ranks = static_cast<std::size_t>(comm.size())},
+Engine::Engine(EnginePlan plan)
+    : comm_(fitting(plan)),
+      run_(plan.run),
+      model_(std::move(plan.parts.model)),
+      loss_(std::move(plan.parts.loss)),
+      optimizer_(std::move(plan.parts.optimizer)),
+      schedule_(std::move(plan.parts.schedule)),
+      decays_(std::move(plan.parts.decays)),
+      base_lr_(*run_.optimizer.lr),
+      plan_(plan.shards),
       blocks_(trained_blocks(model_)),
-      measures_gradient_(run.optimizer.clip_norm > 0 || run.train.on_nonfinite == "skip" || run.log.gradient_norm ||
-                         optimizer_->needs_norms()),
-      exchange_(make_exchange(run.train.exchange, comm,
-                              {.elements = model_.parameters().arena_size(),
-                               .blocks = blocks_,
-                               .slots = num_slots(),
-                               .shards = plan_.shards,
-                               .owned_shards = plan_.owned(static_cast<std::size_t>(comm.rank())),
-                               .revisits = measures_gradient_,
-                               .wire = run.train.wire == "bfloat16" ? Wire::bfloat16 : Wire::float32,
-                               .overlap = run.train.overlap,
-                               .shard_values = kShardSums})),
+      measures_gradient_(plan.layout.revisits),
+      exchange_(make_exchange(run_.train.exchange, comm_, with_blocks(plan.layout, blocks_))),
       workspace_(model_.make_workspace(0, true)),
       rows_(model_.outputs(), loss_->targets()),
       shard_sums_(plan_.shards * kShardSums),
@@ -168,9 +103,12 @@ Engine::Engine(const Communicator& comm, const RunConfig& run, EngineParts parts
       parameter_norms_(model_.parameters().entries().size()),
       slot_views_(optimizer_->slots().size()),
       not_finite_block_(blocks_.size()),
-      hosts_(hosts_of(comm)) {
-  set_blas_threads(static_cast<int>(run_.train.threads));  // scores may be taken before the first step
-  if (comm.is_root()) model_.initialize(static_cast<std::uint64_t>(run.seed), exchange_->weights());
+      hosts_(hosts_of(comm_)) {
+  comm_.together([&] {
+    reserve_rows(plan.rows);
+    set_blas_threads(static_cast<int>(run_.train.threads));  // scores may be taken before the first step
+  });
+  if (comm_.is_root()) model_.initialize(static_cast<std::uint64_t>(run_.seed), exchange_->weights());
   exchange_->spread_weights();
   start_slots();
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
@@ -21,6 +22,7 @@
 #include "model/model.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
+#include "train/engine_plan.hpp"
 
 namespace lockstep {
 
@@ -45,24 +47,15 @@ class RowBuffer {
   Buffer<std::uint32_t> samples_;
 };
 
-/// What a run names: its net, loss, optimizer and schedule. Made locally, so that what is wrong with a run is known
-/// before the ranks do anything together.
-struct EngineParts {
-  /// `run` must be resolved. Errors: config.
-  EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps);
-
-  Model model;
-  std::unique_ptr<Loss> loss;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Schedule> schedule;
-  std::vector<bool> decays;  ///< [parameters] whether weight decay applies
-};
-
 class Engine {
  public:
-  /// `run` must be resolved (shards and learning rate set). `comm` must outlive the engine.
-  /// Collective. Errors: comm.
-  Engine(const Communicator& comm, const RunConfig& run, EngineParts parts);
+  /// Takes the memory that `plan` tells of. Its communicator must outlive the engine.
+  /// Collective. Errors: config, agreed (it does not fit, see EnginePlan::require_memory); io, agreed (out of memory
+  /// all the same); comm.
+  explicit Engine(EnginePlan plan);
+  /// Of a plan for shards of `rows` rows; 0: not known yet.
+  Engine(const Communicator& comm, const RunConfig& run, EngineParts parts, std::size_t rows = 0)
+      : Engine(EnginePlan(comm, run, std::move(parts), rows)) {}
 
   /// The bit of notes() that says that a rank's weights are no longer finite. A caller's bits begin above it.
   static constexpr std::uint32_t kNotFinite = 1;
@@ -107,11 +100,8 @@ class Engine {
   [[nodiscard]] const ShardPlan& shards() const noexcept { return plan_; }
   [[nodiscard]] const Exchange& exchange() const noexcept { return *exchange_; }
   [[nodiscard]] std::span<const float> weights() const noexcept { return exchange_->weights(); }
-  /// Bytes of this rank: activations, and its arenas or its share of those that the ranks of a host have together.
-  [[nodiscard]] std::size_t bytes() const noexcept { return exchange_->bytes() + activation_bytes(); }
-  [[nodiscard]] std::size_t activation_bytes() const noexcept { return workspace_.bytes(); }
-  /// Makes room for shards of `rows` rows, so that no step allocates.
-  void reserve_rows(std::size_t rows);
+  /// Bytes that this rank holds of what its plan has told of.
+  [[nodiscard]] std::size_t bytes() const noexcept { return exchange_->bytes() + workspace_.bytes(); }
 
   /// What a checkpoint keeps besides the arrays. fit.cpp maintains history, sums, best and fingerprints.
   CheckpointInfo info;
@@ -131,9 +121,9 @@ class Engine {
   /// The checkpoint of this state, in memory: to be built on rank 0 between two steps. Local. Errors: io.
   [[nodiscard]] h5::FileImage build_checkpoint(const std::string& path, const State& state) const;
   /// Bytes of the arrays in it.
-  [[nodiscard]] std::size_t checkpoint_bytes() const noexcept;
-  /// Bytes of what rank 0 gathers from other hosts for it.
-  [[nodiscard]] std::size_t gathered_bytes() const noexcept;
+  [[nodiscard]] std::size_t checkpoint_bytes() const noexcept {
+    return lockstep::checkpoint_bytes(model_, num_slots());
+  }
   /// Writes a checkpoint from rank 0. Collective. Errors: io, on every rank.
   void save(const std::string& path);
   /// Rank 0 changes the weights by `fill`; then they are those of all ranks, and optimizer state and average start from
@@ -146,6 +136,8 @@ class Engine {
   void take_arrays(const Checkpoint* read, const std::string& path);
 
  private:
+  // Makes room for shards of `rows` rows, so that no step allocates.
+  void reserve_rows(std::size_t rows);
   // Starts optimizer state and average of the own blocks, from the weights (ema.cpp).
   void start_slots();
   [[nodiscard]] std::span<float> weights_of(std::size_t block) {
@@ -186,7 +178,7 @@ class Engine {
   // Adds up what the exchange has waited for; returns the seconds in all.
   double take_waits(StepTimes& times);
 
-  static constexpr std::size_t kShardSums = 2;  // of each shard: the loss and the weight of its rows
+  static constexpr std::size_t kShardSums = EnginePlan::kShardSums;
 
   const Communicator& comm_;
   RunConfig run_;
@@ -216,8 +208,8 @@ class Engine {
   StepRecord* record_ = nullptr;        // of a step that is looked at
 };
 
-/// Fills what a run leaves open: shards (from the ranks), learning rate (from the optimizer's type).
-/// Errors: config (more ranks than shards; unknown optimizer).
-[[nodiscard]] RunConfig resolve_run(const RunConfig& run, int ranks);
+/// Whether the arrays of a checkpoint are those of this net, optimizer and run. Errors: data.
+void check_fits(const Model& model, const Optimizer& optimizer, const RunConfig& run, const Checkpoint& read,
+                const std::string& path);
 
 }  // namespace lockstep

@@ -63,16 +63,6 @@ std::string Engine::digest() {
   return comm_.broadcast_text(digest);
 }
 
-std::size_t Engine::checkpoint_bytes() const noexcept {
-  return (1 + num_slots()) * model_.parameters().count() * sizeof(float);
-}
-
-std::size_t Engine::gathered_bytes() const noexcept {
-  const std::size_t slots = num_slots();
-  if (slots == 0 || exchange_->copies_have_slots()) return 0;
-  return (slots + 1) * model_.parameters().arena_size() * sizeof(float);
-}
-
 h5::FileImage Engine::build_checkpoint(const std::string& path, const State& state) const {
   CheckpointInfo full = info;
   full.seed = run_.seed;
@@ -112,6 +102,21 @@ void Engine::fill_weights(FunctionRef<void(std::span<float>)> fill) {
   start_slots();
 }
 
+void check_fits(const Model& model, const Optimizer& optimizer, const RunConfig& run, const Checkpoint& read,
+                const std::string& path) {
+  check_same_parameters(model.parameters(), read.table, path);
+  if (!std::ranges::equal(optimizer.slots(), read.slot_names)) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} holds the state of another optimizer than {}", path, run.optimizer.type));
+  }
+  const bool wants_ema = run.train.ema > 0;
+  if (wants_ema == read.ema.empty()) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} holds {} of the weights, but train.ema is {}", path,
+                            read.ema.empty() ? "no moving average" : "a moving average", wants_ema ? "set" : "0"));
+  }
+}
+
 void Engine::load(const Checkpoint* read, const std::string& path) {
   CheckpointInfo kept = share_info(comm_, read, path).value();
   take_arrays(read, path);
@@ -120,18 +125,7 @@ void Engine::load(const Checkpoint* read, const std::string& path) {
 
 void Engine::take_arrays(const Checkpoint* read, const std::string& path) {
   comm_.together([&] {  // all checks before the first change
-    if (read == nullptr) return;
-    check_same_parameters(model_.parameters(), read->table, path);
-    const auto wanted = optimizer_->slots();
-    if (!std::equal(wanted.begin(), wanted.end(), read->slot_names.begin(), read->slot_names.end())) {
-      throw Error(ErrorKind::data,
-                  fmt::format("{} holds the state of another optimizer than {}", path, run_.optimizer.type));
-    }
-    if (has_ema() == read->ema.empty()) {
-      throw Error(ErrorKind::data,
-                  fmt::format("{} holds {} of the weights, but train.ema is {}", path,
-                              read->ema.empty() ? "no moving average" : "a moving average", has_ema() ? "set" : "0"));
-    }
+    if (read != nullptr) check_fits(model_, *optimizer_, run_, *read, path);
   });
   settle();
   std::vector<std::vector<float>> cleared;

@@ -11,6 +11,15 @@
 namespace lockstep {
 namespace {
 
+// The first block of each rank, and the number of blocks behind them.
+std::vector<std::size_t> deal(std::size_t blocks, const Communicator& comm) {
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  std::vector<std::size_t> starts;
+  for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(blocks, rank, ranks).begin);
+  starts.push_back(blocks);
+  return starts;
+}
+
 // Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the
 // rows of a block after filling them.
 template <class Rows, class Fill>
@@ -19,12 +28,14 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   const Metrics metrics(net.loss.task(), net.model.outputs(), units);
   const auto rank = static_cast<std::size_t>(comm.rank());
   const std::size_t columns = metrics.num_sums() + 1;  // and the weight of the rows
-  std::vector<double> sums(starts.back() * columns);
-  std::vector<std::int64_t> counts(metrics.num_counts());
-  Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
-  RowBuffer buffer(net.model.outputs(), net.loss.targets());
-  buffer.reserve(kEvaluationBlock);
-  comm.together([&] {  // samples that are read only now may be gone on one rank
+  std::vector<double> sums;
+  std::vector<std::int64_t> counts;
+  comm.together([&] {  // samples that are read only now may be gone on one rank, and so may memory
+    sums.resize(starts.back() * columns);
+    counts.resize(metrics.num_counts());
+    Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
+    RowBuffer buffer(net.model.outputs(), net.loss.targets());
+    buffer.reserve(kEvaluationBlock);
     for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
       comm.pulse().beat();
       const std::size_t rows = rows_of(block);
@@ -52,15 +63,43 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
 
 Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization,
                 RowList rows) {
-  const auto ranks = static_cast<std::size_t>(comm.size());
   BlockReader reader(data, normalization, rows, net.loss, net.model.outputs());
-  std::vector<std::size_t> starts;
-  for (std::size_t rank = 0; rank < ranks; ++rank) starts.push_back(part_of(reader.blocks(), rank, ranks).begin);
-  starts.push_back(reader.blocks());
   return evaluate_blocks(
-      comm, net, {normalization.y.shift, normalization.y.scale}, reader.samples(), starts,
+      comm, net, {normalization.y.shift, normalization.y.scale}, reader.samples(), deal(reader.blocks(), comm),
       [&](std::size_t block) { return reader.rows(block); },
       [&](std::size_t block, const BatchRows& to) { reader.gather(block, to); });
+}
+
+bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, const Normalization& normalization,
+            RowList rows) {
+  const std::size_t outputs = data.y.columns;
+  BlockReader reader(data, normalization, rows, loss, outputs);
+  const Metrics metrics(loss.task(), outputs, {.shift = normalization.y.shift, .scale = normalization.y.scale});
+  const std::size_t columns = metrics.num_sums();
+  const std::vector<std::size_t> starts = deal(reader.blocks(), comm);
+  const auto rank = static_cast<std::size_t>(comm.rank());
+  std::vector<double> sums;
+  std::vector<std::int64_t> counts(metrics.num_counts());
+  comm.together([&] {  // samples that are read only now may be gone on one rank
+    sums.resize(reader.blocks() * columns);
+    Buffer<float> x(kEvaluationBlock * data.inputs());
+    const Buffer<float> answers(kEvaluationBlock * outputs);  // any will do
+    RowBuffer buffer(outputs, loss.targets());
+    buffer.reserve(kEvaluationBlock);
+    for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
+      comm.pulse().beat();
+      const std::size_t n = reader.rows(block);
+      reader.gather(block, buffer.rows(n, x.view().first(n * data.inputs())));
+      metrics.add_block(0, answers.view().first(n * outputs), buffer.targets(n),
+                        std::span(sums).subspan(block * columns, columns), counts);
+    }
+  });
+  std::vector<std::size_t> value_starts = starts;
+  for (std::size_t& start : value_starts) start *= columns;
+  comm.gather_parts(sums, value_starts);
+  std::vector<double> totals;
+  for (std::size_t column = 0; column < columns; ++column) totals.push_back(tree_sum_column(sums, columns, column));
+  return metrics.finish(reader.samples(), totals, counts).r2.has_value();
 }
 
 Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, const TargetUnits& units,

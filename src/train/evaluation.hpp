@@ -28,6 +28,11 @@ struct Net {
 [[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
                               const Normalization& normalization, RowList rows = {});
 
+/// Whether a net that is scored over `rows` of `data` has an r2: the targets alone decide that. Of regressions.
+/// Collective. Errors, agreed: data, io (of samples that are read only now).
+[[nodiscard]] bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data,
+                          const Normalization& normalization, RowList rows = {});
+
 /// Scores over samples that lie on the ranks: this rank has `samples` of them, and `gather(first, rows)` fills the rows
 /// from its sample `first` on.
 /// Collective. Allocates. Errors: usage (no samples on any rank).

@@ -48,9 +48,9 @@ class Fit {
     if (r_.finished() && (options_.dry_run || !take_best())) {
       log(LogLevel::notice, fmt::format("the run is finished{}: there is nothing left to do",
                                         r_.steering->stops() ? ", " + r_.steering->why_it_stops() : ""));
-      return summary(false);
+      return options_.dry_run ? FitSummary{} : summary(false);
     }
-    if (options_.dry_run) return summary(false);
+    if (options_.dry_run) return {};
     start();
     try {
       while (!r_.finished() && (notes_ & kStop) == 0) run_epoch();

@@ -9,13 +9,14 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
+#include "data/window_reader.hpp"
 #include "io/folder_lock.hpp"
 #include "model/class_weights.hpp"
 #include "train/describe.hpp"
+#include "train/evaluation.hpp"
 #include "train/load_choice.hpp"
 #include "train/resume.hpp"
 #include "train/run_notices.hpp"
-#include "train/scoring.hpp"
 #include "train/warm_start.hpp"
 
 namespace lockstep {
@@ -31,11 +32,16 @@ class Preparation {
   PreparedRun make() {
     look_for_checkpoints();
     check();
-    restore();
+    kept_ ? go_on() : begin();
     check_monitors();
     describe();
     r_.resumed = kept_.has_value();
     r_.resumed_in = found_.path;
+    if (options_.dry_run) {
+      look_whether_it_fits();
+    } else {
+      take_memory();
+    }
     return std::move(r_);
   }
 
@@ -103,8 +109,9 @@ class Preparation {
       }
     });
     for (const std::string& text : notices) log(LogLevel::notice, text);
-    r_.engine = std::make_unique<Engine>(comm_, r_.run, std::move(*parts));
-    r_.engine->reserve_rows(r_.engine->shards().max_rows(std::min(r_.epoch.batch, r_.epoch.samples)));
+    const ShardPlan shards{.shards = static_cast<std::size_t>(*r_.run.train.shards),
+                           .ranks = static_cast<std::size_t>(comm_.size())};
+    plan_.emplace(comm_, r_.run, std::move(*parts), shards.max_rows(std::min(r_.epoch.batch, r_.epoch.samples)));
     for (const std::string& text : machine_warnings(comm_, static_cast<std::size_t>(r_.run.train.threads))) {
       log(LogLevel::warning, text);
     }
@@ -125,82 +132,108 @@ class Preparation {
     r_.run.model.loss = std::move(loss);
   }
 
-  // 3. The state to start from: the checkpoint's, or a fresh one.
-  void restore() {
-    if (kept_) {
-      r_.engine->load(found_.checkpoint ? &*found_.checkpoint : nullptr, found_.path);
-      complete_names(r_.data.train, r_.info());
-      found_.checkpoint.reset();
-      for (const std::string& text : machine_differences(r_.engine->info)) log(LogLevel::warning, text);
-      const std::string& monitor = r_.steering->best().name();
-      if (r_.info().best && r_.info().best->monitor != monitor) {  // scores of two kinds do not compare
-        log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",
-                                          r_.info().best->monitor, monitor));
-        r_.info().best.reset();
-      }
-      r_.steering->follow(r_.info().history);
-      r_.engine->set_base_lr(r_.steering->base_lr());
-      comm_.together([&] {
-        const std::uint64_t at = r_.info().position.position;
-        if ((at % r_.epoch.batch != 0 && at != r_.epoch.samples) || at > r_.epoch.samples) {
-          throw Error(ErrorKind::data, "the checkpoint's position is not at a batch of this run");
-        }
-      });
-      return;
-    }
-    begin_from_initial();
-    begin_info(r_.data, score_names(r_.engine->loss().task(), r_.engine->model().outputs()), r_.info());
-  }
-
-  void begin_from_initial() {
-    if (start_) {
-      start_->apply(*r_.engine);
-      for (const auto& [level, text] : start_->texts(&r_.data.normalization, r_.data.names)) log(level, text);
-    }
-    const std::string frozen = frozen_notice(r_.engine->model(), start_ ? &*start_ : nullptr);
-    if (!frozen.empty()) log(LogLevel::notice, frozen);
-    start_.reset();
-  }
-
-  // A score that this data never gives can steer nothing. The targets alone decide that, so any weights will do.
-  void check_monitors() {
-    const std::vector<Monitor> monitors = r_.steering->monitors();
-    if (std::ranges::none_of(monitors, [](const Monitor& m) { return m.name().ends_with(".r2"); })) return;
-    EpochScores scores;
-    score_splits(*r_.engine, r_.data, scores);
+  // 3. Where the run starts: at the checkpoint's place, or at the beginning.
+  void go_on() {
+    r_.planned = *kept_;
     comm_.together([&] {
-      for (const Monitor& monitor : monitors) {
-        const bool of_test = monitor.name() == "test.r2";
-        if (!of_test && monitor.name() != "validation.r2") continue;
-        const Scores& found = of_test ? scores.test.value() : scores.validation.value();
-        if (found.r2) continue;
-        const char* split = of_test ? "test" : "validation";
-        throw Error(
-            ErrorKind::config,
-            fmt::format("{}: {} is never given: {}; name {}.loss, {}.rmse or {}.mae", monitor.key(), monitor.name(),
-                        found.samples == 1 ? fmt::format("there is one {} sample", split)
-                                           : fmt::format("a target is the same in all {} samples", split),
-                        split, split, split));
+      if (found_.checkpoint)
+        check_fits(plan_->parts.model, *plan_->parts.optimizer, r_.run, *found_.checkpoint, found_.path);
+    });
+    complete_names(r_.data.train, r_.info());
+    for (const std::string& text : machine_differences(r_.info())) log(LogLevel::warning, text);
+    const std::string& monitor = r_.steering->best().name();
+    if (r_.info().best && r_.info().best->monitor != monitor) {  // scores of two kinds do not compare
+      log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",
+                                        r_.info().best->monitor, monitor));
+      r_.info().best.reset();
+    }
+    r_.steering->follow(r_.info().history);
+    comm_.together([&] {
+      const std::uint64_t at = r_.info().position.position;
+      if ((at % r_.epoch.batch != 0 && at != r_.epoch.samples) || at > r_.epoch.samples) {
+        throw Error(ErrorKind::data, "the checkpoint's position is not at a batch of this run");
       }
     });
   }
 
+  void begin() {
+    if (start_) {
+      for (const auto& [level, text] : start_->texts(&r_.data.normalization, r_.data.names)) log(level, text);
+    }
+    const Model& model = plan_->parts.model;
+    const std::string frozen = frozen_notice(model, start_ ? &*start_ : nullptr);
+    if (!frozen.empty()) log(LogLevel::notice, frozen);
+    begin_info(r_.data, score_names(plan_->parts.loss->task(), model.outputs()), r_.info());
+  }
+
+  // A score that this data never gives can steer nothing.
+  void check_monitors() {
+    for (const Monitor& monitor : r_.steering->monitors()) {
+      const bool of_test = monitor.name() == "test.r2";
+      if (!of_test && monitor.name() != "validation.r2") continue;
+      const Dataset& data = of_test ? r_.data.test.value() : r_.data.train;
+      const RowList rows = of_test ? RowList{} : RowList(r_.data.split.validation);
+      const During scoring(comm_.pulse(), Phase::scoring);
+      if (has_r2(comm_, *plan_->parts.loss, data, r_.data.normalization, rows)) continue;
+      const char* split = of_test ? "test" : "validation";
+      const std::size_t samples = of_test ? data.samples() : rows.size();
+      throw Error(
+          ErrorKind::config,
+          fmt::format("{}: {} is never given: {}; name {}.loss, {}.rmse or {}.mae", monitor.key(), monitor.name(),
+                      samples == 1 ? fmt::format("there is one {} sample", split)
+                                   : fmt::format("a target is the same in all {} samples", split),
+                      split, split, split))
+          .as_agreed();
+    }
+  }
+
   void describe() {
-    for (const std::string& text : describe_run(*r_.engine, r_.data, r_.epoch, r_.total_steps))
-      log(LogLevel::info, text);
-    if (const std::string text = describe_stream(*r_.engine, r_.data); !text.empty()) log(LogLevel::info, text);
+    for (const std::string& text : describe_run(*plan_, r_.data, r_.epoch, r_.total_steps)) log(LogLevel::info, text);
+    if (const std::string text = describe_stream(*plan_, r_.data); !text.empty()) log(LogLevel::info, text);
     if (const std::string text = r_.deadline->describe(); !text.empty()) log(LogLevel::info, text);
-    for (const std::string& text : exchange_notices(*r_.engine)) log(LogLevel::notice, text);
+    for (const std::string& text : exchange_notices(*plan_)) log(LogLevel::notice, text);
     comm_.at_root([&] {
       comm_.pulse().enter(Phase::reading);
-      for (const std::string& text : run_notices(*r_.engine, r_.data, r_.total_steps)) log(LogLevel::notice, text);
+      for (const std::string& text : run_notices(*plan_, r_.data, r_.total_steps)) log(LogLevel::notice, text);
     });
     if (kept_) {
       log(LogLevel::info,
           fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path, r_.info().position.step,
                       r_.info().position.epoch + 1, r_.info().position.position));
     }
-    if (options_.dry_run) log(LogLevel::info, describe_memory(*r_.engine, r_.data));
+    if (options_.dry_run) log(LogLevel::info, describe_memory(*plan_, r_.data));
+  }
+
+  // 4. What takes memory, and what can be said of it without.
+  void plan_the_rest() {
+    if (checkpoints_.empty()) return;  // only the net is looked at
+    // A checkpoint that is held already takes as much as one that will be written; its memory is free by then.
+    plan_->makes_checkpoints = !kept_ && !start_;
+    if (!r_.data.stream) return;
+    const Range owned = plan_->shards.owned(static_cast<std::size_t>(comm_.rank()));
+    plan_->besides = window_bytes(*r_.data.stream, owned.size(), stream_row_bytes(r_.data));
+  }
+
+  void look_whether_it_fits() {
+    plan_the_rest();
+    try {
+      plan_->require_memory();
+    } catch (const Error& error) {
+      if (!error.agreed() || error.kind() != ErrorKind::config) throw;
+      would_be_refused(error.what());
+    }
+  }
+
+  void take_memory() {
+    plan_the_rest();
+    auto engine = std::make_unique<Engine>(std::move(*plan_));
+    if (kept_) engine->take_arrays(found_.checkpoint ? &*found_.checkpoint : nullptr, found_.path);
+    if (start_) start_->apply(*engine);
+    found_.checkpoint.reset();
+    start_.reset();
+    if (kept_) engine->set_base_lr(r_.steering->base_lr());
+    engine->info = std::move(r_.planned);
+    r_.engine = std::move(engine);
   }
 
   // Of a dry run, which goes on all the same.
@@ -219,6 +252,7 @@ class Preparation {
   FoundCheckpoint found_;               // rank 0
   std::optional<CheckpointInfo> kept_;  // of the checkpoint to go on from, on every rank
   std::optional<WarmStart> start_;      // what a fresh start takes its weights from
+  std::optional<EnginePlan> plan_;      // until the engine is made of it
 };
 
 }  // namespace

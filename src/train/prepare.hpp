@@ -18,7 +18,8 @@
 
 namespace lockstep {
 
-/// A run that is ready for its next step. Everything is set once prepare_run has returned.
+/// A run that is ready for its next step. Everything is set once prepare_run has returned; of a dry run all but the
+/// engine, which takes memory.
 struct PreparedRun {
   RunConfig run;           ///< resolved
   bool resumed = false;    ///< from a checkpoint
@@ -28,17 +29,18 @@ struct PreparedRun {
   std::uint64_t total_steps = 0;
   std::optional<Steering> steering;
   std::unique_ptr<Engine> engine;  ///< holds the state to start from
+  CheckpointInfo planned;          ///< what the engine starts from, until there is one
   std::optional<Deadline> deadline;
 
-  [[nodiscard]] CheckpointInfo& info() { return engine->info; }
-  [[nodiscard]] bool finished() const { return steering->finished(engine->info.position); }
+  [[nodiscard]] CheckpointInfo& info() { return engine ? engine->info : planned; }
+  [[nodiscard]] bool finished() const { return steering->finished(engine ? engine->info.position : planned.position); }
 };
 
 /// Why a fresh start into `folder` is refused.
 [[nodiscard]] std::string holds_checkpoints(const std::string& folder);
 
 /// Checks all that can be wrong with run, data, net and the checkpoint to go on from, and tells of the run to
-/// `options.log`; writes nothing. `checkpoints` is the folder of the run's checkpoints.
+/// `options.log`; writes nothing. `checkpoints` is the folder of the run's checkpoints; empty: it makes none.
 /// Collective. Errors, agreed: config, data, io; comm.
 [[nodiscard]] PreparedRun prepare_run(const Communicator& comm, const RunConfig& run, const FitOptions& options,
                                       const std::string& checkpoints);

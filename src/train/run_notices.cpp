@@ -134,7 +134,7 @@ std::vector<std::string> schedule_notices(const RunConfig& run, std::uint64_t to
 
 }  // namespace
 
-std::vector<std::string> run_notices(const Engine& engine, const RunData& data, std::uint64_t total_steps) {
+std::vector<std::string> run_notices(const EnginePlan& plan, const RunData& data, std::uint64_t total_steps) {
   std::vector<std::string> notices;
   const Dataset& train = data.train;
   const RowList rows = data.split.train;
@@ -148,11 +148,11 @@ std::vector<std::string> run_notices(const Engine& engine, const RunData& data, 
                                .place = "x of " + train.source,
                                .are_targets = false,
                                .all = all_x}));
-  if (engine.loss().targets() == TargetKind::labels) {
-    add(notices, class_notices(train, rows, engine.model().outputs()));
+  if (plan.parts.loss->targets() == TargetKind::labels) {
+    add(notices, class_notices(train, rows, plan.parts.model.outputs()));
   } else {
     const auto [y, all_y] = look(train.y, train.streamed() ? train.file->y.get() : nullptr);
-    const bool binary = engine.loss().task() == Task::binary;
+    const bool binary = plan.parts.loss->task() == Task::binary;
     if (!binary) {
       add(notices, number_notices({.rows = y,
                                    .scaling = data.normalization.y,
@@ -162,7 +162,7 @@ std::vector<std::string> run_notices(const Engine& engine, const RunData& data, 
     }
     if (binary && all_y) add(notices, binary_notices(y, train.source));
   }
-  add(notices, schedule_notices(engine.run(), total_steps));
+  add(notices, schedule_notices(plan.run, total_steps));
   return notices;
 }
 

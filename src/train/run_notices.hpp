@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "train/engine.hpp"
+#include "train/engine_plan.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep {
 
 /// Of classes without training samples, of the learning rate, and of the numbers themselves, of which at most some
 /// megabytes are looked at. Rank 0, which reads some rows where they are streamed. Errors: data, io.
-[[nodiscard]] std::vector<std::string> run_notices(const Engine& engine, const RunData& data,
+[[nodiscard]] std::vector<std::string> run_notices(const EnginePlan& plan, const RunData& data,
                                                    std::uint64_t total_steps);
 
 }  // namespace lockstep

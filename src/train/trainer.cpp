@@ -173,14 +173,16 @@ struct Trainer::Impl {
       resolved.model.initial = start->path();
       comm.together([&] { start->match(parts->model); });
     }
-    engine.emplace(comm, resolved, std::move(*parts));
+    EnginePlan plan(comm, resolved, std::move(*parts), 0);
+    const std::vector<std::string> notices = exchange_notices(plan);
+    engine.emplace(std::move(plan));
     if (start) start->apply(*engine);
     comm.at_root([&] {
       if (!options.log) return;
       if (start) {
         for (const auto& [level, text] : start->texts(&normalization)) tell(level, text);
       }
-      for (const std::string& text : exchange_notices(*engine)) tell(LogLevel::notice, text);
+      for (const std::string& text : notices) tell(LogLevel::notice, text);
     });
   }
 

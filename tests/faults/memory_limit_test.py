@@ -100,6 +100,109 @@ class MemoryLimit(unittest.TestCase):
                 break
         self.assertEqual(codes, {0, 1})
 
+# A net of 30 billion weights, 120 GB, and one of 72 million, several times 288 MB.
+HUGE = ("--set", "model.layers.0.units=120000", "--set", "model.layers.3.units=250000")
+LARGE = ("--set", "model.layers.0.units=12000", "--set", "model.layers.3.units=6000")
+EXCHANGES = ("node", "tree", "allreduce")
+
+
+class Net(unittest.TestCase):
+    """What a net needs is compared with what there is before any of it is taken."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name)
+        self.out = self.folder / "run"
+
+    def train(self, ranks, mebibytes, *words):
+        """Exit code and stderr of a job whose ranks have so much address space each; fails where it does not end."""
+        limit = ["prlimit", f"--as={mebibytes * MIB}"] if mebibytes else []
+        done = subprocess.run(["mpirun", "-n", str(ranks), *limit, program.PROGRAM, "train", "launch/runs/digits.toml",
+                               "--output", str(self.out), *words], capture_output=True, text=True, timeout=100,
+                              cwd=program.PLACE)
+        self.assertEqual(program.ranks_of(self.out), [])
+        return done.returncode, done.stderr
+
+    def assert_refused(self, code, told, why):
+        self.assertEqual(code, 2, told)
+        self.assertEqual(told.count("lockstep: error:"), 1, told)
+        self.assertRegex(told, "lockstep: error: this run needs " + why)
+        self.assertFalse(self.out.exists())
+
+    def test_a_net_that_no_host_holds_is_refused_with_sizes_and_ways_out(self):
+        for ranks, exchange in ((1, "node"), (1, "tree"), (3, "node"), (3, "allreduce")):
+            self.assert_refused(*self.train(ranks, None, *HUGE, "--set", f"train.exchange={exchange}"),
+                                r"\d{6,}\.\d MB of memory on host \S+ \(.*; \d+\.\d MB are available there, .*"
+                                r"\(/proc/meminfo\)\. Ways out: .*hosts with more memory")
+
+    def test_a_net_beyond_the_limit_of_a_process_is_refused_by_one_message(self):
+        for ranks in (1, 3):
+            for exchange in EXCHANGES:
+                self.assert_refused(*self.train(ranks, 1500, *LARGE, "--set", f"train.exchange={exchange}"),
+                                    r"\d{4}\.\d MB of memory on rank \d on \S+.*; its limit of address space leaves "
+                                    r"\d{3,4}\.\d MB \(ulimit -v\)\. Ways out: .*a higher limit")
+
+    def test_activations_count(self):
+        words = ("--set", "train.shards=3", "--set", "train.batch=1438", "--set", "model.layers.0.units=200000",
+                 "--set", "model.layers.3.units=1")
+        self.assert_refused(*self.train(3, 1500, *words), r".*Ways out: a smaller train\.batch or more train\.shards")
+
+    def test_a_net_that_fits_is_trained(self):
+        code, told = self.train(3, 1500, "--set", "train.exchange=tree", "--set", "train.epochs=1", "--quiet")
+        self.assertEqual(code, 0, told)
+
+    # Wherever memory runs out, also behind the check: one message, and an end.
+    def test_memory_that_runs_out_is_one_message(self):
+        words = ("--quiet", "--set", "train.epochs=1", "--set", "train.exchange=tree", "--set", "model.layers.0.units=1500",
+                 "--set", "model.layers.3.units=3000")
+        codes = set()
+        for mebibytes in range(450, 1200, 50):
+            code, told = self.train(3, mebibytes, *words)
+            codes.add(code)
+            if code == 0:
+                break
+            self.assertIn(code, (1, 2), told)
+            self.assertEqual(told.count("lockstep: error:"), 1, told)
+            self.assertRegex(told, "needs .* of memory|out of memory")
+        self.assertIn(0, codes)
+        self.assertGreater(len(codes), 1)
+
+    def test_a_dry_run_takes_no_memory_for_a_net(self):
+        for ranks, exchange in ((1, "node"), (3, "node"), (1, "allreduce"), (3, "tree")):
+            code, told = self.train(ranks, 700, "--dry-run", *HUGE, "--set", f"train.exchange={exchange}")
+            self.assertEqual(code, 0, told)
+            self.assertIn("30010550010 parameters; 1438 training", told)
+            self.assertRegex(told, r"memory: \d{6,7}\.\d MB a rank \(79\.4 MB of it activations\), "
+                                   r"\d{6,7}\.\d MB a host with \d ranks? \(0\.1 MB of it data, held once\); "
+                                   r"360126\.6 MB more on rank 0 while a checkpoint is written")
+            self.assertRegex(told, r"warning: a start would be refused: this run needs \d{6,7}\.\d MB of memory")
+            self.assertFalse(self.out.exists())
+
+    def test_a_dry_run_tells_what_a_start_says(self):
+        refused, dry = (self.train(3, 1500, *LARGE, *more)[1] for more in ((), ("--dry-run",)))
+        text = re.search(r"lockstep: error: (.*)", refused).group(1)
+        self.assertIn(re.sub(r"leaves \S+", "", text), re.sub(r"leaves \S+", "", dry))
+        self.assertIn("a start would be refused: this run needs", dry)
+
+    def test_a_dry_run_does_not_take_what_a_start_takes_where_it_fits(self):
+        code, dry = self.train(1, 600, "--dry-run", *LARGE, "--set", "train.exchange=tree")
+        self.assertEqual(code, 0, dry)
+        self.assertIn("would be refused", dry)
+        self.assertNotIn("would be refused", self.train(1, None, "--dry-run", *LARGE, "--set", "train.exchange=tree")[1])
+
+    def test_a_dry_run_compares_a_checkpoint_with_the_net(self):
+        self.train(2, None, "--quiet", "--set", "train.epochs=1")
+        code, told = self.train(3, 700, "--dry-run", "--resume", "--set", "train.epochs=1")
+        self.assertEqual(code, 0, told)
+        self.assertIn("resumed from", told)
+        self.assertIn("nothing left to do", told)
+        code, told = self.train(1, 700, "--dry-run", "--resume", "--set", "train.epochs=1", "--set", "optimizer.type=sgd")
+        self.assertEqual(code, 2, told)
+        code, told = self.train(1, 700, "--dry-run", "--overwrite", *HUGE, "--set", f"model.initial={self.out}")
+        self.assertEqual(code, 0, told)
+        self.assertIn("starts with ", told)
+
 
 if __name__ == "__main__":
     program.main()

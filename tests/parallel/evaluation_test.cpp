@@ -62,6 +62,28 @@ TEST_F(EvaluationTest, EverySampleCountsOnce) {
   EXPECT_NEAR(scores.loss, loss / 700.0, 1e-6);  // float32 inside the loss
 }
 
+// Without weights, as a net with weights finds it.
+TEST_F(EvaluationTest, WhetherThereIsAnR2IsKnownFromTheTargets) {
+  RunConfig run = test::make_run(4, "tree");
+  run.model.loss = {"mse"};
+  run.model.layers = {{"dense", {{"units", 2}}}};
+  const auto engine = test::make_engine(world, run);
+  for (const std::size_t samples : {std::size_t{1}, std::size_t{300}}) {
+    for (const bool varies : {true, false}) {
+      Dataset data = test::make_dataset(samples);
+      std::vector<float> y(2 * samples, 7.5F);
+      for (std::size_t i = 0; i < samples; ++i) y[2 * i] = static_cast<float>(i);
+      if (varies) y.back() = -2;
+      data.y = make_table(2, std::move(y));
+      const bool has = has_r2(world, engine->loss(), data, {});
+      EXPECT_EQ(has, evaluate(world, net_of(*engine), data, {}).r2.has_value());
+      EXPECT_EQ(has, varies && samples > 1);
+      const std::vector<std::uint32_t> one(1, 0);
+      EXPECT_FALSE(has_r2(world, engine->loss(), data, {}, one));
+    }
+  }
+}
+
 TEST_F(EvaluationTest, PredictRefusesSizesThatDoNotFit) {
   const auto engine = test::make_engine(self, test::make_run(1, "tree"));
   std::vector<float> x(13);

@@ -303,6 +303,8 @@ TEST(Model, AWorkspaceForForwardAloneIsSmallerAndGivesTheSameOutputs) {
   Net net;
   auto forward_only = net.model.make_workspace(kRows, false);
   EXPECT_LT(forward_only.bytes(), net.workspace.bytes());
+  EXPECT_EQ(net.model.workspace_bytes(kRows, false), forward_only.bytes());
+  EXPECT_EQ(net.model.workspace_bytes(kRows, true), net.workspace.bytes());
   EXPECT_EQ(forward_only.doutputs(kRows).size(), kRows * net.model.outputs());
   std::copy(net.x.begin(), net.x.end(), forward_only.input(kRows).begin());
   std::copy(net.x.begin(), net.x.end(), net.workspace.input(kRows).begin());
