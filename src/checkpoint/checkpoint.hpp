@@ -127,7 +127,8 @@ void write_checkpoint(const std::string& path, const h5::FileImage& image, const
 /// Reads a checkpoint and checks it whole, whoever made it: trailer, hash, that the file holds what the schema has and
 /// nothing of another kind, that all of it agrees with its run (see check_info), every array, the digest. Takes memory
 /// for what the file has, not for what it says. `alive` is called from time to time. Local. Errors: data, with file,
-/// object and reason (missing, empty, cut short, changed bytes, foreign, another version).
+/// object and reason (missing, empty, cut short, changed bytes, foreign, another version); config (more than there is
+/// memory for).
 [[nodiscard]] Checkpoint read_checkpoint(const std::string& path, const std::function<void()>& alive = {});
 
 /// The information alone, to be sent to other ranks.

@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/column_names.hpp"
 #include "checkpoint/trailer.hpp"
+#include "core/memory_room.hpp"
 #include "io/files.hpp"
 #include "io/plain_hdf5.hpp"
 #include "lockstep/error.hpp"
@@ -218,6 +219,7 @@ Checkpoint read_checkpoint(const std::string& path, const std::function<void()>&
   reader.expect_table(expected.table);
   reader.expect_slots(expected.slots());
   reader.expect_ema(expected.ema);
+  require_room(bytes.size(), path);  // its arrays once more
   checkpoint.table = std::move(expected.table);
   checkpoint.weights = reader.read_arrays("/parameters", checkpoint.table);
   for (const std::string_view slot : expected.slots()) {

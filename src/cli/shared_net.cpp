@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "comm/memory_check.hpp"
 #include "core/blas.hpp"
 #include "lockstep/error.hpp"
+#include "model/metrics.hpp"
 #include "train/resume.hpp"
 
 namespace lockstep::cli {
@@ -22,7 +24,10 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   net.info = share_info(comm, read ? &*read : nullptr, net.path).value();
   comm.together([&] { build_net(net); });
   set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
-  net.weights = Buffer<float>(net.model->parameters().arena_size());
+  const std::size_t elements = net.model->parameters().arena_size();
+  require_memory(comm, {.own = elements * sizeof(float) + net.model->workspace_bytes(kEvaluationBlock, false)},
+                 {.what = net.path});
+  comm.together([&] { net.weights = Buffer<float>(elements); });
   if (read) std::ranges::copy(read->net(), net.weights.view().begin());
   comm.broadcast(net.weights.view());
   return net;

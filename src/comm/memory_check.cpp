@@ -35,19 +35,6 @@ Sum add_up(const Ranks& ranks, bool all_of_host) {
   return sum;
 }
 
-std::string room_text(const MemoryLimit& limit) {
-  const double room = megabytes(limit.room);
-  switch (limit.kind) {
-    case MemoryLimit::Kind::machine:
-      return fmt::format("{:.1f} MB are available there, free swap included ({})", room, limit.name);
-    case MemoryLimit::Kind::group:
-      return fmt::format("the control group there has {:.1f} MB left ({})", room, limit.name);
-    case MemoryLimit::Kind::address_space:
-      break;
-  }
-  return fmt::format("its limit of address space leaves {:.1f} MB ({})", room, limit.name);
-}
-
 const char* more_memory(MemoryLimit::Kind kind) {
   switch (kind) {
     case MemoryLimit::Kind::machine:
@@ -79,7 +66,7 @@ std::string tell(const Ranks& ranks, const Sum& sum, const MemoryLimit& limit, c
   const std::string who = one ? fmt::format("rank {} on {}", ranks.front()->rank, ranks.front()->host_name)
                               : "host " + ranks.front()->host_name;
   return fmt::format("{} needs {:.1f} MB of memory on {}{}; {}. Ways out: {}", use.what, megabytes(whole), who,
-                     parts.empty() ? "" : fmt::format(" ({})", fmt::join(parts, ", ")), room_text(limit),
+                     parts.empty() ? "" : fmt::format(" ({})", fmt::join(parts, ", ")), describe(limit),
                      fmt::join(ways, ", or "));
 }
 

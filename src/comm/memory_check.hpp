@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "comm/memory_room.hpp"
+#include "core/memory_room.hpp"
 
 namespace lockstep {
 

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/memory_room.hpp"
 #include "io/new_file.hpp"
 #include "io/places.hpp"
 #include "lockstep/error.hpp"
@@ -82,6 +83,7 @@ std::vector<std::byte> read_from(const std::filesystem::path& path, Begin&& begi
 
   const auto size = static_cast<std::size_t>(status.st_size);
   const std::size_t first = begin(size);
+  require_room(std::min(size - first, most), path.string());
   std::vector<std::byte> bytes(std::min(size - first, most));
   std::size_t have = 0;
   while (have < bytes.size()) {

@@ -12,7 +12,7 @@
 namespace lockstep {
 
 /// All bytes of a regular file. `alive` is called whenever some more megabytes are there.
-/// Errors: data (missing, not a regular file), io.
+/// Errors: data (missing, not a regular file), config (more than there is memory for), io.
 [[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path,
                                                const std::function<void()>& alive = {});
 /// The same with a text.

@@ -133,14 +133,14 @@ class Net(unittest.TestCase):
     def test_a_net_that_no_host_holds_is_refused_with_sizes_and_ways_out(self):
         for ranks, exchange in ((1, "node"), (1, "tree"), (3, "node"), (3, "allreduce")):
             self.assert_refused(*self.train(ranks, None, *HUGE, "--set", f"train.exchange={exchange}"),
-                                r"\d{6,}\.\d MB of memory on host \S+ \(.*; \d+\.\d MB are available there, .*"
+                                r"\d{6,}\.\d MB of memory on host \S+ \(.*; \d+\.\d MB are available, .*"
                                 r"\(/proc/meminfo\)\. Ways out: .*hosts with more memory")
 
     def test_a_net_beyond_the_limit_of_a_process_is_refused_by_one_message(self):
         for ranks in (1, 3):
             for exchange in EXCHANGES:
                 self.assert_refused(*self.train(ranks, 1500, *LARGE, "--set", f"train.exchange={exchange}"),
-                                    r"\d{4}\.\d MB of memory on rank \d on \S+.*; its limit of address space leaves "
+                                    r"\d{4}\.\d MB of memory on rank \d on \S+.*; the limit of address space leaves "
                                     r"\d{3,4}\.\d MB \(ulimit -v\)\. Ways out: .*a higher limit")
 
     def test_activations_count(self):

@@ -40,12 +40,11 @@ TEST(MemoryCheck, AddsUpWhatTheRanksOfAHostNeed) {
   EXPECT_EQ(
       shortage(host(3, need, machine(349))),
       "it needs 350.0 MB of memory on host a (3 ranks of up to 100.0 MB, 50.0 MB that the ranks of the host share); "
-      "349.0 MB are available there, free swap included (/proc/meminfo). Ways out: fewer ranks a host, or together, or "
+      "349.0 MB are available, free swap included (/proc/meminfo). Ways out: fewer ranks a host, or together, or "
       "less, or hosts with more memory");
-  EXPECT_EQ(
-      shortage(host(1, {.own = 350 * kMB}, machine(349))),
-      "it needs 350.0 MB of memory on host a; 349.0 MB are available there, free swap included (/proc/meminfo). Ways "
-      "out: together, or less, or hosts with more memory");
+  EXPECT_EQ(shortage(host(1, {.own = 350 * kMB}, machine(349))),
+            "it needs 350.0 MB of memory on host a; 349.0 MB are available, free swap included (/proc/meminfo). Ways "
+            "out: together, or less, or hosts with more memory");
 }
 
 TEST(MemoryCheck, LooksAtEveryHost) {
@@ -63,7 +62,7 @@ TEST(MemoryCheck, CountsARankOnlyInItsOwnGroup) {
   ranks[1].limits = {group("1", 100)};
   EXPECT_NE(
       shortage(ranks).find("it needs 700.0 MB of memory on host a (2 ranks of up to 100.0 MB, 500.0 MB that the ranks "
-                           "of the host share); the control group there has 100.0 MB left (/sys/fs/cgroup)"),
+                           "of the host share); the control group has 100.0 MB left (/sys/fs/cgroup)"),
       std::string::npos)
       << shortage(ranks);
   EXPECT_NE(shortage(ranks).find("more memory for the job"), std::string::npos);
@@ -82,7 +81,7 @@ TEST(MemoryCheck, OfAddressSpaceIsForEachRankAlone) {
   ranks[2].limits = {address_space(99)};
   EXPECT_EQ(
       shortage(ranks),
-      "it needs 100.0 MB of memory on rank 2 on a (40.0 MB that the ranks of the host share); its limit of address "
+      "it needs 100.0 MB of memory on rank 2 on a (40.0 MB that the ranks of the host share); the limit of address "
       "space leaves 99.0 MB (ulimit -v). Ways out: less, or a higher limit (ulimit -v)");
 }
 

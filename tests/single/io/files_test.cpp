@@ -37,6 +37,16 @@ std::size_t entries(const std::filesystem::path& folder) {
   return count;
 }
 
+// It has holes, so that it is no larger on the disk.
+TEST(ReadFile, RefusesWhatThereIsNoMemoryFor) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "huge";
+  write(path, "x");
+  std::filesystem::resize_file(path, std::size_t{1} << 43U);
+  expect_error(ErrorKind::config, {path.c_str(), "needs 8796093.0 MB of memory; "}, [&] { (void)read_file(path); });
+  EXPECT_EQ(read_begin(path, 1).size(), 1U);
+}
+
 TEST(WriteFileAtomically, WritesThePartsOneBehindTheOther) {
   const TemporaryFolder folder;
   const std::array parts = {bytes("first "), bytes(""), bytes("second")};

@@ -23,7 +23,14 @@ struct MemoryLimit {
   std::size_t room = 0;   ///< bytes that can still be had
 };
 
+/// What a limit leaves: "1.5 MB are available, ...".
+[[nodiscard]] std::string describe(const MemoryLimit& limit);
+
 /// All that limit this process. `root` stands in front of all paths: "" but in tests. Local.
 [[nodiscard]] std::vector<MemoryLimit> memory_limits(const std::string& root = "");
+
+/// For one process that is to hold `bytes` more because of `what`; little is not looked at. Local. Errors: config (more
+/// than there is).
+void require_room(std::size_t bytes, const std::string& what);
 
 }  // namespace lockstep

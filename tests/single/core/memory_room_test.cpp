@@ -1,5 +1,5 @@
 // How much memory there is, from files as kernels write them.
-#include "comm/memory_room.hpp"
+#include "core/memory_room.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-#include "comm/memory_room.hpp"
+#include "core/memory_room.hpp"
 
 #include <fmt/format.h>
 #include <malloc.h>
@@ -15,6 +15,9 @@
 #include <sstream>
 #include <string_view>
 #include <utility>
+
+#include "core/byte_size.hpp"
+#include "lockstep/error.hpp"
 
 namespace lockstep {
 namespace {
@@ -169,6 +172,29 @@ std::optional<MemoryLimit> of_address_space(const std::string& root) {
 }
 
 }  // namespace
+
+std::string describe(const MemoryLimit& limit) {
+  const double room = megabytes(limit.room);
+  switch (limit.kind) {
+    case MemoryLimit::Kind::machine:
+      return fmt::format("{:.1f} MB are available, free swap included ({})", room, limit.name);
+    case MemoryLimit::Kind::group:
+      return fmt::format("the control group has {:.1f} MB left ({})", room, limit.name);
+    case MemoryLimit::Kind::address_space:
+      break;
+  }
+  return fmt::format("the limit of address space leaves {:.1f} MB ({})", room, limit.name);
+}
+
+void require_room(std::size_t bytes, const std::string& what) {
+  constexpr std::size_t kLittle = std::size_t{1} << 26U;
+  if (bytes < kLittle) return;
+  for (const MemoryLimit& limit : memory_limits()) {
+    if (bytes <= limit.room) continue;
+    throw Error(ErrorKind::config,
+                fmt::format("{} needs {:.1f} MB of memory; {}", what, megabytes(bytes), describe(limit)));
+  }
+}
 
 std::vector<MemoryLimit> memory_limits(const std::string& root) {
   malloc_trim(0);  // what the heap keeps for later is there too
