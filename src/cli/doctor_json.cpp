@@ -15,7 +15,8 @@ Json json_of(const ShardTimes& times) {
           {"forward_us", times.forward * 1e6},
           {"backward_us", times.backward * 1e6},
           {"wait_us", times.wait * 1e6},
-          {"update_us", times.update * 1e6}};
+          {"update_us", times.update * 1e6},
+          {"step_us", times.step * 1e6}};
 }
 
 Json json_of(std::span<const ShardTimes> list) {

@@ -66,8 +66,7 @@ std::string wrapped(const std::string& label, const std::string& paragraph) {
 
 std::string step_row(const std::string& who, const ShardTimes& t) {
   return fmt::format("  {:<32}{:>10.1f}{:>10.1f}{:>10.1f}{:>9.1f}{:>10.1f}{:>12.1f}\n", who, t.gather * 1e6,
-                     t.forward * 1e6, t.backward * 1e6, t.wait * 1e6, t.update * 1e6,
-                     (t.pass() + t.wait + t.update) * 1e6);
+                     t.forward * 1e6, t.backward * 1e6, t.wait * 1e6, t.update * 1e6, t.step * 1e6);
 }
 
 std::string forecast_row(std::size_t ranks, const std::optional<RunForecast>& strong,

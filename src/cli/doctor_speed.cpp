@@ -138,9 +138,9 @@ class SampleBatch final : public Batch {
   std::size_t next_ = 0;
 };
 
-// Steps of `engine` as training makes them; medians over rounds. `seconds`: of a step by the clock, which is more than
-// its parts where ranks still exchange behind it.
-ShardTimes time_steps(Engine& engine, Batch& batch, Meter meter, double* seconds = nullptr) {
+// Steps of `engine` as training makes them: those of the median round. By the clock a step takes more than its parts
+// where ranks still exchange behind it.
+ShardTimes time_steps(Engine& engine, Batch& batch, Meter meter) {
   const auto step = [&] {
     meter.pulse.beat();
     return engine.train_step(batch).times;
@@ -168,17 +168,13 @@ ShardTimes time_steps(Engine& engine, Batch& batch, Meter meter, double* seconds
   // The parts are those of one round: medians of their own would not add up to its step.
   const auto middle = rounds.begin() + static_cast<std::ptrdiff_t>(rounds.size() / 2);
   std::ranges::nth_element(rounds, middle, {}, &Round::seconds);
-  if (seconds != nullptr) *seconds = middle->seconds;
   const StepTimes& times = middle->times;
   return {.gather = times.gather,
           .forward = times.forward,
           .backward = times.backward,
           .wait = times.wait,
-          .update = times.exchange + times.communication};
-}
-
-double total(const ShardTimes& times) {
-  return times.pass() + times.wait + times.update;
+          .update = times.exchange + times.communication,
+          .step = middle->seconds};
 }
 
 // Steps of one shard a rank in an exchange of its own on `comm`, at each of `rows`; stops at rows that take too long.
@@ -202,7 +198,7 @@ std::vector<ShardTimes> time_shards(const Communicator& comm, Meter meter, const
     SampleBatch batch(net, ranks, count * ranks);
     measured.push_back(time_steps(*engine, batch, meter));
     measured.back().rows = static_cast<double>(count);
-    if (meter.comm.max(total(measured.back())) > kMostSeconds / 3) break;  // the rest lies on the line
+    if (meter.comm.max(measured.back().step) > kMostSeconds / 3) break;  // the rest lies on the line
   }
   return measured;
 }
@@ -229,7 +225,7 @@ std::vector<ShardTimes> slowest_host(const Communicator& comm, const Job& job, s
                                      std::vector<double>& host_steps) {
   for (ShardTimes& times : own) {
     std::vector<std::vector<double>> all;  // [parts][ranks]
-    for (const double part : {times.gather, times.forward, times.backward, times.wait, times.update}) {
+    for (const double part : {times.gather, times.forward, times.backward, times.wait, times.update, times.step}) {
       all.push_back(gather_numbers(comm, part));
     }
     double slowest = -1;
@@ -241,8 +237,9 @@ std::vector<ShardTimes> slowest_host(const Communicator& comm, const Job& job, s
                              .forward = all[1][leader],
                              .backward = all[2][leader],
                              .wait = all[3][leader],
-                             .update = all[4][leader]};
-      host_steps.push_back(total(there));
+                             .update = all[4][leader],
+                             .step = all[5][leader]};
+      host_steps.push_back(there.step);
       if (job.hosts[host].ranks.size() != job.fullest() || host_steps.back() <= slowest) continue;
       slowest = host_steps.back();
       times = there;
@@ -321,8 +318,8 @@ Speed measure_speed(const Communicator& comm, const Job& job, const TestNet& net
     comm.together([&] { parts.emplace(run, net.inputs, 1); });
     Engine engine(comm, run, std::move(*parts));
     SampleBatch samples(net, shards, batch);
-    const ShardTimes times = time_steps(engine, samples, all, &speed.step_seconds);
-    speed.step_seconds = comm.max(speed.step_seconds);
+    const ShardTimes times = time_steps(engine, samples, all);
+    speed.step_seconds = comm.max(times.step);
     speed.exchange = engine.exchange().name();
     speed.exchange_seconds = speed.step_seconds - times.pass();
   }

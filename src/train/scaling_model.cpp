@@ -27,7 +27,8 @@ ShardTimes mix(const ShardTimes& a, const ShardTimes& b, double share_of_b, doub
           .forward = between(a.forward, b.forward),
           .backward = between(a.backward, b.backward),
           .wait = between(a.wait, b.wait),
-          .update = between(a.update, b.update)};
+          .update = between(a.update, b.update),
+          .step = between(a.step, b.step)};
 }
 
 // Seconds of a step on `ranks` ranks, spread over as few hosts as hold them. Unset: more ranks than shards.

@@ -77,6 +77,7 @@ struct ShardTimes {
   double backward = 0;
   double wait = 0;
   double update = 0;
+  double step = 0;  ///< by the clock, from one step to the next: all of the parts, and what is between them
   [[nodiscard]] double pass() const noexcept { return gather + forward + backward; }
 };
 
