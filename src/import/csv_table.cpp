@@ -8,6 +8,8 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "import/field_text.hpp"
@@ -214,6 +216,15 @@ RowFormat ImportedTable::format() const {
   if (format.features.size() > kMostFeatures) {
     throw Error(ErrorKind::data, fmt::format("{}: its categories make {} columns; at most {} are taken", file_,
                                              format.features.size(), kMostFeatures));
+  }
+  std::unordered_set<std::string_view> names;
+  for (const std::string& name : format.features) {
+    if (names.insert(name).second) continue;
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{}: two features would be named '{}': one of a column of categories, one of the first line; "
+                    "drop or rename one of these columns",
+                    file_, name));
   }
   format.x_shape = {format.features.size()};
   if (values_ != 0) format.y_shape = {values_};

@@ -100,6 +100,12 @@ TEST_F(Import, CategoriesBecomeColumnsOfZeroAndOne) {
   EXPECT_EQ(import_data(wanted).format.features, (Names{"a", "color=blue", "color=red", "b=5", "b=6", "b=7"}));
 }
 
+TEST_F(Import, FeaturesOfOneNameAreRefused) {
+  ImportOptions twice = options("c,c=red,y\nred,1,2\nblue,2,3\n", "y");
+  twice.csv.categorical = {"c"};
+  refuses(ErrorKind::data, twice, {"table.csv", "'c=red'", "drop or rename"});
+}
+
 TEST_F(Import, MissingFieldsAreRefusedOrDropped) {
   const std::string text = "a,c,y\n1,x,2\n,x,3\n2,,4\n3,x,NA\nnan,x,1\n4,NA,5\n";
   ImportOptions wanted = options(text, "y");
