@@ -62,6 +62,7 @@ BenchConfig read_config(const CommandInput& input, const Shape& shape, const Com
   config.batch_per_rank = static_cast<std::size_t>(shape.batch);
   config.shards = static_cast<std::size_t>(positive(input, "shards", ranks));
   config.steps = input.options.count("steps") != 0 ? static_cast<std::size_t>(positive(input, "steps", 1)) : 0;
+  config.rounds = static_cast<std::size_t>(positive(input, "rounds", 15));
   RunConfig& run = config.run;
   run.model.loss = {"softmax_cross_entropy"};
   const auto dropout = input.options["dropout"].as<double>();

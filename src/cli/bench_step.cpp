@@ -13,7 +13,6 @@
 namespace lockstep::cli {
 namespace {
 
-constexpr std::size_t kRounds = 15;
 constexpr double kRoundSeconds = 0.1;   // length of a round when the steps are not given
 constexpr double kHostsSeconds = 0.5;   // the same over several hosts, where the last step's weights are waited for
 constexpr std::size_t kSamples = 8192;  // at least: samples of the made-up data set
@@ -157,13 +156,13 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
   const std::size_t steps =
       config.steps != 0 ? config.steps
                         : static_cast<std::size_t>(comm.max(static_cast<double>(std::max<std::size_t>(wanted, 3))));
-  std::vector<Round> rounds(kRounds);
+  std::vector<Round> rounds(config.rounds);
   for (Round& round : rounds) {
     round.floor = seconds_a_call(comm, steps, [&] { floor.step(); });
     round.step = seconds_a_call(comm, steps, [&] { round.times += stepper.step(); });
   }
   // The phases are those of the round that the step is of: medians of their own would not add up to it.
-  const auto middle = rounds.begin() + kRounds / 2;
+  const auto middle = rounds.begin() + static_cast<std::ptrdiff_t>(rounds.size() / 2);
   std::ranges::nth_element(rounds, middle, {}, &Round::floor);
   const double floor_seconds = middle->floor;
   std::ranges::nth_element(rounds, middle, {}, &Round::step);

@@ -14,8 +14,9 @@ struct BenchConfig {
   std::vector<std::size_t> widths;  ///< input, hidden, output
   std::size_t batch_per_rank = 64;
   std::size_t shards = 1;
-  std::size_t steps = 0;  ///< a round; 0: to be found
-  RunConfig run;          ///< resolved
+  std::size_t steps = 0;   ///< a round; 0: to be found
+  std::size_t rounds = 1;  ///< at least 1
+  RunConfig run;           ///< resolved
 };
 
 struct BenchResult {

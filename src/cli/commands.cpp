@@ -75,6 +75,7 @@ Command bench_command() {
            {"wire", OptionKind::text, "NAME", "float32", "between hosts: float32 or bfloat16", wires},
            {"no-overlap", OptionKind::flag, "", "", "hosts exchange when they have computed, not meanwhile"},
            {"steps", OptionKind::integer, "N", "", "steps a round (default: a tenth of a second of them)"},
+           {"rounds", OptionKind::integer, "N", "15", "how often; medians of the rounds are told"},
            {"json", OptionKind::flag, "", "", "the result as JSON"}}};
 }
 

@@ -199,7 +199,7 @@ class Commands(unittest.TestCase):
         self.assertGreater(result["samples_per_second"], 0)
 
     def test_bench_without_a_shape_measures_five(self):
-        result = json.loads(program.run("bench", "--steps", "1", "--json", ranks=2).stdout)
+        result = json.loads(program.run("bench", "--steps", "1", "--rounds", "1", "--json", ranks=2).stdout)
         rows = result["table"]
         self.assertEqual(len(rows), 5)
         self.assertEqual({key: result[key] for key in rows[0]}, rows[0])

@@ -26,7 +26,8 @@ def unlike_ranks(*ranks):
     for options, arguments in ranks:
         words += [*(":" if len(words) > 1 else ""), "-n", "1", *map(str, options), program.PROGRAM, "doctor", *map(str, arguments),
                   "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False,
+                          env={**os.environ, **program.IMPATIENT})
     return done.returncode, json.loads(done.stdout)
 
 
