@@ -75,10 +75,6 @@ void resolve_load(const Communicator& comm, RunConfig& run, std::vector<std::str
     (void)bytes_from(run.data.window, "data.window");
     train.emplace(open_dataset(run.data.train, {}));
     if (!run.data.test.empty()) test.emplace(open_dataset(run.data.test, {}));
-    for (const OpenDataset* file : {&*train, test ? &*test : nullptr}) {
-      if (file == nullptr) continue;
-      for (const std::string& text : notices_of(*file)) notices.push_back(text);
-    }
     if (run.data.load == "memory") return;
     const std::size_t bytes = bytes_of(*train) + (test ? bytes_of(*test) : 0);
     const bool streams = wants_stream(run.data, bytes);

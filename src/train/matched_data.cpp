@@ -49,6 +49,8 @@ KnownNames known_names(const CheckpointInfo& info, const Loss& loss, const std::
 void match_names(const Communicator& comm, OpenDataset& data, const KnownNames& known,
                  std::vector<std::string>& notices) {
   comm.pulse().enter(Phase::reading);
+  const std::vector<std::string> of_readers = notices_of(data);
+  notices.insert(notices.end(), of_readers.begin(), of_readers.end());
   const std::string own = hash_of(data);
   const std::string first = comm.broadcast_text(own);
   NameMatch match;

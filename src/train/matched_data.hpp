@@ -18,7 +18,8 @@ namespace lockstep {
 [[nodiscard]] KnownNames known_names(const Dataset& train, const Loss& loss);
 [[nodiscard]] KnownNames known_names(const CheckpointInfo& info, const Loss& loss, const std::string& path);
 
-/// Matches what every rank has opened, and adds to `notices` what people should know of it. Where categories are not
+/// Matches what every rank has opened, and adds to `notices` what people should know of it, beginning with what its
+/// readers have to tell. Where categories are not
 /// known, all rows are read once more, by all ranks, to count those that have them.
 /// Collective. Errors, agreed: data (names that do not match; the ranks see unlike files), io.
 void match_names(const Communicator& comm, OpenDataset& data, const KnownNames& known,

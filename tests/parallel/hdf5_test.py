@@ -199,7 +199,13 @@ class Hdf5(unittest.TestCase):
         self.assertIn(whole, " ".join(self.inspected(path, "/none/x")["advice"]))
         for load, place, text in (("memory", "/", chunks), ("stream", "/", chunks), ("memory", "/none", whole)):
             done = program.run("train", self.write_run(f"{path}:{place}", load), "--dry-run", mpi=False)
-            self.assertIn(text, done.stderr)
+            self.assertEqual(done.stderr.count(text), 1, done.stderr)
+        good = self.make("whole.h5")
+        program.run("train", self.write_run(good), "--output", self.folder / "trained", "--quiet", mpi=False)
+        for words in (("evaluate", self.folder / "trained", "--data", path),
+                      ("predict", self.folder / "trained", "--input", path, "--output", self.folder / "answers.csv")):
+            told = program.run(*words, mpi=False).stderr
+            self.assertEqual(told.count(chunks), 1, told)
 
     def test_numbers_in_other_files_are_refused_with_what_to_do(self):
         self.make("source.h5")
