@@ -66,8 +66,11 @@ elif ! command -v "$program" >/dev/null; then
   refuse "LOCKSTEP: expected a program, found \"$program\""
 fi
 mpi_environment "$ranks"
-# mpirun hides the terminal from the ranks.
-if [[ -t 2 ]]; then export LOCKSTEP_PROGRESS=${LOCKSTEP_PROGRESS-live}; fi
+# mpirun hides the terminal from the ranks, and its session is another one.
+if [[ -t 2 ]]; then
+  export LOCKSTEP_PROGRESS=${LOCKSTEP_PROGRESS-live}
+  if size=$(stty size <&2); then export COLUMNS=${size#* }; fi
+fi
 
 # run_job ARGUMENT...: sets `code` to mpirun's exit code.
 run_job() {

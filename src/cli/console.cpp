@@ -1,5 +1,6 @@
 #include "cli/console.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -29,7 +30,6 @@ std::shared_ptr<spdlog::logger> make_logger() {
 constexpr std::chrono::milliseconds kLiveInterval{100};
 constexpr std::chrono::milliseconds kLineInterval{500};
 constexpr std::chrono::seconds kLongestSilence{60};
-constexpr std::size_t kUsualWidth = 80;
 
 // "0:05", "12:05", "2:10:00".
 std::string clock_text(double seconds) {
@@ -46,6 +46,22 @@ std::string short_rate(double rate) {
   return fmt::format("{:.3g}M", rate / 1e6);
 }
 
+// The columns of the terminal behind stderr, as it says or as the environment variable COLUMNS does.
+std::optional<std::size_t> terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const char* columns = std::getenv("COLUMNS")) {
+    const long width = std::strtol(columns, nullptr, 10);
+    if (width > 0) return static_cast<std::size_t>(width);
+  }
+  // mpirun stands between a rank and its terminal, which may still be that of its session.
+  const int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (terminal < 0) return {};
+  const bool known = ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  close(terminal);
+  return known ? std::optional<std::size_t>(size.ws_col) : std::nullopt;
+}
+
 // What is known once this start has made a step; nothing before.
 std::string pace_text(const FitProgress& progress) {
   if (!(progress.samples_per_second > 0)) return "";
@@ -53,10 +69,11 @@ std::string pace_text(const FitProgress& progress) {
 }
 std::string short_pace_text(const FitProgress& progress) {
   if (!(progress.samples_per_second > 0)) return "";
-  return fmt::format("  {}/s  {} left", short_rate(progress.samples_per_second), clock_text(progress.seconds_left));
+  return fmt::format("  {:>5}/s  {} left", short_rate(progress.samples_per_second), clock_text(progress.seconds_left));
 }
 
-// A score of a line, and how much it is wanted there: the lowest first.
+// A score of a line, and how much it is wanted there: the lowest first. Numbers are as wide in each line, so that they
+// stand below each other and the same ones have room.
 struct ShownScore {
   std::string text;
   int rank;
@@ -73,8 +90,8 @@ std::vector<ShownScore> shown_scores(const EpochScores& scores) {
     for (const auto& [name, value] : named) {
       const bool first = name == (classes ? "accuracy" : "loss");
       const bool test = of_split == &scores.test;
-      shown.push_back(
-          {.text = fmt::format("  {} {} {:.5g}", split, name, value), .rank = first ? (test ? 0 : 1) : (test ? 2 : 3)});
+      shown.push_back({.text = fmt::format("  {} {} {:<8.5g}", split, name, value),
+                       .rank = first ? (test ? 0 : 1) : (test ? 2 : 3)});
     }
   }
   return shown;
@@ -83,13 +100,16 @@ std::vector<ShownScore> shown_scores(const EpochScores& scores) {
 }  // namespace
 
 std::string epoch_line(const FitProgress& progress, const EpochScores& scores, std::size_t width) {
-  const std::string begin = fmt::format("epoch {}/{}  loss {:.5g}", progress.epoch, progress.epochs, scores.train_loss);
+  const std::string epochs = std::to_string(progress.epochs);
+  const std::string begin =
+      fmt::format("epoch {:>{}}/{}  loss {:<8.5g}", progress.epoch, epochs.size(), epochs, scores.train_loss);
   const std::vector<ShownScore> shown = shown_scores(scores);
   std::vector<bool> taken(shown.size());
   const auto line = [&](const std::string& end) {
     std::string text = begin;
     for (std::size_t i = 0; i < shown.size(); ++i) text += taken[i] ? shown[i].text : "";
-    return text + end;
+    text += end;
+    return text.substr(0, text.find_last_not_of(' ') + 1);
   };
   const auto fits = [&](const std::string& end) { return line(end).size() < width; };
   taken.assign(shown.size(), true);
@@ -105,16 +125,6 @@ std::string epoch_line(const FitProgress& progress, const EpochScores& scores, s
     }
   }
   return fits(end) ? line(end) : progress_line(0, progress, width);
-}
-
-std::size_t terminal_width() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  if (const char* columns = std::getenv("COLUMNS")) {
-    const long width = std::strtol(columns, nullptr, 10);
-    if (width > 0) return static_cast<std::size_t>(width);
-  }
-  return kUsualWidth;
 }
 
 std::string progress_line(std::uint64_t step, const FitProgress& progress, std::size_t width) {
@@ -187,16 +197,21 @@ void ConsoleProgress::on_step(const StepResult& step, const FitProgress& progres
     if (last_ == decltype(last_){}) last_ = now;
     if (now - last_ < kLongestSilence) return;
     last_ = now;
-    print_to_stderr(progress_line(step.step, progress, std::string::npos) + "\n");
+    print_to_stderr(progress_line(step.step, progress, width()) + "\n");
     return;
   }
-  if (now - last_ >= kLiveInterval) show(progress_line(step.step, progress, terminal_width()));
+  if (now - last_ >= kLiveInterval) show(progress_line(step.step, progress, width()));
 }
 
 void ConsoleProgress::on_work(std::size_t done, std::size_t all, const char* what) {
   if (mode_ != Mode::live || std::chrono::steady_clock::now() - last_ < kLiveInterval) return;
   const std::string line = fmt::format("{}/{} {}", done, all, what);
-  show(line.substr(0, std::max<std::size_t>(terminal_width(), 1) - 1));
+  show(line.substr(0, std::max<std::size_t>(width(), 1) - 1));
+}
+
+std::size_t ConsoleProgress::width() const {
+  constexpr std::size_t usual = 80;
+  return terminal_width().value_or(mode_ == Mode::live ? usual : std::string::npos);
 }
 
 void ConsoleProgress::show(const std::string& line) {
@@ -210,7 +225,7 @@ void ConsoleProgress::on_epoch(const FitProgress& progress, const EpochScores& s
   const auto now = std::chrono::steady_clock::now();
   if (mode_ == Mode::lines && now - last_ < kLineInterval && progress.epoch != 1 && !progress.last_epoch) return;
   last_ = now;
-  const std::string line = epoch_line(progress, scores, mode_ == Mode::live ? terminal_width() : std::string::npos);
+  const std::string line = epoch_line(progress, scores, width());
   clear();
   print_to_stderr(line + "\n");
 }

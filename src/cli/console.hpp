@@ -12,8 +12,8 @@
 
 namespace lockstep::cli {
 
-/// A progress line: on a terminal one that renews itself and is never wider than it; elsewhere a line an epoch, at most
-/// two a second, and one a minute within long epochs.
+/// A progress line: on a terminal one that renews itself; elsewhere a line an epoch, at most two a second, and one a
+/// minute within long epochs. Never wider than the terminal, where one is known.
 /// The environment variable LOCKSTEP_PROGRESS (live, lines, none) overrides what is found: mpirun hides a terminal.
 class ConsoleProgress final : public FitObserver {
  public:
@@ -31,6 +31,7 @@ class ConsoleProgress final : public FitObserver {
 
  private:
   void show(const std::string& line);
+  [[nodiscard]] std::size_t width() const;
 
   enum class Mode { none, lines, live };
   Mode mode_;
@@ -43,9 +44,6 @@ class ConsoleProgress final : public FitObserver {
 
 /// Notices of a command that has no log, on stderr of rank 0.
 void tell_notices(const Communicator& comm, const std::vector<std::string>& notices);
-
-/// The columns of the terminal behind stderr: as it says, else as the environment variable COLUMNS says, else 80.
-[[nodiscard]] std::size_t terminal_width();
 
 /// The live line for a terminal of `width` columns: what does not fit is said shorter, and then left out.
 [[nodiscard]] std::string progress_line(std::uint64_t step, const FitProgress& progress, std::size_t width);

@@ -1,11 +1,14 @@
 """The commands' contract: what they print, write and return."""
 
+import fcntl
 import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 from pathlib import Path
 
@@ -14,6 +17,18 @@ import h5py
 import program
 
 RUN = program.ROOT / "launch/runs/digits.toml"
+
+
+def read_all(leader):
+    """What was written to a pseudo terminal that is closed by now, or will be."""
+    told = b""
+    try:
+        while part := os.read(leader, 65536):
+            told += part
+    except OSError:  # the end: Linux says EIO
+        pass
+    os.close(leader)
+    return told.decode()
 
 
 class Commands(unittest.TestCase):
@@ -63,7 +78,7 @@ class Commands(unittest.TestCase):
             self.assertEqual(len(epochs), 2, done.stderr)
             for line in epochs:
                 self.assertLess(len(line), columns)
-                self.assertRegex(line, r"  loss [\d.]+  .*test accuracy [\d.]+  .*/s  \S+ left$")
+                self.assertRegex(line, r"  loss [\d.]+ +.*test accuracy [\d.]+ +.*/s  \S+ left$")
                 self.assertEqual("validation accuracy" in line, columns == 120, line)
             # The table at the end: labels and values stand apart.
             for line in done.stdout.splitlines()[1:]:
@@ -93,6 +108,26 @@ class Commands(unittest.TestCase):
             self.assertTrue(any(live))
             self.assertLess(max(map(len, live)), columns)
             self.assertLessEqual(max(map(len, told)), columns)
+
+    def test_lines_behind_mpirun_fit_the_terminal_of_its_session_and_stand_below_each_other(self):
+        def start(columns):
+            os.setsid()
+            fcntl.ioctl(2, termios.TIOCSCTTY, 0)  # stderr's terminal becomes that of the session
+            fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        for columns in (80, 120):
+            leader, follower = os.openpty()
+            environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+            job = subprocess.Popen(["mpirun", "-n", "2", program.PROGRAM, "train", RUN, "--output", self.folder / "lines", "--overwrite",
+                                    "--set", "train.epochs=12", "--set", "data.validation=0.2"], cwd=program.PLACE,
+                                   stdout=subprocess.DEVNULL, stderr=follower, env=environment, preexec_fn=lambda: start(columns))
+            os.close(follower)
+            told = read_all(leader)
+            self.assertEqual(job.wait(60), 0, told)
+            lines = [line for line in told.splitlines() if line.startswith("epoch")]
+            self.assertGreaterEqual(len(lines), 2, told)  # the first and the last
+            self.assertLess(max(map(len, lines)), columns)
+            self.assertEqual(len({line.index("test accuracy") for line in lines}), 1, lines)
+            self.assertEqual(all("validation accuracy" in line for line in lines), columns == 120, lines)
 
     def test_quiet_holds_back_progress(self):
         done = program.run("train", RUN, "--output", self.folder / "quiet", "--set", "train.epochs=5", "--quiet")

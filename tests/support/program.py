@@ -15,6 +15,9 @@ from pathlib import Path
 _sessions = tempfile.TemporaryDirectory(prefix="mpi-")
 os.environ.setdefault("OMPI_MCA_orte_tmpdir_base", _sessions.name)
 
+# Nor are lines of progress cut to whatever terminal the tests are started in.
+os.environ["COLUMNS"] = "1000"
+
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "lockstep"
 ROOT = Path(__file__).resolve().parents[2]
 
