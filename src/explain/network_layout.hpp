@@ -12,8 +12,8 @@ namespace lockstep {
 
 namespace drawing {
 inline constexpr double kRow = 16;     // a line of text
-inline constexpr double kLabel = 110;  // width of an edge's numbers
-inline constexpr double kCard = 138;   // width of a unit
+inline constexpr double kLabel = 122;  // width of an edge's numbers
+inline constexpr double kCard = 152;   // width of a unit
 inline constexpr double kHead = 74;    // what stands above the columns
 inline constexpr double kPadding = 7;  // in a card, above and below
 inline constexpr double kMargin = 14;

@@ -40,7 +40,8 @@ LOOK = """
 const look = (frame) => {
   const { document: page, problems, performance, getComputedStyle, MouseEvent, KeyboardEvent, Event } = frame.contentWindow;
   const seen = () => ({ problems, loaded: performance.getEntriesByType("resource").map((entry) => entry.name),
-    tooWide: page.documentElement.scrollWidth - page.documentElement.clientWidth });
+    tooWide: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+    cut: [...page.querySelectorAll(".tile dd")].filter((number) => number.scrollWidth > number.clientWidth).map((n) => n.textContent) });
   if (frame.clientWidth < 600) return seen();
   const all = (selector, root = page) => [...root.querySelectorAll(selector)];
   const isVisible = (node) => getComputedStyle(node).visibility === "visible";
@@ -120,10 +121,14 @@ def make_pages(folder):
         file.attrs["classes"] = json.dumps(CLASSES)
     (folder / "names.toml").write_text(NAMES, encoding="utf-8")
     (folder / "pages").mkdir()
+    # One that has learned its samples: its cost and its errors are small numbers.
+    program.run("train", RUNS / "digits.toml", "--output", folder / "sure", "--quiet", "--set", "train.epochs=80",
+                "--set", "data.validation=0.1", mpi=False)
     calls = {"two": ("two-weights.toml", 1, "--weight", "dense1[0,0]"), "perceptron": ("perceptron.toml", 1),
              "three": ("three-layer.toml", 1, "--sample", "1", "--weight", "dense1[3,1]"),
              "digits": ("digits.toml", 3, "--weight", "dense2[3,0]"),
              "frozen": ("three-layer.toml", 1, "--set", "model.freeze=[\"dense1\"]"),
+             "sure": (folder / "sure", 1),
              "names": (folder / "names.toml", 1, "--weight", "dense1[1,2]", "--set", f"name=\"{EVIL}\"")}
     pages, told = {}, {}
     for name, (run, ranks, *options) in calls.items():
@@ -158,6 +163,7 @@ class ExplainPage(unittest.TestCase):
         for name, found in self.found.items():
             self.assertEqual((found["problems"], found["loaded"]), ([], []), name)
             self.assertLessEqual(found["tooWide"], 0, name)
+            self.assertEqual(found["cut"], [], name)
 
     def test_the_page_holds_the_numbers_of_the_command(self):
         for name, told, _ in self.each():

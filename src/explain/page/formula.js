@@ -1,9 +1,11 @@
 // Numbers and formulas as textbooks set them.
 
-/** Seven digits, as the command tells them, with a real minus. */
+/** Seven digits, as the command tells them, with a real minus; what begins with many zeros with an exponent. */
 function num(value, digits = 7) {
   if (!isNumber(value)) return "–";
-  return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
+  const rounded = Number(value.toPrecision(digits));
+  const small = rounded !== 0 && Math.abs(rounded) < 1e-4;
+  return (small ? rounded.toExponential() : String(rounded)).replaceAll("-", "−");
 }
 
 /** A number as a factor or a term: what is negative, in parentheses. */
