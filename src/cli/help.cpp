@@ -46,7 +46,9 @@ std::span<const ExitCode> exit_codes() {
       {1,
        "the last state could not be saved; the system refused (MPI failed, a full disk, out of memory); explain "
        "--check found a gradient that is off; or a bug"},
-      {2, "bad usage, run file, data or checkpoint; doctor has found what would stop a run"},
+      {2,
+       "bad usage, run file, data or checkpoint; more memory is needed than there is; doctor has found what would stop "
+       "a run"},
       {3, "the training diverged: a loss, a gradient or the weights are not finite"},
       {4, "a rank was silent for too long, or is gone"},
       {75, "stopped early by a signal or the time limit, with everything saved: start it again with --resume"},
