@@ -56,8 +56,10 @@ def make_data(path):
 def run(*arguments, cwd):
     """Exit code, standard error, peak memory in bytes; it must end in time."""
     words = [program.PROGRAM, *map(str, arguments)]
-    with tempfile.TemporaryFile() as errors, \
-            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, cwd=cwd) as job:
+    # Several run at once, and Open MPI's daemons fail where two of them make the same folder.
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory(prefix="mpi-") as session, \
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, cwd=cwd,
+                             env={**os.environ, "OMPI_MCA_orte_tmpdir_base": session}) as job:
         deadline = time.monotonic() + SECONDS
         while True:
             pid, status, usage = os.wait4(job.pid, os.WNOHANG)
