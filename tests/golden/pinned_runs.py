@@ -8,6 +8,7 @@ import csv
 import hashlib
 import json
 import platform
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -150,9 +151,11 @@ def train(name, folder, ranks, environment):
     run_file = folder.with_suffix(".toml")
     run_file.write_text(base, encoding="utf-8")
     arguments = [word for setting in more for word in ("--set", setting)]
-    # One process, and nobody to talk to: MPI need not start a daemon for it.
-    program.run("train", run_file, "--output", folder, "--quiet", *arguments, ranks=ranks, mpi=ranks > 1,
-                environment={"OMPI_MCA_ess_singleton_isolated": "1", **environment} if ranks == 1 else environment)
+    # One process, and nobody to talk to: MPI need not start a daemon for it. Such processes share a session folder.
+    with tempfile.TemporaryDirectory(prefix="mpi-") as session:
+        alone = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_orte_tmpdir_base": session} if ranks == 1 else {}
+        program.run("train", run_file, "--output", folder, "--quiet", *arguments, ranks=ranks, mpi=ranks > 1,
+                    environment={**alone, **environment})
     with h5py.File(folder / "checkpoints" / program.checkpoints(folder)[-1], "r") as file:
         texts = {key: value.decode() if isinstance(value, bytes) else value for key, value in file.attrs.items()}
     return machine(texts), [texts["digest"], numbers(folder)]
