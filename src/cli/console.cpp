@@ -158,7 +158,7 @@ LogSink console_log(bool quiet, ConsoleProgress& progress) {
 void tell_notices(const Communicator& comm, const std::vector<std::string>& notices) {
   if (!comm.is_root()) return;
   const auto logger = make_logger();
-  for (const std::string& text : notices) logger->info("{}", text);
+  for (const std::string& text : notices) logger->info("{}", visible(text));
 }
 
 void print_to_stderr(const std::string& text) noexcept {

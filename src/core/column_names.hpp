@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,5 +32,10 @@ struct ColumnNames {
     return found;
   }
 };
+
+/// "column 3 'age'", or "column 3" where columns have no names.
+[[nodiscard]] inline std::string column_text(std::size_t column, std::span<const std::string> names) {
+  return "column " + std::to_string(column) + (column < names.size() ? " '" + names[column] + "'" : "");
+}
 
 }  // namespace lockstep

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/column_names.hpp"
 #include "core/number_text.hpp"
 #include "data/column_statistics.hpp"
 
@@ -19,10 +20,12 @@ constexpr double kWhole = 1 << 24U;        // up to here float32 holds every who
 constexpr double kLevels = 1000;           // that float32 should at least have over a column
 constexpr double kLost = 0.05;             // share of different numbers
 
-std::string list_columns(std::span<const std::size_t> columns) {
-  std::string text = columns.size() == 1 ? "column " : "columns ";
+std::string list_columns(std::span<const std::size_t> columns, std::span<const std::string> names) {
+  constexpr std::string_view one = "column ";
+  std::string text(columns.size() == 1 ? "" : "columns ");
   for (std::size_t i = 0; i < std::min(columns.size(), kMostNamed); ++i) {
-    text += fmt::format("{}{}", i == 0 ? "" : ", ", columns[i]);
+    const std::string column = column_text(columns[i], names);
+    text += (i == 0 ? "" : ", ") + (columns.size() == 1 ? column : column.substr(one.size()));
   }
   return columns.size() > kMostNamed ? text + fmt::format(" and {} more", columns.size() - kMostNamed) : text;
 }
@@ -70,7 +73,7 @@ class Look {
     }
     if (columns.empty()) return;
     notices_.push_back(fmt::format("{}: {} {} by no more than rounding, and normalisation takes {} as constant",
-                                   n_.place, list_columns(columns), columns.size() == 1 ? "varies" : "vary",
+                                   n_.place, list_columns(columns, n_.names), columns.size() == 1 ? "varies" : "vary",
                                    columns.size() == 1 ? "it" : "them"));
   }
 
@@ -98,11 +101,11 @@ class Look {
           n_.scaling.empty()
               ? "normalize = \"standard\" or \"minmax\" keeps them apart, or store them less their smallest"
               : "a few numbers far away from the others do that; leave them out";
-      notices_.push_back(fmt::format(
-          "{}: column {} holds numbers up to {:.10g}, and float32, in which nets compute, does not tell them "
-          "all apart: {}{} become {}; {}",
-          n_.place, c, size(c), count_text(different, "different one"),
-          n_.all ? "" : fmt::format(" in {} rows", n_.rows.rows), left, remedy));
+      notices_.push_back(
+          fmt::format("{}: {} holds numbers up to {:.10g}, and float32, in which nets compute, does not tell them "
+                      "all apart: {}{} become {}; {}",
+                      n_.place, column_text(c, n_.names), size(c), count_text(different, "different one"),
+                      n_.all ? "" : fmt::format(" in {} rows", n_.rows.rows), left, remedy));
     }
   }
 
@@ -122,11 +125,11 @@ class Look {
       if (!largest || size(c) > size(*largest)) largest = c;
     }
     if (!least || size(*largest) < kUnlike * size(*least)) return;
-    notices_.push_back(
-        fmt::format("{}: the columns are of very unlike size (column {} is up to {:.4g}, column {} up to "
-                    "{:.4g}) and are not normalised, which makes most nets learn badly; "
-                    "data.normalize = \"standard\" gives all columns the same weight",
-                    n_.place, *largest, size(*largest), *least, size(*least)));
+    notices_.push_back(fmt::format(
+        "{}: the columns are of very unlike size ({} is up to {:.4g}, {} up to "
+        "{:.4g}) and are not normalised, which makes most nets learn badly; "
+        "data.normalize = \"standard\" gives all columns the same weight",
+        n_.place, column_text(*largest, n_.names), size(*largest), column_text(*least, n_.names), size(*least)));
   }
 
   void constant_targets() {
@@ -136,7 +139,7 @@ class Look {
       if (!varies(c)) columns.push_back(c);
     }
     if (columns.empty()) return;
-    const std::string which = n_.rows.columns == 1 ? "the target" : list_columns(columns);
+    const std::string which = n_.rows.columns == 1 ? "the target" : list_columns(columns, n_.names);
     notices_.push_back(fmt::format("{}: {} {} the same in all training samples ({:.6g}{}): there is nothing to learn",
                                    n_.place, which, n_.rows.columns == 1 || columns.size() == 1 ? "is" : "are",
                                    all_.smallest[columns.front()], columns.size() > 1 ? ", ..." : ""));

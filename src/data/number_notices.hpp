@@ -12,11 +12,12 @@ namespace lockstep {
 
 /// Numbers to be looked at.
 struct LookedAt {
-  const Table& rows;             ///< held; all of them, or some
-  const ColumnScaling& scaling;  ///< of these columns; empty: they are taken as they are
-  std::string place;             ///< "x of data/cars.h5:/train"
-  bool are_targets = false;      ///< that a regression is to meet
-  bool all = true;               ///< whether there are no other rows
+  const Table& rows;                        ///< held; all of them, or some
+  const ColumnScaling& scaling;             ///< of these columns; empty: they are taken as they are
+  std::string place;                        ///< "x of data/cars.h5:/train"
+  std::span<const std::string> names = {};  ///< of the columns; empty: they have none
+  bool are_targets = false;                 ///< that a regression is to meet
+  bool all = true;                          ///< whether there are no other rows
 };
 
 /// Columns that are constant but for rounding, and how normalisation takes them; numbers that are different as stored

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/column_names.hpp"
 #include "core/number_text.hpp"
 #include "export/layer_rules.hpp"
 #include "export/onnx_graph.hpp"
@@ -121,8 +122,9 @@ std::vector<std::string> onnx_notices(const TrainedNet& net) {
   constexpr std::size_t kMostTold = 5;
   std::vector<std::string> notices;
   std::size_t more = 0;
-  for (const auto& [name, scaling, what] :
-       {std::tuple{"x", &net.normalization.x, "takes"}, {"y", &net.normalization.y, "gives"}}) {
+  const ColumnNames& names = net.info.columns;
+  for (const auto& [name, scaling, what, columns] : {std::tuple{"x", &net.normalization.x, "takes", &names.features},
+                                                     {"y", &net.normalization.y, "gives", &names.targets}}) {
     for (std::size_t c = 0; c < scaling->shift.size(); ++c) {
       if (!is_coarse(*scaling, c)) continue;
       if (notices.size() == kMostTold) {
@@ -130,10 +132,11 @@ std::vector<std::string> onnx_notices(const TrainedNet& net) {
         continue;
       }
       notices.push_back(fmt::format(
-          "column {} of {}: an ONNX model {} and normalises float32, which does not tell numbers around {:.10g} apart "
+          "{} of {}: an ONNX model {} and normalises float32, which does not tell numbers around {:.10g} apart "
           "that differ by less than {:.3g} ({:.2g} of what normalisation divides by); the run did, in double. --npz "
           "keeps that, as does training on the column less {:.10g}",
-          c, name, what, scaling->shift[c], gap(*scaling, c), gap(*scaling, c) / scaling->scale[c], scaling->shift[c]));
+          column_text(c, *columns), name, what, scaling->shift[c], gap(*scaling, c),
+          gap(*scaling, c) / scaling->scale[c], scaling->shift[c]));
     }
   }
   if (more > 0) notices.push_back(fmt::format("so it is with {}", count_text(more, "more column")));

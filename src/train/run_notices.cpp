@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "core/column_names.hpp"
 #include "core/number_text.hpp"
 #include "data/number_notices.hpp"
 #include "data/open_dataset.hpp"
@@ -91,7 +92,7 @@ std::vector<std::string> class_notices(const Dataset& train, RowList rows, std::
 }
 
 // Of 0 and 1, or of shares between, one a column.
-std::vector<std::string> binary_notices(const Table& y, const std::string& source) {
+std::vector<std::string> binary_notices(const Table& y, const Dataset& train) {
   std::vector<std::string> notices;
   std::vector<double> row(y.columns);
   std::vector<double> least(y.columns, 1);
@@ -105,8 +106,9 @@ std::vector<std::string> binary_notices(const Table& y, const std::string& sourc
   }
   for (std::size_t c = 0; c < y.columns; ++c) {
     if (least[c] < largest[c]) continue;
-    notices.push_back(fmt::format("{}: all training samples have target {:g}{}: there is nothing to tell apart", source,
-                                  least[c], y.columns == 1 ? "" : fmt::format(" in column {} of y", c)));
+    notices.push_back(
+        fmt::format("{}: all training samples have target {:g}{}: there is nothing to tell apart", train.source,
+                    least[c], y.columns == 1 ? "" : fmt::format(" in {} of y", column_text(c, train.columns.targets))));
   }
   return notices;
 }
@@ -146,6 +148,7 @@ std::vector<std::string> run_notices(const EnginePlan& plan, const RunData& data
   add(notices, number_notices({.rows = x,
                                .scaling = data.normalization.x,
                                .place = "x of " + train.source,
+                               .names = train.columns.features,
                                .are_targets = false,
                                .all = all_x}));
   if (plan.parts.loss->targets() == TargetKind::labels) {
@@ -157,10 +160,11 @@ std::vector<std::string> run_notices(const EnginePlan& plan, const RunData& data
       add(notices, number_notices({.rows = y,
                                    .scaling = data.normalization.y,
                                    .place = "y of " + train.source,
+                                   .names = train.columns.targets,
                                    .are_targets = true,
                                    .all = all_y}));
     }
-    if (binary && all_y) add(notices, binary_notices(y, train.source));
+    if (binary && all_y) add(notices, binary_notices(y, train));
   }
   add(notices, schedule_notices(plan.run, total_steps));
   return notices;

@@ -1,5 +1,6 @@
 """Numbers, labels and schedules that a run can be trained with, or not, but that are not what was meant: all is told."""
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -35,12 +36,14 @@ class Notices(unittest.TestCase):
         cls.labels = numpy.arange(200) % 10
         cls.names = 0
 
-    def told(self, x, y, model, *keys, data="", expect=0, dry=True):
+    def told(self, x, y, model, *keys, data="", expect=0, dry=True, names=None):
         """What a start says that nobody has asked for; one without MPI's launcher, most dry."""
         Notices.names += 1
         self.run = self.folder / f"run-{Notices.names}"
         with h5py.File(f"{self.run}.h5", "w") as file:
             file["train/x"], file["train/y"] = x, y
+            if names:
+                file["train"].attrs["features"] = json.dumps(names)
         source = f"[data]\ntrain = \"{self.run}.h5:/train\"\n{data}"
         Path(f"{self.run}.toml").write_text(f"{source}{model}{TRAIN}", encoding="utf-8")
         options = [word for key in keys for word in ("--set", key)] + (["--dry-run"] if dry else [])
@@ -110,6 +113,8 @@ class Notices(unittest.TestCase):
     def test_columns_of_very_unlike_size(self):
         x = (self.x * [1, 1, 1e6]).astype("f4")
         told = self.told(x, self.y, VALUES)
+        self.assertRegex(self.told(x, self.y, VALUES, names=["a", "b", "mass\x1b[1m"]),
+                         r"of very unlike size \(column 2 'mass\\u001b\[1m' is up to .*, column [01] '[ab]' up to ")
         self.assertRegex(told, r"of very unlike size \(column 2 is up to .*, column [01] up to .*data.normalize = \"standard\"")
         self.assertEqual(self.told(x, self.y, VALUES, data="normalize = \"standard\"\n"), "")
 

@@ -137,6 +137,15 @@ class Strangers(unittest.TestCase):
                 self.expect_harmless(2, self.ask("predict", self.out, "--input", place, "--output", "p" + HOSTILE + ".csv"))
         self.expect_harmless(2, self.ask("inspect", "bad.h5"))
         self.expect_harmless(2, self.ask("inspect", HOSTILE))
+        # What is told of names that the net does not know, or knows in another order.
+        with h5py.File(self.data) as whole, h5py.File(self.folder / ("turned" + HOSTILE + ".h5"), "w") as file:
+            file["x"], file["y"] = whole["test/x"][:][:, ::-1], whole["test/y"][:]
+            file.attrs["classes"] = whole.attrs["classes"]
+            file.attrs["features"] = json.dumps(["width" + HOSTILE, "height" + HOSTILE])
+        turned = "turned" + HOSTILE + ".h5"
+        for words in (["evaluate", self.out, "--data", turned], ["predict", self.out, "--input", turned, "--output", "t.csv"]):
+            with self.subTest(words=words):
+                self.expect_harmless(0, self.ask(*words), "another order")
 
     def test_a_checkpoint(self):
         self.expect_harmless(0, self.ask("inspect", self.out), '\n  name = "runa\\u001B[2J')
