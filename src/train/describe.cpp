@@ -13,6 +13,8 @@
 #include "core/vector_math.hpp"
 #include "data/open_dataset.hpp"
 #include "data/window_reader.hpp"
+#include "train/evaluation.hpp"
+#include "train/scoring.hpp"
 
 namespace lockstep {
 
@@ -60,6 +62,10 @@ std::string describe_stream(const EnginePlan& plan, const RunData& data) {
       count_text(std::min(stream.window_blocks(), stream.blocks()), "block"), megabytes(stream_bytes(plan, data)));
 }
 
+std::size_t scoring_bytes(const EnginePlan& plan, const RunData& data) {
+  return scores_splits(data) ? plan.parts.model.workspace_bytes(kEvaluationBlock, false) : 0;
+}
+
 // Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
 std::string describe_memory(const EnginePlan& plan, const RunData& data) {
   const auto mb = megabytes;
@@ -73,9 +79,9 @@ std::string describe_memory(const EnginePlan& plan, const RunData& data) {
   const auto ranks = static_cast<std::size_t>(comm.max(comm.node_size()));  // of the fullest host
   return fmt::format(
       "memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it data, held "
-      "once); {:.1f} MB more on rank 0 while a checkpoint is written",
+      "once); {:.1f} MB more on rank 0 while a checkpoint is written, {:.1f} MB more a rank while scores are taken",
       mb(rank), mb(plan.activation_bytes()), mb(rank * ranks + held), count_text(ranks, "rank"), mb(held),
-      mb(plan.saving_bytes()));
+      mb(plan.saving_bytes()), mb(scoring_bytes(plan, data)));
 }
 
 std::vector<std::string> exchange_notices(const EnginePlan& plan) {

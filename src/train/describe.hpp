@@ -22,6 +22,9 @@ namespace lockstep {
 /// How the training data is streamed; empty where it is not. Collective.
 [[nodiscard]] std::string describe_stream(const EnginePlan& plan, const RunData& data);
 
+/// Bytes that a rank needs while scores are taken; 0 where none are.
+[[nodiscard]] std::size_t scoring_bytes(const EnginePlan& plan, const RunData& data);
+
 /// Memory that a rank and the fullest host need. Collective.
 [[nodiscard]] std::string describe_memory(const EnginePlan& plan, const RunData& data);
 

@@ -17,7 +17,6 @@
 #include "train/load_choice.hpp"
 #include "train/resume.hpp"
 #include "train/run_notices.hpp"
-#include "train/scoring.hpp"
 #include "train/warm_start.hpp"
 
 namespace lockstep {
@@ -211,7 +210,7 @@ class Preparation {
     // A checkpoint that is held already takes as much as one that will be written; its memory is free by then.
     plan_->makes_checkpoints = !kept_ && !start_;
     // Scores are taken by a workspace of their own.
-    if (scores_splits(r_.data)) plan_->besides = plan_->parts.model.workspace_bytes(kEvaluationBlock, false);
+    plan_->besides = scoring_bytes(*plan_, r_.data);
     if (!r_.data.stream) return;
     const Range owned = plan_->shards.owned(static_cast<std::size_t>(comm_.rank()));
     plan_->besides += window_bytes(*r_.data.stream, owned.size(), stream_row_bytes(r_.data));

@@ -177,6 +177,11 @@ class Net(unittest.TestCase):
                                    r"\d{6,7}\.\d MB a host with \d ranks? \(0\.1 MB of it data, held once\); "
                                    r"360126\.6 MB more on rank 0 while a checkpoint is written")
             self.assertRegex(told, r"warning: a start would be refused: this run needs \d{6,7}\.\d MB of memory")
+            if exchange != "node" and ranks > 1:  # what is told and what is compared are the same numbers
+                rank, scores, most = (float(re.search(text, told).group(1)) for text in (
+                    r"memory: (\S+) MB a rank", r"(\S+) MB more a rank while scores are taken", r"ranks of up to (\S+) MB"))
+                self.assertGreater(scores, 100)
+                self.assertAlmostEqual(rank + scores, most, delta=0.5)
             self.assertFalse(self.out.exists())
 
     def test_a_dry_run_tells_what_a_start_says(self):
