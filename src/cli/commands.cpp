@@ -37,7 +37,13 @@ Command evaluate_command() {
             "test",
             "group of FILE, or of the run's data",
             {"train", "validation", "test"}},
-           {"json", OptionKind::flag, "", "", "scores, scores by class and confusion matrix as JSON"}}};
+           {"importance", OptionKind::flag, "", "", "also by how much each input, shuffled, spoils the score"},
+           {"by", OptionKind::text, "SCORE", "", "that score (default: accuracy, r2 or loss)"},
+           {"repeats", OptionKind::integer, "N", "5", "how often each input is shuffled"},
+           {"seed", OptionKind::integer, "N", "1", "of the shuffles"},
+           {"importance-csv", OptionKind::text, "FILE", "", "a file for them; replaces one that is there"},
+           {"report", OptionKind::flag, "", "", "adds them to the report.html of the run folder"},
+           {"json", OptionKind::flag, "", "", "all of it as JSON"}}};
 }
 
 Command predict_command() {

@@ -1,20 +1,29 @@
 // lockstep evaluate: scores of a checkpoint on data.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <optional>
+#include <tuple>
 
 #include "cli/class_report.hpp"
 #include "cli/console.hpp"
 #include "cli/data_option.hpp"
+#include "cli/importance_report.hpp"
 #include "cli/output.hpp"
 #include "cli/ranks.hpp"
 #include "cli/shared_net.hpp"
 #include "comm/communicator.hpp"
 #include "config/data_place.hpp"
 #include "core/json_text.hpp"
+#include "core/number_text.hpp"
 #include "data/dataset.hpp"
+#include "io/files.hpp"
+#include "report/report.hpp"
 #include "train/evaluation.hpp"
 #include "train/matched_data.hpp"
 #include "train/run_data.hpp"
@@ -30,28 +39,102 @@ std::vector<std::uint32_t> rows_of(const CommandInput& input, const StoredNet& s
   return std::move(split == "train" ? both.train : both.validation);
 }
 
-void print_json(const Scores& scores, const StoredNet& stored, const std::string& data) {
-  nlohmann::ordered_json json;
-  json["checkpoint"] = stored.path;
-  json["step"] = stored.info.position.step;
-  json["data"] = data;
-  json["samples"] = scores.samples;
-  for (const auto& [name, value] : scores.named()) json[name] = value;
-  if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
-  if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
-  tell_lines(json_text(json) + "\n");
-}
-
 struct Scored {
   Scores scores;
   std::string data;  // as it was named
+  std::optional<Importance> importance = {};
 };
+
+nlohmann::ordered_json head_json(const Scored& scored, const StoredNet& stored) {
+  return {{"checkpoint", stored.path},
+          {"step", stored.info.position.step},
+          {"data", scored.data},
+          {"samples", scored.scores.samples}};
+}
+
+void print_json(const Scored& scored, const StoredNet& stored) {
+  const Scores& scores = scored.scores;
+  nlohmann::ordered_json json = head_json(scored, stored);
+  for (const auto& [name, value] : scores.named()) json[name] = value;
+  if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
+  if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
+  if (scored.importance) json["importance"] = importance_json(*scored.importance);
+  tell_lines(json_text(json) + "\n");
+}
+
+// What an option of --importance says, and that it goes with it.
+void check_importance(const CommandInput& input) {
+  for (const char* name : {"by", "repeats", "seed", "importance-csv", "report"}) {
+    if (input.options.count(name) == 0 || input.options.count("importance") != 0) continue;
+    throw Error(ErrorKind::usage, fmt::format("--{} goes with --importance", name));
+  }
+  for (const auto& [name, least, most] : {std::tuple{"repeats", 1, 10'000}, {"seed", 0, 0}}) {
+    const auto value = input.options[name].as<std::int64_t>();
+    if (value >= least && (most == 0 || value <= most)) continue;
+    throw Error(ErrorKind::usage, fmt::format("--{}: expected {}, found {}", name,
+                                              most == 0 ? "0 or more" : fmt::format("{} to {}", least, most), value));
+  }
+  if (input.options.count("report") != 0 && !std::filesystem::exists(input.arguments.at(0) + "/run.toml")) {
+    throw Error(ErrorKind::usage, fmt::format("--report: {} is not the folder of a run", input.arguments.at(0)));
+  }
+}
+
+Importance measure_importance(const Communicator& comm, const CommandInput& input, const StoredNet& stored,
+                              const Net& net, const Dataset& data, RowList rows, const Scores& scores) {
+  const auto named = scores.named();
+  Importance importance;
+  ImportanceOptions& by = importance.by;
+  std::vector<InputGroup> groups;
+  comm.together([&] {
+    if (data.streamed()) {
+      throw Error(ErrorKind::data,
+                  fmt::format("--importance: {} is larger than the run's data.memory_limit ({}), and inputs are "
+                              "shuffled over all samples in memory: name a part of it with --data",
+                              data.source, stored.run.data.memory_limit));
+    }
+    by.score = scores.accuracy ? "accuracy" : scores.r2 ? "r2" : "loss";
+    if (input.options.count("by") != 0) by.score = input.options["by"].as<std::string>();
+    const auto found = std::ranges::find(named, by.score, [](const auto& score) { return score.first; });
+    if (found == named.end()) {
+      std::vector<std::string> names;
+      for (const auto& score : named) names.push_back(score.first);
+      throw Error(ErrorKind::usage,
+                  fmt::format("--by: expected one of {}, found \"{}\"", fmt::join(names, ", "), by.score));
+    }
+    importance.whole = found->second;
+    by.seed = static_cast<std::uint64_t>(input.options["seed"].as<std::int64_t>());
+    by.repeats = static_cast<std::size_t>(input.options["repeats"].as<std::int64_t>());
+    const bool named = !stored.info.columns.features.empty();
+    groups = input_groups(named ? stored.info.columns : data.columns, data.inputs());
+  });
+  ConsoleProgress progress(false);
+  by.done = [&](std::size_t done, std::size_t all) { progress.on_work(done, all, "shuffles"); };
+  importance.inputs = permutation_importance(comm, net, data, stored.normalization, rows, groups, importance.whole, by);
+  progress.clear();
+  by.done = {};
+  return importance;
+}
+
+// By rank 0.
+void write_importance(const CommandInput& input, const StoredNet& stored, const Scored& scored) {
+  if (input.options.count("importance-csv") != 0) {
+    write_text_atomically(input.options["importance-csv"].as<std::string>(), importance_csv(*scored.importance));
+  }
+  if (input.options.count("report") == 0) return;
+  const std::string& folder = input.arguments.at(0);
+  nlohmann::ordered_json json = head_json(scored, stored);
+  json.update(importance_json(*scored.importance));
+  write_text_atomically(folder + "/importance.json", json_text(json) + "\n");
+  const std::array<std::string, 1> folders{folder};
+  for (const std::string& note : write_report(folders, folder + "/report.html")) tell_message("warning: " + note);
+}
 
 // The data go at the end of this function, on all ranks at once.
 Scored score(const Communicator& comm, const StoredNet& stored, const CommandInput& input) {
   std::vector<std::string> notices;
   DataSource source;
   comm.together([&] {
+    check_importance(input);
     source = chosen_data(input, "data", stored.run);
     if (input.options.count("labels") == 0) return;
     if (input.options.count("data") == 0) throw Error(ErrorKind::usage, "--labels: name the samples with --data");
@@ -62,7 +145,10 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
   });
   OpenDataset file = open_matched(comm, source, known_names(stored.info, *stored.loss, stored.path), notices);
   tell_notices(comm, notices);
-  const Dataset data = read_scored_data(comm, std::move(file), stored.run.data, *stored.loss, stored.model->outputs());
+  const bool measures = input.options.count("importance") != 0;
+  DataConfig config = stored.run.data;
+  if (measures) config.load = "auto";  // in memory where it fits there
+  const Dataset data = read_scored_data(comm, std::move(file), config, *stored.loss, stored.model->outputs());
   std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {
@@ -73,8 +159,10 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
                   static_cast<std::int64_t>(stored.model->outputs()));
     rows = rows_of(input, stored, data);
   });
-  return {evaluate(comm, {*stored.model, *stored.loss, stored.weights.view()}, data, stored.normalization, rows),
-          data.source};
+  const Net net{*stored.model, *stored.loss, stored.weights.view()};
+  Scored scored{evaluate(comm, net, data, stored.normalization, rows), data.source};
+  if (measures) scored.importance = measure_importance(comm, input, stored, net, data, rows, scored.scores);
+  return scored;
 }
 
 }  // namespace
@@ -82,16 +170,21 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
 int run_evaluate(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   const StoredNet stored = load_net(comm, input);
-  const auto [scores, data] = score(comm, stored, input);
+  const Scored scored = score(comm, stored, input);
+  comm.at_root([&] {
+    if (scored.importance) write_importance(input, stored, scored);
+  });
   if (!comm.is_root()) return 0;
   if (input.options.count("json") != 0) {
-    print_json(scores, stored, data);
+    print_json(scored, stored);
     return 0;
   }
-  tell("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, data, scores.samples);
+  const Scores& scores = scored.scores;
+  tell("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, scored.data, scores.samples);
   for (const auto& [name, value] : scores.named()) tell("{:<14}{:.6g}\n", name, value);
   if (!stored.normalization.y.empty()) tell("(loss in normalised units, rmse and mae in those of the targets)\n");
   tell_lines(class_report(scores, stored.info.class_names));
+  if (scored.importance) tell_lines(importance_text(*scored.importance));
   return 0;
 }
 

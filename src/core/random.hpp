@@ -21,7 +21,8 @@ enum class RandomPurpose : std::uint32_t {
   deal = 6,
   blocks = 7,
   window = 8,
-  check = 9
+  check = 9,
+  importance = 10
 };
 
 /// Names a stream of random numbers.

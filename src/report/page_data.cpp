@@ -163,6 +163,17 @@ Json scores_of(const Json& scores, const PageLimits& limits) {
   return kept;
 }
 
+Json importance_of(const Json& importance, const PageLimits& limits) {
+  if (!importance.is_object() || !importance.contains("inputs") || !importance["inputs"].is_array()) return {};
+  Json kept = importance;
+  kept["count"] = importance["inputs"].size();
+  Json& inputs = kept["inputs"];
+  if (inputs.size() > limits.inputs) {
+    inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(limits.inputs), inputs.end());
+  }
+  return kept;
+}
+
 }  // namespace
 
 Json page_data(const RunFiles& files, const PageLimits& limits) {
@@ -172,6 +183,7 @@ Json page_data(const RunFiles& files, const PageLimits& limits) {
   data["slow_hosts"] = slow_hosts_of(files.times);
   data["ranks"] = ranks_of(files.ranks, limits);
   data["scores"] = scores_of(files.scores, limits);
+  data["importance"] = importance_of(files.importance, limits);
   data["keys"] = Json::array();
   for (const KeyValue& entry : files.keys) data["keys"].push_back({entry.key, entry.value});
   data["run"] = files.run;

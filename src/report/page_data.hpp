@@ -15,6 +15,7 @@ struct PageLimits {
   std::size_t ranks = 128;      ///< of which times are shown
   std::size_t classes = 100;    ///< of a confusion matrix that is shown whole
   std::size_t mistakes = 20;    ///< the most frequent ones of a confusion matrix
+  std::size_t inputs = 40;      ///< of which is told how much they matter
 };
 
 /// What the page's script draws of a run (src/report/page/): the same for the same files. Entries whose file is not
@@ -27,6 +28,7 @@ struct PageLimits {
 /// slow_hosts host -> {rows, behind, first, last}: how often it was named, the worst, the steps
 /// ranks      a row a rank. Of more than can be shown: of each of so many groups the one that computes longest.
 /// scores     confusion (up to so many classes), mistakes [[label, answer, count], ...]; or pairs
+/// importance of the inputs that matter most; how many there are
 [[nodiscard]] nlohmann::ordered_json page_data(const RunFiles& files, const PageLimits& limits = {});
 
 }  // namespace lockstep

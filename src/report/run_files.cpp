@@ -80,6 +80,7 @@ RunFiles read_run_files(const std::string& folder, const std::function<void()>& 
   files.status = read_json(files, "status.json");
   files.summary = read_json(files, "summary.json");
   files.scores = read_json(files, "scores.json");
+  files.importance = read_json(files, "importance.json");
   return files;
 }
 

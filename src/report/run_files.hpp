@@ -24,6 +24,7 @@ struct RunFiles {
   nlohmann::ordered_json status = {};
   nlohmann::ordered_json summary = {};
   nlohmann::ordered_json scores = {};
+  nlohmann::ordered_json importance = {};
   std::vector<std::string> notes = {};  ///< what was left out
 };
 

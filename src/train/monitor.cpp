@@ -22,6 +22,12 @@ std::vector<std::string> score_names(Task task, std::size_t outputs) {
   return {"loss", "accuracy", "macro_recall"};
 }
 
+bool smaller_is_better(std::string_view score) {
+  score.remove_prefix(score.find('.') == std::string_view::npos ? 0 : score.find('.') + 1);
+  constexpr std::string_view kErrors[] = {"loss", "log_loss", "rmse", "mae", "mape"};
+  return score.starts_with("error_") || std::ranges::find(kErrors, score) != std::end(kErrors);
+}
+
 double history_value(const History& history, std::size_t row, std::string_view column) {
   const auto found = std::ranges::find(history.columns, column);
   if (found == history.columns.end() || row >= history.num_rows()) return std::numeric_limits<double>::quiet_NaN();
@@ -45,8 +51,7 @@ Monitor::Monitor(const std::string& name, Task task, std::size_t outputs, Scored
     throw Error(ErrorKind::config,
                 fmt::format("{}: expected auto or one of {}, found \"{}\"", key, fmt::join(known, ", "), name));
   }
-  const bool smaller_is_better = name_.ends_with("loss") || name_.ends_with("rmse") || name_.ends_with("mae");
-  larger_is_better_ = !smaller_is_better;
+  larger_is_better_ = !smaller_is_better(name_);
 }
 
 double Monitor::value(const History& history, std::size_t row) const {

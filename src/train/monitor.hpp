@@ -29,6 +29,9 @@ struct ScoredSplits {
 /// Names of the scores that an evaluation of this task gives, in the order of Scores::named().
 [[nodiscard]] std::vector<std::string> score_names(Task task, std::size_t outputs);
 
+/// Whether less of a score is better: "loss", or "test.rmse".
+[[nodiscard]] bool smaller_is_better(std::string_view score);
+
 /// The value of a column in row `row` of a history; NaN where there is none.
 [[nodiscard]] double history_value(const History& history, std::size_t row, std::string_view column);
 

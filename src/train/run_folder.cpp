@@ -24,9 +24,9 @@ namespace lockstep {
 namespace {
 
 // All that a run folder holds besides checkpoints/ and tensorboard/.
-constexpr std::array kRunFiles = {"run.toml",     "metrics.csv", "steps.csv",      "times.csv",
-                                  "summary.json", "status.json", "ranks.csv",      "scores.json",
-                                  "report.html",  "trace.json",  FolderLock::kName};
+constexpr std::array kRunFiles = {"run.toml",        "metrics.csv", "steps.csv",  "times.csv",
+                                  "summary.json",    "status.json", "ranks.csv",  "scores.json",
+                                  "importance.json", "report.html", "trace.json", FolderLock::kName};
 
 constexpr std::string_view kStepsHeader = "step,epoch,learning_rate,loss,gradient_norm,samples_per_second\n";
 

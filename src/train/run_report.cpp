@@ -52,8 +52,8 @@ RunReport::RunReport(const Communicator& comm, std::string folder, PreparedRun& 
 
 void RunReport::begin() const {
   for (const char* name : {"ranks.csv", "report.html"}) remove_linked_file(place(name));
-  if (!run_.resumed || !is_still_true(place("scores.json"), run_.info().position.step)) {
-    remove_linked_file(place("scores.json"));
+  for (const char* name : {"scores.json", "importance.json"}) {
+    if (!run_.resumed || !is_still_true(place(name), run_.info().position.step)) remove_linked_file(place(name));
   }
   write_json(place("status.json"), status_of({}, nullptr), 2);
 }

@@ -117,3 +117,20 @@ function drawAnswers(place, run) {
   }));
   return inside;
 }
+
+/** By how much a score is worse when an input is shuffled, as evaluate --importance has measured it. */
+function drawImportance(place, { importance }) {
+  if (!importance) return;
+  const { inputs, count, score, whole, repeats, data, samples, step } = importance;
+  const most = largestOf(inputs.map(({ mean }) => mean));
+  const bar = (mean) => element("div", { class: "bar", style: `width: ${most > 0 ? Math.max(0, 100 * mean / most).toFixed(1) : 0}%` });
+  place.append(element("figure", { id: "importance" }, element("h3", {}, "What matters"),
+    element("figcaption", {}, `By how much ${scoreName(score)} (${numberText(whole)}) ${smallerIsBetter(score) ? "grows" : "falls"} when an ` +
+      `input is shuffled: mean and deviation of ${countText(repeats, "time")}, on ${numberText(samples)} samples of ` +
+      `${data}, after step ${numberText(step)}.` +
+      (count > inputs.length ? ` The ${inputs.length} of ${numberText(count)} inputs that matter most.` : "")),
+    element("div", { class: "scroll", tabindex: "0" }, table({ kind: "bars", head: ["input", "", "mean", "deviation"], texts: [1],
+      rows: inputs.map(({ input, columns, mean, deviation }) => [
+        element("span", { title: columns.length > 1 ? `${columns.length} columns` : null }, input), bar(mean),
+        numberText(mean, 4), numberText(deviation, 3)]) }))));
+}

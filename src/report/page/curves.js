@@ -13,7 +13,7 @@ function scoreOf(column) {
 }
 
 /** Whether smaller values of a score are better. */
-const smallerIsBetter = (score) => /(loss|rmse|mae|error)$/.test(score);
+const smallerIsBetter = (score) => /((loss|rmse|mae|mape|error)$)|(^error_)/.test(score);
 
 /** Of all runs, score -> [{run (its number), split, x, y, rows}], in the order of the files. */
 function scoreCurves(runs) {

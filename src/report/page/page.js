@@ -18,6 +18,7 @@ function section(page, title, kind = "charts") {
 function drawRun(page, run) {
   const answers = section(page, "Answers");
   attempt(answers, "The answers", () => drawAnswers(answers, run));
+  attempt(answers, "What matters", () => drawImportance(answers, run));
   const time = section(page, "Time");
   attempt(time, "The times of steps", () => drawTimes(time, run));
   attempt(time, "The times of ranks", () => drawRanks(time, run));
