@@ -97,12 +97,24 @@ struct CheckpointConfig {
   std::string monitor = "auto";
 };
 
+/// Above which probability a binary net of one output answers 1.
+struct ThresholdConfig {
+  double value = 0.5;     ///< from 0 to below 1, where no rule chooses it
+  std::string rule = {};  ///< f1 | youden: the best by that on the validation data, when the run ends; empty: value
+  bool operator==(const ThresholdConfig&) const = default;
+};
+
+struct DecisionConfig {
+  ThresholdConfig threshold = {};
+};
+
 struct LogConfig {
   std::int64_t every_steps = 0;  ///< a row of steps.csv every so many steps; 0: about ten an epoch
   bool tensorboard = false;      ///< event files for TensorBoard beside the CSV files
   bool trace = false;            ///< a timeline of all ranks, trace.json
   bool report = true;            ///< whether report.html is drawn when the run ends or stops
   bool gradient_norm = false;    ///< whether the gradient's norm is measured also where the update has no need of it
+  bool train_scores = false;     ///< whether the training samples are scored too after every epoch
 };
 
 struct RunConfig {
@@ -112,6 +124,7 @@ struct RunConfig {
   ModelConfig model = {};
   TrainConfig train = {};
   OptimizerConfig optimizer = {};
+  DecisionConfig decision = {};
   CheckpointConfig checkpoint = {};
   LogConfig log = {};
 };

@@ -69,6 +69,7 @@ class Check {
       const bool hex = text->find_first_not_of("0123456789abcdef") == std::string::npos;
       if (!text->empty() && (!hex || text->size() != 32)) fail("attribute '{}' is no fingerprint", name);
     }
+    check_decision(model, loss);
     check_scaling("x", model.inputs(), "inputs");
     check_scaling("y", model.outputs(), "outputs");
     for (const auto& [name, values] : info_.normalization) {
@@ -80,6 +81,16 @@ class Check {
         fail("/normalization/{} is there, but the targets of this loss are not normalised", name);
       }
     }
+  }
+
+  void check_decision(const Model& model, const Loss& loss) const {
+    if (!info_.decision) return;
+    if (loss.task() != Task::binary || model.outputs() != 1) fail("/decision is there, but its net is not binary");
+    const Decision& decision = *info_.decision;
+    if (!(decision.threshold >= 0 && decision.threshold < 1)) {
+      fail("/decision, attribute 'threshold', is {}, expected a probability below 1", decision.threshold);
+    }
+    if (!std::isfinite(decision.score)) fail("/decision, attribute 'score', is {}", decision.score);
   }
 
   void check_scaling(const std::string& what, std::size_t columns, const char* of) const {

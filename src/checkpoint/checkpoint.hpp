@@ -59,6 +59,13 @@ struct Best {
   std::uint64_t epoch = 0;
 };
 
+/// Above which probability a binary net of one output answers 1, where a run has chosen that.
+struct Decision {
+  double threshold = 0.5;
+  std::string rule;  ///< f1 | youden: what it is the best by, on the validation data
+  double score = 0;  ///< by that rule
+};
+
 /// Everything but the arrays.
 struct CheckpointInfo {
   Position position;
@@ -86,6 +93,7 @@ struct CheckpointInfo {
   History history;
   std::optional<Best> best;
   std::optional<Restored> restored;  ///< where the arrays are not those of `position`
+  std::optional<Decision> decision;  ///< once the run has ended
   std::map<std::string, std::vector<double>>
       normalization;  ///< x_shift, x_scale, y_shift, y_scale; absent when not used
 };

@@ -104,8 +104,9 @@ class Reader {
 
   // What a later version of the program adds lies beside what is known now, not within.
   void expect_no_more() const {
-    static constexpr std::string_view kGroups[] = {"/parameters/", "/optimizer/", "/ema/",      "/normalization/",
-                                                   "/history/",    "/best/",      "/restored/", "/names/"};
+    static constexpr std::string_view kGroups[] = {"/parameters/",    "/optimizer/", "/ema/",
+                                                   "/normalization/", "/history/",   "/best/",
+                                                   "/restored/",      "/decision/",  "/names/"};
     for (const auto& [path, object] : file_.objects()) {
       const bool inside = std::ranges::any_of(kGroups, [&](std::string_view group) { return path.starts_with(group); });
       if (inside && known_.count(path) == 0) fail(path + " is no part of a checkpoint of this run");
@@ -194,6 +195,11 @@ class Reader {
     }
     if (file_.exists("/restored")) {
       info.restored = Restored{.step = count("/restored", "step"), .epoch = count("/restored", "epoch")};
+    }
+    if (file_.exists("/decision")) {
+      info.decision = Decision{.threshold = file_.number_attribute("/decision", "threshold"),
+                               .rule = file_.text_attribute("/decision", "rule"),
+                               .score = file_.number_attribute("/decision", "score")};
     }
   }
 

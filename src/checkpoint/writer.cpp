@@ -91,6 +91,12 @@ void write_history(h5::File& file, const CheckpointInfo& info) {
     file.set_attribute("/restored", "step", static_cast<std::int64_t>(info.restored->step));
     file.set_attribute("/restored", "epoch", static_cast<std::int64_t>(info.restored->epoch));
   }
+  if (info.decision) {
+    file.make_group("/decision");
+    file.set_attribute("/decision", "threshold", info.decision->threshold);
+    file.set_attribute("/decision", "rule", std::string_view(info.decision->rule));
+    file.set_attribute("/decision", "score", info.decision->score);
+  }
 }
 
 void write_info(h5::File& file, const CheckpointInfo& info) {

@@ -161,6 +161,12 @@ void visit_keys(Run& run, Visitor&& visit) {
   visit(KeyInfo{"optimizer.decay_exclude", "kinds of parameters without weight decay: [\"bias\"]"},
         run.optimizer.decay_exclude);
 
+  visit(KeyInfo{.name = "decision.threshold",
+                .what = "the probability above which a binary net of one output answers 1; f1 or youden: the best by "
+                        "that on the validation data, when the run ends",
+                .may_change = true},
+        run.decision.threshold);
+
   visit(
       KeyInfo{
           "checkpoint.every_epochs", "a checkpoint every so many epochs; 0: none by epochs", not_negative, {}, true},
@@ -202,6 +208,9 @@ void visit_keys(Run& run, Visitor&& visit) {
                 .what = "whether the gradient's norm is measured in every step, also where clip_norm does not need it",
                 .may_change = true},
         run.log.gradient_norm);
+  visit(KeyInfo{"log.train_scores",
+                "whether the training samples are scored after every epoch too, by the weights at its end"},
+        run.log.train_scores);
 }
 
 }  // namespace lockstep

@@ -194,6 +194,20 @@ class Reader {
       }
     }
   }
+  void read(const KeyInfo& info, const toml::node& node, ThresholdConfig& out) const {
+    out = {};
+    if (const auto* text = node.as_string(); text != nullptr && (text->get() == "f1" || text->get() == "youden")) {
+      out.rule = text->get();
+      return;
+    }
+    if (!node.is_number()) {
+      fail(node, info.name, "expected a probability, from 0 to below 1, \"f1\" or \"youden\", found " + describe(node));
+    }
+    out.value = number_of(node);
+    if (!(out.value >= 0 && out.value < 1)) {
+      fail(node, info.name, "expected a probability, from 0 to below 1, found " + describe(node));
+    }
+  }
   void read(const KeyInfo& info, const toml::node& node, std::vector<LayerConfig>& out) const {
     if (!node.is_array()) fail(node, info.name, "expected a list of {type = \"...\"}, found " + describe(node));
     out.clear();

@@ -75,6 +75,9 @@ std::string to_toml(const EarlyStop& stop) {
   return fmt::format("{{monitor = {}, patience = {}, min_delta = {}, restore_best = {}}}", quote(stop.monitor),
                      stop.patience, to_toml(stop.min_delta), to_toml(stop.restore_best));
 }
+std::string to_toml(const ThresholdConfig& threshold) {
+  return threshold.rule.empty() ? to_toml(threshold.value) : quote(threshold.rule);
+}
 std::string to_toml(const LayerConfig& layer) {
   return typed(layer.type, layer.name, layer.options);
 }
@@ -109,6 +112,9 @@ std::string type_name(const Component&) {
 }
 std::string type_name(const EarlyStop&) {
   return "integer or table";
+}
+std::string type_name(const ThresholdConfig&) {
+  return "number or text";
 }
 std::string type_name(const std::vector<std::string>&) {
   return "list of texts";
