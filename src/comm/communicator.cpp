@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -266,6 +267,39 @@ void Communicator::gather_parts(std::span<double> values, std::span<const std::s
     const std::size_t begin = starts[static_cast<std::size_t>(root)];
     const std::size_t count = starts[static_cast<std::size_t>(root) + 1] - begin;
     broadcast_from(root, std::as_writable_bytes(values.subspan(begin, count)));
+  }
+}
+
+void Communicator::gather_at_root(std::span<const float> part, std::span<float> all,
+                                  std::span<const std::size_t> starts) const {
+  const auto size_of = [&](int rank) {
+    return starts[static_cast<std::size_t>(rank) + 1] - starts[static_cast<std::size_t>(rank)];
+  };
+  if (starts.size() != static_cast<std::size_t>(size_) + 1 || part.size() != size_of(rank_) ||
+      (rank_ == 0 && all.size() != starts.back())) {
+    throw Error(ErrorKind::usage, "gather_at_root: the parts do not add up to the whole");
+  }
+  constexpr std::size_t kRoom = std::size_t{1} << 20U;  // floats
+  constexpr int kTag = 2;
+  if (rank_ == 0) std::ranges::copy(part, all.begin() + static_cast<std::ptrdiff_t>(starts[0]));
+  const Waiting waiting(*pulse_);
+  for (int from = 1; from < size_; ++from) {
+    if (rank_ != 0 && rank_ != from) continue;
+    for (std::size_t first = 0; first < size_of(from); first += kRoom) {
+      const std::size_t count = std::min(kRoom, size_of(from) - first);
+      const std::span<std::byte> copy = room(count * sizeof(float));
+      const auto bytes = static_cast<int>(copy.size());
+      MPI_Request request = MPI_REQUEST_NULL;
+      if (rank_ == 0) {
+        check_mpi(MPI_Irecv(copy.data(), bytes, MPI_BYTE, from, kTag, comm_, &request), "MPI_Irecv");
+        finish(request, *pulse_, "MPI_Irecv");
+        std::memcpy(all.data() + starts[static_cast<std::size_t>(from)] + first, copy.data(), copy.size());
+      } else {
+        std::memcpy(copy.data(), part.data() + first, copy.size());
+        check_mpi(MPI_Isend(copy.data(), bytes, MPI_BYTE, 0, kTag, comm_, &request), "MPI_Isend");
+        finish(request, *pulse_, "MPI_Isend");
+      }
+    }
   }
 }
 

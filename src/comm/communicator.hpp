@@ -104,6 +104,10 @@ class Communicator {
   /// begins. Collective.
   void gather_parts(std::span<double> values, std::span<const std::size_t> starts) const;
 
+  /// `part` of every rank, one behind the other, into `all` of rank 0; `starts` [size + 1] says where each begins.
+  /// Takes some megabytes besides. Collective.
+  void gather_at_root(std::span<const float> part, std::span<float> all, std::span<const std::size_t> starts) const;
+
   /// Adds over the ranks, in place. Integer sums do not depend on an order; float sums do. Collective.
   void sum(std::span<std::int64_t> values) const;
   void sum(std::span<float> values) const;

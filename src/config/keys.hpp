@@ -208,8 +208,9 @@ void visit_keys(Run& run, Visitor&& visit) {
                 .what = "whether the gradient's norm is measured in every step, also where clip_norm does not need it",
                 .may_change = true},
         run.log.gradient_norm);
-  visit(KeyInfo{"log.train_scores",
-                "whether the training samples are scored after every epoch too, by the weights at its end"},
+  visit(KeyInfo{.name = "log.train_scores",
+                .what = "whether the training samples are scored after every epoch too, by the weights at its end",
+                .may_change = true},
         run.log.train_scores);
 }
 

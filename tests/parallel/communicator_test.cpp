@@ -55,6 +55,19 @@ TEST_F(CommunicatorTest, TogetherThrowsTheErrorOfTheLowestFailingRankOnAllRanks)
   }
 }
 
+// More than goes in one message; nothing of one rank.
+TEST_F(CommunicatorTest, GathersTheirPartsAtRankZeroInOrder) {
+  std::vector<std::size_t> starts{0};
+  for (int rank = 0; rank < comm.size(); ++rank) starts.push_back(starts.back() + (rank == 1 ? 0 : 1'500'000));
+  const auto mine = static_cast<std::size_t>(comm.rank());
+  std::vector<float> part(starts[mine + 1] - starts[mine]);
+  for (std::size_t i = 0; i < part.size(); ++i) part[i] = static_cast<float>(starts[mine] + i);
+  std::vector<float> all(comm.is_root() ? starts.back() : 0);
+  comm.gather_at_root(part, all, starts);
+  for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i], static_cast<float>(i));
+  EXPECT_THROW(comm.gather_at_root({}, {}, {}), Error);
+}
+
 TEST_F(CommunicatorTest, TogetherNamesNoRankForWhatTheHostDoes) {
   const int culprit = comm.size() - 1;
   try {

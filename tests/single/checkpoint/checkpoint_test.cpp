@@ -58,6 +58,12 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
     EXPECT_EQ(a.restored->step, b.restored->step);
     EXPECT_EQ(a.restored->epoch, b.restored->epoch);
   }
+  ASSERT_EQ(a.decision.has_value(), b.decision.has_value());
+  if (a.decision) {
+    EXPECT_EQ(a.decision->threshold, b.decision->threshold);
+    EXPECT_EQ(a.decision->rule, b.decision->rule);
+    EXPECT_EQ(a.decision->score, b.decision->score);
+  }
   EXPECT_EQ(a.normalization, b.normalization);
 }
 
@@ -159,6 +165,7 @@ TEST_F(CheckpointFile, HasTheDigestOfItsArraysWhateverTheCallerSays) {
 TEST(CheckpointInfo, ComesThroughEncoding) {
   CheckpointInfo info = sample_info();
   info.digest = "abcdef";
+  info.decision = {.threshold = 0.1, .rule = "f1", .score = 0.7};
   const CheckpointInfo back = decode_info(encode_info(info), "rank 0");
   expect_same_info(back, info);
   EXPECT_EQ(back.digest, "abcdef");

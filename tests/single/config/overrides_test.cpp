@@ -144,6 +144,8 @@ TEST(CompareRuns, LetsChangeWhatTheContractNamesAndNothingElse) {
                                         "log.trace=true",
                                         "log.report=false",
                                         "log.gradient_norm=true",
+                                        "log.train_scores=true",
+                                        "decision.threshold=f1",
                                         "checkpoint.monitor=test.loss",
                                         "data.train=b.h5:/x",
                                         "data.test=b.h5:/x",

@@ -54,6 +54,8 @@ decay_exclude = ["bias"]
 betas = [0.9, 0.99]
 eps = 1e-7
 weight_decay = 2
+[decision]
+threshold = "youden"
 [checkpoint]
 every_epochs = 2
 every_steps = 100
@@ -66,6 +68,7 @@ tensorboard = true
 trace = true
 report = false
 gradient_norm = true
+train_scores = true
 )";
 
 RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
@@ -138,6 +141,8 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_TRUE(run.log.trace);
   EXPECT_FALSE(run.log.report);
   EXPECT_TRUE(run.log.gradient_norm);
+  EXPECT_TRUE(run.log.train_scores);
+  EXPECT_EQ(run.decision.threshold.rule, "youden");
 }
 
 TEST(RunFile, PassesFurtherOptimizerKeysOnAsItsOptions) {
@@ -238,8 +243,8 @@ TEST(RunFile, ATomlErrorNamesFileAndLine) {
 }
 
 TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
-  expect_refused("nmae = 1",
-                 {"run.toml:1: nmae: unknown key", "name, seed, data, model, train, optimizer, checkpoint, log"});
+  expect_refused("nmae = 1", {"run.toml:1: nmae: unknown key",
+                              "name, seed, data, model, train, optimizer, decision, checkpoint, log"});
   expect_refused("[data]\ntrian = \"x\"",
                  {"run.toml:2: data.trian: unknown key",
                   "[data]: train, test, normalize, classes, validation, load, memory_limit, window, block"});
@@ -248,7 +253,8 @@ TEST(RunFile, AnUnknownKeyListsTheKnownOnesOfItsSection) {
                                             "batch, shards, epochs, exchange, wire, overlap, threads, on_nonfinite, "
                                             "time_limit, stall_timeout, audit_every, early_stop, ema"});
   expect_refused("[checkpoint]\nx = 1", {"checkpoint.x", "every_epochs, every_steps, every_seconds, keep, monitor"});
-  expect_refused("[log]\nevery = 1", {"log.every", "every_steps, tensorboard, trace, report, gradient_norm"});
+  expect_refused("[log]\nevery = 1",
+                 {"log.every", "every_steps, tensorboard, trace, report, gradient_norm, train_scores"});
   expect_refused("[trian]\nbatch = 1", {"trian", "train"});
   expect_refused("\"train.batch\" = 64", {"train.batch", "unknown key"});  // in quotes it is one odd key
 }
@@ -266,6 +272,9 @@ TEST(RunFile, AnotherTypeIsAnErrorThatShowsTheValue) {
   expect_refused("[optimizer]\ndecay_exclude = [1]", {"expected a list of texts, found 1"});
   expect_refused("[optimizer]\nbetas = [0.9, \"x\"]", {"optimizer.betas", "expected a list of numbers, found \"x\""});
   expect_refused("[optimizer]\neps = {a = 1}", {"optimizer.eps", "found a table"});
+  for (const char* text : {"\"F1\"", "true", "1", "-0.1", "1.5", "nan", "[0.5]"}) {
+    expect_refused(std::string("[decision]\nthreshold = ") + text, {"decision.threshold: expected a probability"});
+  }
   expect_refused("[train]\nearly_stop = true", {"run.toml:2: train.early_stop", "patience alone, found true"});
   expect_refused("[train]\nearly_stop = 0", {"train.early_stop: expected more than 0, found 0"});
   expect_refused("[train]\nearly_stop = {patience = 0}", {"train.early_stop.patience: expected more than 0, found 0"});
@@ -326,6 +335,9 @@ TEST(RunFile, BoundsAreChecked) {
 }
 
 TEST(RunFile, EarlyStopIsAPatienceOrATableAndUnsetByDefault) {
+  EXPECT_EQ(parse("").decision.threshold, ThresholdConfig{});
+  EXPECT_EQ(parse("[decision]\nthreshold = 0.25").decision.threshold, (ThresholdConfig{.value = 0.25}));
+  EXPECT_EQ(parse("", {"decision.threshold=f1"}).decision.threshold, (ThresholdConfig{.rule = "f1"}));
   EXPECT_FALSE(parse("").train.early_stop);
   EXPECT_EQ(parse("[train]\nearly_stop = {}").train.early_stop, EarlyStop{});
   EXPECT_EQ(parse("[train]\nearly_stop = 7").train.early_stop, (EarlyStop{.patience = 7}));
