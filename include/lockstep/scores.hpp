@@ -10,7 +10,8 @@
 
 namespace lockstep {
 
-/// Scores over all samples of a data set, each sample counted once. What a task has no meaning for is unset.
+/// Scores over all samples of a data set, by their weights where they have some; targets that are missing are left out.
+/// What a task has no meaning for is unset.
 struct Scores {
   std::size_t samples = 0;
   double loss = 0;                 ///< mean over the samples, in the units the net is trained in
@@ -20,7 +21,9 @@ struct Scores {
   std::optional<double> r2;    ///< regression: mean over the targets of 1 - SSE/SST; unset if a target is constant
   std::optional<double> rmse;  ///< regression: in the targets' own units, over all targets
   std::optional<double> mae;   ///< regression: in the targets' own units, over all targets
-  // By class: classification, and binary with one output (classes 0 and 1).
+  /// named(), each sample counted once; empty where samples have no weights.
+  std::vector<std::pair<std::string, double>> unweighted = {};
+  // By class: classification, and binary with one output (classes 0 and 1). Each sample counts once.
   std::vector<std::int64_t> class_samples;  ///< [classes], samples with that label
   std::vector<std::int64_t> class_right;    ///< [classes], of those, the right answers
   std::vector<std::int64_t> confusion;      ///< [classes, classes], row = label, column = answer; up to 1000 classes

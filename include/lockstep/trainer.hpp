@@ -35,8 +35,9 @@ struct TrainerOptions {
 /// have unlike numbers of samples, also none. Exactly one of values and labels is given, as the loss needs it.
 struct LocalSamples {
   std::span<const float> x;                   ///< [n, inputs]
-  std::span<const float> values = {};         ///< [n, outputs]
+  std::span<const float> values = {};         ///< [n, targets]; of several, a NaN is a target that is missing
   std::span<const std::int32_t> labels = {};  ///< [n]
+  std::span<const float> weights = {};        ///< [n], finite; empty: the samples of this rank count 1 each
 };
 
 /// Where the time of a step went on this rank [seconds].
@@ -57,12 +58,15 @@ struct StepTimes {
 struct StepResult {
   std::uint64_t step = 0;   ///< counts from 1
   std::size_t samples = 0;  ///< of the global batch
-  double weight = 0;        ///< of these samples: their number, or the sum of their class weights
-  double loss = 0;          ///< mean over the global batch, by weight, before the update
+  /// What the loss and the gradient are divided by: the number of samples or, where they have weights, classes have, or
+  /// targets are missing, the sum over the samples of |weight| * class weight * share of targets that are there.
+  double weight = 0;
+  double weight_sum = 0;  ///< the same with the signs of the weights
+  double loss = 0;        ///< mean over the global batch, by weight, before the update
   double learning_rate = 0;
   std::optional<double> gradient_norm = {};  ///< before clipping; set where the update looks at it
-  /// Why nothing has changed: what was not finite, where the run skips such steps; or no sample has a weight above 0,
-  /// and the loss is NaN. Or empty.
+  /// Why nothing has changed: what was not finite, where the run skips such steps; or all samples have weight 0, and
+  /// the loss is NaN. Or empty.
   std::string skipped = {};
   StepTimes times = {};
 };

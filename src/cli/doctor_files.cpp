@@ -13,6 +13,7 @@
 #include "cli/doctor.hpp"
 #include "core/hash.hpp"
 #include "data/open_dataset.hpp"
+#include "data/sample_weights.hpp"
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
 
@@ -42,7 +43,7 @@ Table sample_table(TableReader& reader, std::size_t rows, Pulse& pulse) {
   }
   const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
   const Table table{header.type, rows, header.columns, *owner, owner};
-  check_finite(table, header.name, {0, rows});
+  check_finite(table, header.name, {0, rows}, 0, header.may_miss);
   return table;
 }
 
@@ -58,6 +59,11 @@ DataSample sample_source(const std::string& what, const DataSource& named, const
   sample.rows.class_names = opened.class_names;
   sample.rows.x = sample_table(*opened.x, rows, pulse);
   sample.rows.y = sample_table(*opened.y, rows, pulse);
+  if (opened.y->header().may_miss) {
+    std::vector<std::int64_t> missing(y.columns, 0);
+    count_missing(sample.rows.y, {0, rows}, missing);
+    set_missing(sample.rows, std::move(missing));
+  }
   // Not the fingerprint of a checkpoint, which is over all rows.
   Hash hash;
   for (const Table* table : {&sample.rows.x, &sample.rows.y}) {

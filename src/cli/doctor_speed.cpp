@@ -117,6 +117,7 @@ class SampleBatch final : public Batch {
     fill_permutation({1, RandomPurpose::bench, 0, 0, 0}, order_);
   }
   [[nodiscard]] std::size_t samples() const override { return samples_; }
+  [[nodiscard]] SampleExtras extras() const override { return net_.data.extras(); }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return plan_.rows(samples_, shard).size(); }
   void gather(std::size_t shard, const BatchRows& rows) override {
     const std::size_t count = this->rows(shard);

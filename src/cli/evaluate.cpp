@@ -56,6 +56,7 @@ void print_json(const Scored& scored, const StoredNet& stored) {
   const Scores& scores = scored.scores;
   nlohmann::ordered_json json = head_json(scored, stored);
   for (const auto& [name, value] : scores.named()) json[name] = value;
+  for (const auto& [name, value] : scores.unweighted) json["unweighted"][name] = value;
   if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
   if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
   if (scored.importance) json["importance"] = importance_json(*scored.importance);
@@ -181,7 +182,13 @@ int run_evaluate(const CommandInput& input) {
   }
   const Scores& scores = scored.scores;
   tell("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, scored.data, scores.samples);
-  for (const auto& [name, value] : scores.named()) tell("{:<14}{:.6g}\n", name, value);
+  const bool weighted = !scores.unweighted.empty();
+  if (weighted) tell("{:<14}{:<14}{}\n", "", "by weight", "each sample once");
+  for (const auto& [name, value] : scores.named()) {
+    const auto each = std::ranges::find(scores.unweighted, name, [](const auto& score) { return score.first; });
+    const std::string beside = each == scores.unweighted.end() ? "" : fmt::format("{:.6g}", each->second);
+    tell("{:<14}{:<{}.6g}{}\n", name, value, weighted ? 14 : 0, beside);
+  }
   if (!stored.normalization.y.empty()) tell("(loss in normalised units, rmse and mae in those of the targets)\n");
   tell_lines(class_report(scores, stored.info.class_names));
   if (scored.importance) tell_lines(importance_text(*scored.importance));

@@ -31,6 +31,9 @@ class OneSample final : public Batch {
   OneSample(const ChosenSamples& sample, const ShardPlan& plan) : sample_(sample), plan_(plan) {}
 
   [[nodiscard]] std::size_t samples() const override { return 1; }
+  [[nodiscard]] SampleExtras extras() const override {
+    return {.weights = !sample_.weights.empty(), .missing = sample_.may_miss};
+  }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return plan_.rows(1, shard).size(); }
   void gather(std::size_t shard, const BatchRows& to) override {
     if (rows(shard) == 0) return;
@@ -38,6 +41,7 @@ class OneSample final : public Batch {
     std::ranges::copy(sample_.values, to.values.begin());
     std::ranges::copy(sample_.labels, to.labels.begin());
     std::ranges::copy(sample_.samples, to.samples.begin());
+    std::ranges::copy(sample_.weights, to.weights.begin());
   }
 
  private:

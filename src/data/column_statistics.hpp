@@ -29,11 +29,12 @@ inline constexpr std::size_t kStatisticsRows = 1024;  // part of the definition:
   return {begin, begin + kStatisticsRows < rows ? begin + kStatisticsRows : rows};
 }
 
-/// Per column of some columns, over some rows.
+/// Per column of some columns, over some rows: over the values that are there, by the size of their weights.
 struct ColumnStatistics {
-  double count = 0;
+  std::vector<double> count;   ///< of values
+  std::vector<double> weight;  ///< sum of their weights' sizes: their number, without weights
   std::vector<double> mean;
-  std::vector<double> m2;  ///< sum of (value - mean)^2
+  std::vector<double> m2;  ///< sum of weight * (value - mean)^2
   std::vector<double> smallest;
   std::vector<double> largest;
 };
@@ -42,11 +43,12 @@ struct ColumnStatistics {
 class BlockStatistics {
  public:
   explicit BlockStatistics(std::size_t columns);
-  /// The next rows `rows` of `table`, or of `list`, of which columns [first, first + columns) are taken.
-  void add_sums(const Table& table, std::size_t first, Range rows, RowList list = {});
+  /// The next rows `rows` of `table`, or of `list`, of which columns [first, first + columns) are taken. `values` of
+  /// the same rows.
+  void add_sums(const Table& table, std::size_t first, Range rows, RowList list = {}, const ValueRule& values = {});
   /// All sums are there.
   void finish_sums();
-  void add_squares(const Table& table, std::size_t first, Range rows, RowList list = {});
+  void add_squares(const Table& table, std::size_t first, Range rows, RowList list = {}, const ValueRule& values = {});
   [[nodiscard]] ColumnStatistics take() && { return std::move(result_); }
 
  private:
@@ -62,7 +64,8 @@ void merge(ColumnStatistics& left, const ColumnStatistics& right);
                                            const std::function<ColumnStatistics()>& next);
 
 /// Of columns `columns` of rows that are held, all or those of `list`, over `blocks`, a node of the tree.
-[[nodiscard]] ColumnStatistics statistics_of(const Table& table, Range columns, Range blocks, RowList list);
+[[nodiscard]] ColumnStatistics statistics_of(const Table& table, Range columns, Range blocks, RowList list,
+                                             const ValueRule& values = {});
 
 /// Whether column `c` of numbers stored as `type` varies by no more than they are rounded; so does one that does not
 /// vary. The bound for doubles is scikit-learn's (_is_constant_feature), with the rows that are added one after the

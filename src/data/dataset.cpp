@@ -13,6 +13,7 @@
 #include "data/fingerprint.hpp"
 #include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
+#include "data/sample_weights.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -28,18 +29,22 @@ std::span<const T> values(const Table& table) {
 }
 
 template <class T>
-void check_rows_finite(const Table& table, const std::string& name, Range rows, std::size_t first) {
+void check_rows_finite(const Table& table, const std::string& name, Range rows, std::size_t first, bool may_miss) {
   constexpr T largest = std::numeric_limits<float>::max();
   for (std::size_t r = rows.begin; r < rows.end; ++r) {
     const std::span<const T> row = values<T>(table).subspan(r * table.columns, table.columns);
     bool finite = true;
     for (const T value : row) finite &= std::abs(value) <= largest;  // false for NaN
     if (finite) continue;
-    const auto bad = std::find_if(row.begin(), row.end(), [](T value) { return !(std::abs(value) <= largest); });
-    throw Error(ErrorKind::data, name + ": row " + std::to_string(first + r) + ", column " +
-                                     std::to_string(bad - row.begin()) + " is " + fmt::format("{}", *bad) +
-                                     "; expected finite numbers that a 32-bit float can hold (rows and columns count "
-                                     "from 0)");
+    const auto bad = std::find_if(row.begin(), row.end(), [may_miss](T value) {
+      return !(std::abs(value) <= largest) && !(may_miss && std::isnan(value));
+    });
+    if (bad == row.end()) continue;
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{}: row {}, column {} is {}; expected finite numbers that a 32-bit float can hold{} (rows "
+                    "and columns count from 0)",
+                    name, first + r, bad - row.begin(), *bad, may_miss ? ", or NaN for a target that is missing" : ""));
   }
 }
 
@@ -88,7 +93,7 @@ void check_unit_interval(const Table& y, const std::string& source, std::size_t 
     const auto all = values<decltype(zero)>(y);
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto value = static_cast<double>(all[i]);
-      if (value >= 0 && value <= 1) continue;
+      if ((value >= 0 && value <= 1) || (y.columns > 1 && std::isnan(value))) continue;
       throw Error(ErrorKind::data,
                   fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}{}", source,
                               first + i / y.columns, value, behind_semicolon(label_advice(count_values(y), 2))));
@@ -107,21 +112,27 @@ void Table::row(std::size_t row, std::span<double> out) const {
   });
 }
 
-void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first) {
+void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first, bool may_miss) {
   if (rows.end > table.rows) throw Error(ErrorKind::usage, "check_finite: no such rows");
-  if (table.type == ElementType::f32) check_rows_finite<float>(table, name, rows, first);
-  if (table.type == ElementType::f64) check_rows_finite<double>(table, name, rows, first);
+  if (table.type == ElementType::f32) check_rows_finite<float>(table, name, rows, first, may_miss);
+  if (table.type == ElementType::f64) check_rows_finite<double>(table, name, rows, first, may_miss);
 }
 
 Dataset read_dataset(const DataSource& source, std::span<const std::string> folders) {
   OpenDataset opened = open_dataset(source, folders);
   Dataset data{opened.source, read_table(*opened.x), read_table(*opened.y), std::move(opened.class_names), {}};
   data.columns = std::move(opened.columns);
+  if (opened.w) data.w = read_table(*opened.w);
   check_finite(data.x, opened.x->header().name, {0, data.x.rows});
-  check_finite(data.y, opened.y->header().name, {0, data.y.rows});
-  std::vector<HashBytes> hashes(fingerprint_blocks(data.x.bytes.size()) + fingerprint_blocks(data.y.bytes.size()));
-  hash_blocks(data.x, data.y, {0, hashes.size()}, hashes);
-  data.fingerprint = fingerprint(data.x, data.y, hashes);
+  check_finite(data.y, opened.y->header().name, {0, data.y.rows}, 0, opened.y->header().may_miss);
+  if (opened.w) check_finite(data.w, opened.w->header().name, {0, data.w.rows});
+  std::vector<std::int64_t> missing(data.y.columns, 0);
+  if (opened.y->header().may_miss) count_missing(data.y, {0, data.y.rows}, missing);
+  set_missing(data, std::move(missing));
+  std::vector<HashBytes> hashes(fingerprint_blocks(data.x.bytes.size()) + fingerprint_blocks(data.y.bytes.size()) +
+                                fingerprint_blocks(data.w.bytes.size()));
+  hash_blocks(data.x, data.y, {0, hashes.size()}, hashes, data.w);
+  data.fingerprint = fingerprint(data.x, data.y, hashes, data.w);
   return data;
 }
 

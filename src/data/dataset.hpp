@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +16,7 @@
 #include "core/element_type.hpp"
 #include "core/range.hpp"
 #include "data/split.hpp"
+#include "lockstep/batch.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {
@@ -52,7 +54,19 @@ struct LabelCounts {
   static constexpr std::uint64_t kMostCounted = 65536;
 };
 
-/// x and y of one split, checked: equal lengths, at least one sample, all finite.
+/// What the weights of samples sum up to (data/sample_weights.hpp).
+struct WeightTotals {
+  double positive = 0;         ///< sum of those above 0
+  double negative = 0;         ///< sum of those below 0
+  std::int64_t negatives = 0;  ///< how many these are
+  double least = std::numeric_limits<double>::infinity();
+  double largest = -std::numeric_limits<double>::infinity();
+  std::vector<double> by_label = {};  ///< [labels] sums, where they were asked for
+
+  [[nodiscard]] double sum() const noexcept { return positive + negative; }
+};
+
+/// x, y and w of one split, checked: equal lengths, at least one sample, all finite but for targets that are missing.
 struct Dataset {
   std::string source;                    ///< as the run file names it, for messages
   Table x;                               ///< [n, inputs]
@@ -64,12 +78,17 @@ struct Dataset {
   std::shared_ptr<OpenDataset> file = {};
   std::optional<LabelCounts> labels = {};  ///< of a streamed one whose y was checked for labels
   ColumnNames columns = {};                ///< from the file, may be empty
+  Table w = {};                            ///< [n, 1] weights of the samples; no rows: all count the same
+  /// [columns of y] how many are missing, NaN; empty: none are.
+  std::vector<std::int64_t> missing = {};
+  std::optional<WeightTotals> weights = {};  ///< of a streamed one that has some
 
   [[nodiscard]] std::size_t samples() const noexcept { return x.rows; }
   [[nodiscard]] std::size_t inputs() const noexcept { return x.columns; }
   [[nodiscard]] bool streamed() const noexcept { return file != nullptr; }
+  [[nodiscard]] SampleExtras extras() const noexcept { return {.weights = w.rows > 0, .missing = !missing.empty()}; }
   /// That are held.
-  [[nodiscard]] std::size_t bytes() const noexcept { return x.bytes.size() + y.bytes.size(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return x.bytes.size() + y.bytes.size() + w.bytes.size(); }
 };
 
 /// Opens `source` (data/open_dataset.hpp) and reads all of it into memory of this process.
@@ -78,9 +97,11 @@ struct Dataset {
 [[nodiscard]] Dataset read_dataset(const DataSource& source, std::span<const std::string> folders);
 
 /// Checks that rows `rows` of `table` hold numbers that are finite as 32-bit floats: others would become infinite when
-/// a batch is gathered. `name` is for messages, `first` the number of the table's first row there.
+/// a batch is gathered. `name` is for messages, `first` the number of the table's first row there. Where numbers
+/// `may_miss`, NaN is let pass.
 /// Errors: data, naming the first such row and its column.
-void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first = 0);
+void check_finite(const Table& table, const std::string& name, Range rows, std::size_t first = 0,
+                  bool may_miss = false);
 
 /// What y must hold for a loss.
 struct TargetRule {

@@ -160,7 +160,7 @@ TableDescription describe(const std::shared_ptr<const h5::File>& opened, const s
   const std::unique_ptr<TableReader> reader = open_hdf5_table(opened, table.path);
   measure(*reader, table, name == "y");
   table.advice = reader->notices();
-  table.names = read_names(file, group, name == "x" ? "features" : "targets");
+  if (name != "w") table.names = read_names(file, group, name == "x" ? "features" : "targets");
   if (!table.names.empty() && table.names.size() != table.columns.size()) {
     table.advice.push_back(fmt::format("attribute '{}' has {} names for {} columns",
                                        name == "x" ? "features" : "targets", table.names.size(), table.columns.size()));
@@ -173,8 +173,10 @@ TableDescription describe(const std::shared_ptr<const h5::File>& opened, const s
                                        table.classes.size() - 1));
   }
   if (table.all.not_finite != 0) {
-    table.advice.push_back(fmt::format("{} numbers of {} are not finite, the first in {}; a run refuses them",
-                                       table.all.not_finite, table.path, table.first_not_finite));
+    table.advice.push_back(
+        fmt::format("{} numbers of {} are not finite, the first in {}; a run refuses them{}", table.all.not_finite,
+                    table.path, table.first_not_finite,
+                    name == "y" && table.columns.size() > 1 ? ", but for NaN, a target that is missing" : ""));
   }
   const std::vector<std::string> about_chunks = chunk_advice(table.path, table.info, table.storage);
   table.advice.insert(table.advice.end(), about_chunks.begin(), about_chunks.end());
@@ -223,7 +225,7 @@ std::vector<TableDescription> describe_data(const std::string& path) {
   }
   std::vector<TableDescription> tables;
   for (const std::string& group : groups) {
-    for (const char* name : {"x", "y"}) {
+    for (const char* name : {"x", "y", "w"}) {
       const std::string place = (group == "/" ? "" : group) + "/" + name;
       const std::vector<std::string> names = file.children(group);
       if (std::ranges::find(names, name) == names.end() || file.is_group(place)) continue;

@@ -18,7 +18,7 @@ struct RangeOfNumbers {
   std::size_t not_finite = 0;
 };
 
-/// A data set x or y.
+/// A data set x, y or w.
 struct TableDescription {
   std::string path = {};
   h5::DatasetInfo info = {};
@@ -34,7 +34,7 @@ struct TableDescription {
   std::vector<std::string> advice = {};   ///< sentences
 };
 
-/// Data sets x and y of the root and of every group in it. Reads all numbers, a few MiB at a time.
+/// Data sets x, y and w of the root and of every group in it. Reads all numbers, a few MiB at a time.
 /// Errors: data (none there; damaged), io.
 [[nodiscard]] std::vector<TableDescription> describe_data(const std::string& path);
 

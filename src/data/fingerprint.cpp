@@ -6,18 +6,25 @@
 
 namespace lockstep {
 
-void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes) {
-  const std::size_t of_x = fingerprint_blocks(x.bytes.size());
+void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes, const Table& w) {
   for (std::size_t block = blocks.begin; block < blocks.end; ++block) {
-    const std::span<const std::byte> bytes = block < of_x ? x.bytes : y.bytes;
-    const std::size_t begin = (block < of_x ? block : block - of_x) * kFingerprintBlock;
+    std::size_t left = block;
+    std::span<const std::byte> bytes;
+    for (const Table* table : {&x, &y, &w}) {
+      bytes = table->bytes;
+      const std::size_t own = fingerprint_blocks(bytes.size());
+      if (left < own) break;
+      left -= own;
+    }
+    const std::size_t begin = left * kFingerprintBlock;
     hashes[block - blocks.begin] = hash_bytes(bytes.subspan(begin, std::min(kFingerprintBlock, bytes.size() - begin)));
   }
 }
 
-std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes) {
+std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes, const Table& w) {
   Hash hash;
-  for (const Table* table : {&x, &y}) {
+  for (const Table* table : {&x, &y, &w}) {
+    if (table == &w && w.rows == 0) continue;
     const std::size_t blocks = fingerprint_blocks(table->size_bytes());
     if (hashes.size() < blocks) throw Error(ErrorKind::usage, "fingerprint: too few hashes");
     hash.integer(static_cast<std::uint64_t>(table->type));

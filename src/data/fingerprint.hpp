@@ -1,8 +1,9 @@
 // What a data set is recognised by: a checkpoint keeps it, and a run goes on only with the same data.
 //
-// The fingerprint is the XXH3-128 over, for x and then for y: type, rows and columns, each a uint64, and the XXH3-128
-// (canonical, that is big-endian) of each block of kFingerprintBlock bytes, the last one maybe short. Blocks are hashed
-// on their own, so several processes can hash a part of them each, and the result does not depend on who did.
+// The fingerprint is the XXH3-128 over, for x, then for y, and then for w where there are weights: type, rows and
+// columns, each a uint64, and the XXH3-128 (canonical, that is big-endian) of each block of kFingerprintBlock bytes,
+// the last one maybe short. Blocks are hashed on their own, so several processes can hash a part of them each, and the
+// result does not depend on who did.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +23,12 @@ inline constexpr std::size_t kFingerprintBlock = std::size_t{1} << 20U;  // part
   return bytes / kFingerprintBlock + (bytes % kFingerprintBlock != 0 ? 1 : 0);
 }
 
-/// Hashes of blocks `blocks`, which count over x and then y, into `hashes` [blocks.size()].
-void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes);
+/// Hashes of blocks `blocks`, which count over x, then y, then w, into `hashes` [blocks.size()].
+void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashBytes> hashes, const Table& w = {});
 
-/// The fingerprint from the hashes of all blocks; the rows need not be held. Errors: usage (another number of them).
-[[nodiscard]] std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes);
+/// The fingerprint from the hashes of all blocks; the rows need not be held. w without rows is none. Errors: usage
+/// (another number of them).
+[[nodiscard]] std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes,
+                                      const Table& w = {});
 
 }  // namespace lockstep

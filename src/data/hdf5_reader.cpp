@@ -1,4 +1,4 @@
-// Samples from HDF5: data sets x [n, ...] and y [n] or [n, k] in one group.
+// Samples from HDF5: data sets x [n, ...], y [n] or [n, k], and maybe w [n], in one group.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -144,6 +144,7 @@ OpenDataset open_hdf5(const std::string& path, const std::string& group) {
     throw Error(ErrorKind::data, opened.y->header().name + " has shape " + shape_text(y_shape) +
                                      "; expected [n] labels or [n, k] targets");
   }
+  if (file->exists(inside(group, "w"))) opened.w = std::make_unique<Hdf5Table>(file, inside(group, "w"));
   opened.class_names = read_names(*file, group, "classes");
   opened.columns = read_columns(*file, group, opened);
   return opened;

@@ -73,23 +73,23 @@ NormalizeMethod parse_normalize(std::string_view name) {
               "data.normalize is '" + std::string(name) + "'; expected one of none, standard, minmax");
 }
 
-ColumnScaling fit_scaling(NormalizeMethod method, const Table& table, RowList rows) {
+ColumnScaling fit_scaling(NormalizeMethod method, const Table& table, RowList rows, const ValueRule& values) {
   if (method == NormalizeMethod::none) return {};
   ColumnScaling scaling{std::vector<double>(table.columns), std::vector<double>(table.columns)};
-  fit_columns(method, table, {0, table.columns}, scaling.shift, scaling.scale, rows);
+  fit_columns(method, table, {0, table.columns}, scaling.shift, scaling.scale, rows, values);
   return scaling;
 }
 
 void fit_columns(NormalizeMethod method, const Table& table, Range columns, std::span<double> shift,
-                 std::span<double> scale, RowList rows) {
+                 std::span<double> scale, RowList rows, const ValueRule& values) {
   check_rows(table, rows);
   if (table.rows == 0) throw Error(ErrorKind::usage, "fit_columns: a table without rows");
   if (columns.end > table.columns || shift.size() != columns.size() || scale.size() != columns.size()) {
     throw Error(ErrorKind::usage, "fit_columns: no such columns, or another number of results");
   }
   const std::size_t samples = rows.empty() ? table.rows : rows.size();
-  finish_columns(method, table.type, statistics_of(table, columns, {0, statistics_blocks(samples)}, rows), shift,
-                 scale);
+  finish_columns(method, table.type, statistics_of(table, columns, {0, statistics_blocks(samples)}, rows, values),
+                 shift, scale);
 }
 
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,

@@ -33,7 +33,9 @@ std::string list_columns(std::span<const std::size_t> columns, std::span<const s
 class Look {
  public:
   explicit Look(const LookedAt& numbers)
-      : n_(numbers), all_(statistics_of(n_.rows, {0, n_.rows.columns}, {0, statistics_blocks(n_.rows.rows)}, {})) {}
+      : n_(numbers),
+        all_(statistics_of(n_.rows, {0, n_.rows.columns}, {0, statistics_blocks(n_.rows.rows)}, {},
+                           {.missing = n_.are_targets && n_.rows.columns > 1})) {}
 
   std::vector<std::string> notices() {
     nearly_constant();
@@ -57,7 +59,10 @@ class Look {
     std::vector<double> column;
     visit_element_type(n_.rows.type, [&](auto zero) {
       const auto* const at = reinterpret_cast<const decltype(zero)*>(n_.rows.bytes.data()) + c;
-      for (std::size_t r = 0; r < n_.rows.rows; ++r) column.push_back(static_cast<double>(at[r * n_.rows.columns]));
+      for (std::size_t r = 0; r < n_.rows.rows; ++r) {
+        const auto value = static_cast<double>(at[r * n_.rows.columns]);
+        if (!std::isnan(value)) column.push_back(value);
+      }
     });
     return column;
   }

@@ -16,7 +16,7 @@ struct LookedAt {
   const ColumnScaling& scaling;             ///< of these columns; empty: they are taken as they are
   std::string place;                        ///< "x of data/cars.h5:/train"
   std::span<const std::string> names = {};  ///< of the columns; empty: they have none
-  bool are_targets = false;                 ///< that a regression is to meet
+  bool are_targets = false;                 ///< that a regression is to meet; a NaN is one that is missing
   bool all = true;                          ///< whether there are no other rows
 };
 

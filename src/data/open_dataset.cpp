@@ -126,13 +126,40 @@ OpenDataset open_dataset(const DataSource& source, std::span<const std::string> 
     throw Error(ErrorKind::data, x.name + " holds " + std::to_string(x.rows) + " samples, " + y.name + " " +
                                      std::to_string(y.rows) + "; expected as many");
   }
+  opened.y->let_miss(y.columns > 1 && (y.type == ElementType::f32 || y.type == ElementType::f64));
+  if (!opened.w) return opened;
+  if (const TableHeader& w = opened.w->header(); w.shape.size() > 2 || w.columns != 1 || w.rows != x.rows) {
+    throw Error(ErrorKind::data, w.name + " has shape " + shape_text(w.shape) +
+                                     "; expected the weights of the samples, one for each: [" + std::to_string(x.rows) +
+                                     "]. Where it is something else, give it another name");
+  }
   return opened;
+}
+
+std::vector<TableReader*> tables_of(const OpenDataset& opened) {
+  std::vector<TableReader*> tables;
+  for (TableReader* table : {opened.x.get(), opened.y.get(), opened.w.get()}) {
+    if (table != nullptr) tables.push_back(table);
+  }
+  return tables;
+}
+
+std::size_t row_bytes_of(const OpenDataset& opened) {
+  std::size_t bytes = 0;
+  for (const TableReader* table : tables_of(opened)) bytes += table->header().row_bytes();
+  return bytes;
+}
+
+std::size_t bytes_of(const OpenDataset& opened) {
+  std::size_t bytes = 0;
+  for (const TableReader* table : tables_of(opened)) bytes += table->header().bytes();
+  return bytes;
 }
 
 std::vector<std::string> notices_of(const OpenDataset& opened) {
   std::vector<std::string> all;
-  for (const TableReader* table : {opened.x.get(), opened.y.get()}) {
-    if (table != nullptr) all.insert(all.end(), table->notices().begin(), table->notices().end());
+  for (const TableReader* table : tables_of(opened)) {
+    all.insert(all.end(), table->notices().begin(), table->notices().end());
   }
   return all;
 }

@@ -24,6 +24,7 @@ struct TableHeader {
   std::vector<std::size_t> shape = {};  ///< [rows, ...]
   std::size_t chunk_rows = 1;   ///< rows that the file keeps together and that are read together, packed perhaps
   std::size_t chunk_bytes = 0;  ///< of them, unpacked; 0: each row is read for itself
+  bool may_miss = false;        ///< of several targets: a NaN is one that is missing
 
   [[nodiscard]] std::size_t row_bytes() const noexcept { return columns * bytes_of(type); }
   [[nodiscard]] std::size_t bytes() const noexcept { return rows * row_bytes(); }
@@ -41,6 +42,7 @@ class TableReader {
   /// Rows `rows` into `out` [rows, columns], in the header's type and machine byte order.
   /// Errors: data (cut off, damaged, more than the header says), io.
   virtual void read(Range rows, std::span<std::byte> out) = 0;
+  void let_miss(bool may_miss) noexcept { header_.may_miss = may_miss; }
 
  protected:
   TableHeader header_;
@@ -51,19 +53,25 @@ struct OpenDataset {
   std::string source = {};  ///< as the run file names it
   std::unique_ptr<TableReader> x = {};
   std::unique_ptr<TableReader> y = {};
+  std::unique_ptr<TableReader> w = {};        ///< weights of the samples, [n, 1]; null: there are none
   std::vector<std::string> class_names = {};  ///< from the file, may be empty
   ColumnNames columns = {};                   ///< likewise; as many as there are columns
   /// Of the files behind it: equal texts, of equal length, in processes of one host that have opened the same.
   std::string identity = {};
 };
 
-/// Opens "FILE.h5:/group" (x, y in that group) or a pair of files, IDX (plain or gzip) or .npy, and checks all that can
-/// be without reading samples: equal lengths, at least one sample. Relative paths are looked up in `folders` in order,
-/// first hit.
-/// Local, no MPI. HDF5 files are opened read-only with file locking off.
-/// Errors: data (missing, truncated or foreign file; missing data set; a type that is not a number; mismatched lengths;
-/// no samples), naming file and data set; io (unreadable).
+/// Opens "FILE.h5:/group" (x, y and maybe w in that group) or a pair of files, IDX (plain or gzip) or .npy, and checks
+/// all that can be without reading samples: equal lengths, at least one sample. Relative paths are looked up in
+/// `folders` in order, first hit. Local, no MPI. HDF5 files are opened read-only with file locking off. Errors: data
+/// (missing, truncated or foreign file; missing data set; a type that is not a number; mismatched lengths; no samples),
+/// naming file and data set; io (unreadable).
 [[nodiscard]] OpenDataset open_dataset(const DataSource& source, std::span<const std::string> folders);
+
+/// Its tables: x, y, w, those that are there.
+[[nodiscard]] std::vector<TableReader*> tables_of(const OpenDataset& opened);
+/// Bytes of a row of all of them; of all rows.
+[[nodiscard]] std::size_t row_bytes_of(const OpenDataset& opened);
+[[nodiscard]] std::size_t bytes_of(const OpenDataset& opened);
 
 /// What its readers have to tell, x first.
 [[nodiscard]] std::vector<std::string> notices_of(const OpenDataset& opened);

@@ -25,6 +25,7 @@ WindowReader::WindowReader(OpenDataset file, StreamSettings settings)
     for (Window& window : shard.windows) {
       window.x = Buffer<std::byte>(rows * file_.x->header().row_bytes());
       window.y = Buffer<std::byte>(rows * file_.y->header().row_bytes());
+      if (file_.w) window.w = Buffer<std::byte>(rows * file_.w->header().row_bytes());
       window.order = Buffer<std::uint32_t>(rows);
       window.samples = Buffer<std::uint32_t>(rows);
     }
@@ -125,6 +126,7 @@ std::array<WindowReader::Part, 2> WindowReader::parts_of(std::size_t shard_numbe
     const Range own{rows.begin - window.rows.begin, std::min(rows.end, window.rows.end) - window.rows.begin};
     parts[i] = {.x = table(file_.x->header(), window.x, window.rows.size()),
                 .y = table(file_.y->header(), window.y, window.rows.size()),
+                .w = file_.w ? table(file_.w->header(), window.w, window.rows.size()) : Table{},
                 .rows = window.order.view().subspan(own.begin, own.size()),
                 .samples = window.samples.view().subspan(own.begin, own.size())};
     rows.begin += own.size();
@@ -215,11 +217,12 @@ void WindowReader::read(const Next& next, Window& window) {
           memory.view().subspan(at * header.row_bytes(), piece.rows.size() * header.row_bytes());
       reader.read(piece.rows, bytes);
       Table part{header.type, piece.rows.size(), header.columns, bytes, {}};
-      check_finite(part, header.name, {0, part.rows}, piece.rows.begin);
+      check_finite(part, header.name, {0, part.rows}, piece.rows.begin, header.may_miss);
       return part;
     };
     (void)read_part(*file_.x, window.x);
     check_targets_held(settings_.rule, read_part(*file_.y, window.y), file_.source, piece.rows.begin, nullptr);
+    if (file_.w) (void)read_part(*file_.w, window.w);
     for (std::size_t i = 0; i < piece.rows.size(); ++i)
       samples[at + i] = static_cast<std::uint32_t>(piece.rows.begin + i);
     const std::scoped_lock lock(mutex_);

@@ -37,7 +37,7 @@ struct StreamSettings {
   TargetRule rule = {};      ///< y is checked against it again: the file may have changed
 };
 
-/// Bytes that the windows of `shards` shards take, for a table of `row_bytes` a row (x and y).
+/// Bytes that the windows of `shards` shards take, for tables of `row_bytes` a row (x, y, w).
 [[nodiscard]] std::size_t window_bytes(const StreamPlan& plan, std::size_t shards, std::size_t row_bytes) noexcept;
 
 class WindowReader {
@@ -68,7 +68,7 @@ class WindowReader {
 
   /// Rows of the batch that lie in one window.
   struct Part {
-    Table x, y;
+    Table x, y, w;
     std::span<const std::uint32_t> rows;     ///< of these tables
     std::span<const std::uint32_t> samples;  ///< their numbers in the file
   };
@@ -79,7 +79,7 @@ class WindowReader {
   struct Window {
     std::uint64_t epoch = 0;
     Range rows = {};  // of the shard's part
-    Buffer<std::byte> x, y;
+    Buffer<std::byte> x, y, w;
     Buffer<std::uint32_t> order, samples;  // [rows]
   };
   // The windows of a shard count on over the epochs: number w lies in windows[w % 2].

@@ -43,7 +43,7 @@ TrainingPass run_training_pass(const ExplainInput& input) {
         [&kept](std::size_t layer, std::span<const float> values) { kept[layer].assign(values.begin(), values.end()); };
   };
   const auto outputs = model.forward(input.pass, input.before, 1, workspace, keep_in(pass.outputs));
-  const double weight = input.loss.weight(1, input.rows.targets);
+  const double weight = input.loss.weigh(1, input.rows.targets).size;
   const auto slopes = workspace.doutputs(1);
   pass.cost = input.loss.evaluate(model.outputs(), outputs, input.rows.targets, slopes) / weight;
   // Training divides at the update; dividing here keeps the products of the chain whole.
@@ -84,7 +84,8 @@ class Explainer {
         net_(input.config, input.model),
         pass_(run_training_pass(input)),
         plain_pass_{input.pass.seed, input.pass.step, input.rows.samples[0], 0},
-        central_(net_, input.before, input.rows, plain_pass_, input.loss.weight(1, input.rows.targets), input.alive) {}
+        central_(net_, input.before, input.rows, plain_pass_, input.loss.weigh(1, input.rows.targets).size,
+                 input.alive) {}
 
   Explanation explain() {
     Explanation e;
@@ -315,10 +316,13 @@ void check_trained(const Model& model, const WeightPlace& weight) {
 
 void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
                        const std::optional<WeightPlace>& weight) {
-  if (!(loss.weight(1, rows.targets) > 0)) {
-    throw Error(ErrorKind::config, fmt::format("sample {}: its class has weight 0, so there is nothing to pass back; "
-                                               "take another one with --sample",
-                                               rows.samples[0]));
+  if (!(loss.weigh(1, rows.targets).size > 0)) {
+    const bool of_class = rows.targets.weights.empty() && !rows.targets.may_miss;
+    throw Error(ErrorKind::config,
+                fmt::format("sample {}: {} has weight 0{}, so there is nothing to pass back; take another one with "
+                            "--sample",
+                            rows.samples[0], of_class ? "its class" : "it",
+                            rows.targets.may_miss ? ", or all its targets are missing" : ""));
   }
   if (weight) check_trained(model, *weight);
 }

@@ -14,7 +14,7 @@ namespace lockstep {
 GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, const Loss& loss,
                              std::span<const float> weights, const SampleRows& rows, const Pass& pass,
                              const std::function<void()>& alive)
-    : net_(config, model), gradient_(model.parameters().arena_size()) {
+    : net_(config, model), may_miss_(rows.targets.may_miss), gradient_(model.parameters().arena_size()) {
   const PlainPass plain_pass{pass.seed, pass.step, 0, 0};
   const std::size_t inputs = model.inputs();
   Workspace workspace = model.make_workspace(rows.size(), true);
@@ -43,11 +43,11 @@ GradientCheck::GradientCheck(const ModelConfig& config, const Model& model, cons
   }
   left_out_ = rows.size() - samples_.size();
   const SampleRows kept = this->kept();
-  const double weight = loss.weight(kept.size(), kept.targets);
+  const double weight = loss.weigh(kept.size(), kept.targets).size;
   if (!(weight > 0)) {
     throw Error(ErrorKind::config, left_out_ == rows.size()
                                        ? "explain --check: every sample lies at a kink of the net; take other samples"
-                                       : "explain --check: the classes of all samples have weight 0");
+                                       : "explain --check: all samples, or their classes, have weight 0");
   }
 
   std::ranges::copy(kept.x, workspace.input(kept.size()).begin());
@@ -71,12 +71,13 @@ void GradientCheck::keep(const SampleRows& rows, std::size_t inputs, std::size_t
   };
   add(rows.x, inputs, x_);
   add(rows.samples, 1, samples_);
+  if (!rows.targets.weights.empty()) add(rows.targets.weights, 1, weights_);
   if (!rows.targets.labels.empty()) add(rows.targets.labels, 1, labels_);
   if (!rows.targets.values.empty()) add(rows.targets.values, rows.targets.values.size() / rows.size(), values_);
 }
 
 SampleRows GradientCheck::kept() const {
-  return {x_, {labels_, values_}, samples_};
+  return {x_, {labels_, values_, weights_, may_miss_}, samples_};
 }
 
 std::vector<WeightPlace> weights_to_check(const Model& model, std::size_t most, std::uint64_t seed) {

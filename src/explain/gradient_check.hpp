@@ -21,7 +21,7 @@ class GradientCheck {
  public:
   /// One pass of training over `rows`, each a row of its own kind of place: samples for which training, in float, and
   /// the plain net, in double, lie on two sides of a kink are left out. `weights` [arena]. `alive` is called now and
-  /// then. Errors: config (no sample is left, or only such whose class has weight 0).
+  /// then. Errors: config (no sample is left, or only such of weight 0).
   GradientCheck(const ModelConfig& config, const Model& model, const Loss& loss, std::span<const float> weights,
                 const SampleRows& rows, const Pass& pass, const std::function<void()>& alive = {});
 
@@ -44,7 +44,8 @@ class GradientCheck {
   [[nodiscard]] SampleRows kept() const;
 
   PlainNet net_;
-  std::vector<float> x_, values_;
+  std::vector<float> x_, values_, weights_;
+  bool may_miss_ = false;
   std::vector<std::int32_t> labels_;
   std::vector<std::uint32_t> samples_;
   std::size_t left_out_ = 0;

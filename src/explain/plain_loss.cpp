@@ -35,11 +35,15 @@ class PlainDifference final : public PlainLoss {
   }
   [[nodiscard]] double value(std::span<const double> a, const PlainTarget& target) const override {
     double sum = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) sum += value_(a[i] - target.values[i]);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (!std::isnan(target.values[i])) sum += value_(a[i] - target.values[i]);
+    }
     return sum / static_cast<double>(a.size());
   }
   void add_sides(std::span<const double> a, const PlainTarget& target, std::vector<bool>& sides) const override {
-    for (std::size_t i = 0; sides_ && i < a.size(); ++i) sides_(a[i] - target.values[i], sides);
+    for (std::size_t i = 0; sides_ && i < a.size(); ++i) {
+      if (!std::isnan(target.values[i])) sides_(a[i] - target.values[i], sides);
+    }
   }
 
  private:
@@ -93,6 +97,7 @@ class PlainBinary final : public PlainLoss {
     for (std::size_t i = 0; i < a.size(); ++i) {
       const double of_one = of_ones_.empty() ? 1 : of_ones_[of_ones_.size() == 1 ? 0 : i];
       const double t = target.values[i];
+      if (std::isnan(t)) continue;
       sum += of_one * t * minus_log(a[i]) + (1 - t) * minus_log(-a[i]);
     }
     return sum / static_cast<double>(a.size());

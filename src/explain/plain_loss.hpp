@@ -15,7 +15,8 @@ namespace lockstep {
 /// The true answer of one sample.
 struct PlainTarget {
   std::int32_t label = 0;           ///< of a classification
-  std::vector<double> values = {};  ///< else, [outputs]
+  std::vector<double> values = {};  ///< else, [targets]; NaN: it is missing, and left out
+  double weight = 1;                ///< of the sample, by which its loss counts
 };
 
 class PlainLoss {
@@ -23,7 +24,7 @@ class PlainLoss {
   virtual ~PlainLoss() = default;
   /// "C = ..." and "dC/da[i] = ..." of a net with `outputs` outputs; a is the outputs, t the targets.
   [[nodiscard]] virtual Formula formula(std::size_t outputs) const = 0;
-  /// The loss of one sample with its class weight, if any.  a [outputs].
+  /// The loss of one sample with its class weight, if any, without its own.  a [outputs].
   [[nodiscard]] virtual double value(std::span<const double> a, const PlainTarget& target) const = 0;
   /// As PlainLayer::add_sides.
   virtual void add_sides(std::span<const double> /*a*/, const PlainTarget& /*target*/,

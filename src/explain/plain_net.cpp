@@ -31,10 +31,15 @@ std::size_t PlainNet::layer_of(std::size_t parameter) const {
 }
 
 PlainTarget PlainNet::target(const SampleRows& rows, std::size_t row) const {
-  if (!rows.targets.labels.empty()) return {rows.targets.labels[row], {}};
-  const std::size_t width = layers_.back().outputs;
+  const double weight = rows.targets.weights.empty() ? 1.0 : rows.targets.weights[row];
+  if (!rows.targets.labels.empty()) return {.label = rows.targets.labels[row], .weight = weight};
+  const std::size_t width = rows.targets.values.size() / rows.size();
   const auto values = rows.targets.values.subspan(row * width, width);
-  return {0, {values.begin(), values.end()}};
+  return {.values = {values.begin(), values.end()}, .weight = weight};
+}
+
+double PlainNet::cost(std::span<const double> outputs, const PlainTarget& target) const {
+  return target.weight == 0 ? 0 : target.weight * loss_->value(outputs, target);
 }
 
 CentralDifferences::CentralDifferences(const PlainNet& net, std::span<const float> weights, const SampleRows& rows,
@@ -52,7 +57,7 @@ CentralDifferences::CentralDifferences(const PlainNet& net, std::span<const floa
     values.emplace_back(x.begin(), x.end());
     for (const auto& node : net_.layers_) values.emplace_back(node.outputs);
     for (std::size_t layer = 0; layer < net_.layers_.size(); ++layer) forward(row, layer, values);
-    loss_ += net_.loss().value(values.back(), net_.target(rows_, row)) / weight_;
+    loss_ += net_.cost(values.back(), net_.target(rows_, row)) / weight_;
     const std::vector<bool> of_row = sides(row);
     sides_.insert(sides_.end(), of_row.begin(), of_row.end());
   }
@@ -101,7 +106,7 @@ double CentralDifferences::loss_from(std::size_t first, const WeightPlace& place
     }
     const PlainTarget target = net_.target(rows_, row);
     net_.loss().add_sides(changed_.back(), target, sides);
-    sum += net_.loss().value(changed_.back(), target);
+    sum += net_.cost(changed_.back(), target);
   }
   return sum / weight_;
 }

@@ -40,8 +40,10 @@ class PlainNet {
   [[nodiscard]] Range tensors(std::size_t layer) const { return layers_[layer].tensors; }
   [[nodiscard]] std::size_t layer_of(std::size_t parameter) const;
 
-  /// The answer of sample `row` of `rows`, of a net of `outputs` outputs.
+  /// The answer of sample `row` of `rows`.
   [[nodiscard]] PlainTarget target(const SampleRows& rows, std::size_t row) const;
+  /// The loss of one sample, by its weight.
+  [[nodiscard]] double cost(std::span<const double> outputs, const PlainTarget& target) const;
 
  private:
   friend class CentralDifferences;

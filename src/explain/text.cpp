@@ -187,7 +187,8 @@ std::string cost_text(const Explanation& e) {
   }
   for (const std::size_t i : shown) {
     std::vector<std::string> cells{digits(e.outputs[i]), digits(e.loss_slopes[i])};
-    if (!e.has_label) cells.insert(cells.begin() + 1, digits(e.target.values[i]));
+    if (!e.has_label)
+      cells.insert(cells.begin() + 1, std::isnan(e.target.values[i]) ? "missing" : digits(e.target.values[i]));
     text += row(fmt::format("{}", i), cells);
   }
   text += only_largest(e, shown.size(), e.outputs.size(), "outputs, those of the largest errors");

@@ -25,11 +25,17 @@ bool wants_balance(const Component& loss) {
   return text != nullptr && *text == "balanced";
 }
 
-void balance(Component& loss, std::span<const std::int64_t> counts, const std::string& source) {
-  std::int64_t samples = 0;
-  for (const std::int64_t count : counts) samples += count;
+void balance(Component& loss, std::span<const double> counts, const std::string& source) {
+  double samples = 0;
+  for (const double count : counts) samples += count;
   std::vector<double> weights;
-  for (const std::int64_t count : counts) {
+  for (const double count : counts) {
+    if (count < 0) {
+      throw Error(ErrorKind::config,
+                  fmt::format("{}.class_weights: \"balanced\" needs classes that weigh more than 0, but the samples of "
+                              "class {} of {} weigh {:.6g} in all; give a list of weights, one a class",
+                              loss.options.where(), weights.size(), source, count));
+    }
     if (count == 0) {
       throw Error(
           ErrorKind::config,
@@ -37,7 +43,7 @@ void balance(Component& loss, std::span<const std::int64_t> counts, const std::s
                       "give a list of weights, one a class",
                       loss.options.where(), source, weights.size()));
     }
-    weights.push_back(static_cast<double>(samples) / (static_cast<double>(counts.size()) * static_cast<double>(count)));
+    weights.push_back(samples / (static_cast<double>(counts.size()) * count));
   }
   loss.options.set(kKey, std::move(weights));
 }

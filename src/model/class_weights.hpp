@@ -15,9 +15,9 @@ namespace lockstep {
 [[nodiscard]] bool wants_balance(const Component& loss);
 
 /// Puts n / (classes * count) in the place of "balanced": then every class counts as much in all.
-/// `counts` [classes] of the n labels of the training data `source`.
-/// Errors: config (a class that does not occur).
-void balance(Component& loss, std::span<const std::int64_t> counts, const std::string& source);
+/// `counts` [classes] of the n labels of the training data `source`; or what the samples of a class weigh.
+/// Errors: config (a class that does not occur, or weighs 0 or less).
+void balance(Component& loss, std::span<const double> counts, const std::string& source);
 
 /// Where `loss` wants balance and `kept` has a list, takes that list.
 void take_class_weights(Component& loss, const Component& kept);

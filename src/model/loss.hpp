@@ -4,6 +4,10 @@
 // have weights; what is computed here is the SUM over the rows of one shard, and its gradient is that of the sum; the
 // division by the samples of the global batch, or by the sum of their weights, is done once, at the update. Losses over
 // several outputs take the mean over the outputs of a sample, as PyTorch's "mean" does.
+//
+// A sample may have a weight w, and of its T targets some may be missing. Its loss is then w times the sum over the
+// targets that are there, / T, and what it weighs is w times (those that are there) / T, so that a sum of losses over
+// the sum of what they weigh is the weighted mean over what is there.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +25,15 @@ namespace lockstep {
 /// The true answers of some rows: labels for classification, values otherwise.
 struct Targets {
   std::span<const std::int32_t> labels = {};  ///< [n], each in [0, outputs)
-  std::span<const float> values = {};         ///< [n, outputs]
+  std::span<const float> values = {};         ///< [n, targets]
+  std::span<const float> weights = {};        ///< [n]; empty: all are 1
+  bool may_miss = false;                      ///< a NaN in values is a target that is missing
+};
+
+/// What rows weigh: class weight * sample's weight * share of targets that are there.
+struct RowWeights {
+  double sum = 0;
+  double size = 0;  ///< sum of the absolute values
 };
 
 enum class TargetKind { labels, values };
@@ -37,17 +49,38 @@ class Loss {
     return task() == Task::classification ? TargetKind::labels : TargetKind::values;
   }
 
+  /// Outputs of the net for one target; those of a target stand side by side. Of labels 1, whatever their number.
+  [[nodiscard]] virtual std::size_t outputs_per_target() const { return 1; }
+  /// Targets of a sample, for a net of `outputs` outputs.
+  [[nodiscard]] std::size_t num_targets(std::size_t outputs) const {
+    return targets() == TargetKind::labels ? 1 : outputs / outputs_per_target();
+  }
+
   /// The sum over the n rows, in double and in the order of the rows; writes its gradient to `doutputs`.
   /// Shapes: outputs, doutputs [n, width], targets as targets() says.
-  [[nodiscard]] virtual double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
-                                        std::span<float> doutputs) const = 0;
+  [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                std::span<float> doutputs) const;
 
   /// How much a sample of each class counts, 0 or more; empty: all the same.
   [[nodiscard]] virtual std::span<const double> class_weights() const { return {}; }
-  /// What a sum over these `rows` rows is to be divided by: their weights, added in their order, or their number.
-  [[nodiscard]] double weight(std::size_t rows, const Targets& targets) const;
-  /// Errors: config (a list of weights is not for a net of `outputs` outputs).
+  /// What these `rows` rows weigh, added in their order: their number, where nothing has a weight.
+  [[nodiscard]] RowWeights weigh(std::size_t rows, const Targets& targets) const;
+  /// What a sum over these rows is to be divided by for a mean.
+  [[nodiscard]] double weight(std::size_t rows, const Targets& targets) const { return weigh(rows, targets).sum; }
+  /// Errors: config (a list of weights is not for a net of `outputs` outputs; outputs that make no whole targets).
   virtual void check_outputs(std::size_t /*outputs*/) const {}
+
+ private:
+  // evaluate() of rows that have no weights and miss no targets.
+  [[nodiscard]] virtual double evaluate_rows(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                             std::span<float> doutputs) const = 0;
+  // Of losses of values: the loss of target `index` of a sample and its slopes, before the mean over the targets.
+  // Shapes: outputs, doutputs [outputs_per_target()].
+  [[nodiscard]] virtual double evaluate_target(std::size_t index, std::span<const float> outputs, float target,
+                                               std::span<float> doutputs) const;
+  // evaluate() of one row without its weight.
+  [[nodiscard]] double evaluate_row(std::span<const float> outputs, const Targets& targets,
+                                    std::span<float> doutputs) const;
 };
 
 /// Loss types: mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight), softmax_cross_entropy

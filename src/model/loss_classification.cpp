@@ -34,9 +34,10 @@ class BinaryCrossEntropy final : public Loss {
     if (of_ones_.size() > 1) expect_one_an_output(of_ones_, outputs, name_);
   }
 
+ private:
   // Per output: max(x,0) - x t + log(1 + exp(-|x|)); slope sigmoid(x) - t. Mean over the outputs of a sample.
-  [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
-                                std::span<float> doutputs) const override {
+  [[nodiscard]] double evaluate_rows(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                     std::span<float> doutputs) const override {
     const std::size_t rows = checked_rows(TargetKind::values, width, outputs, targets, doutputs);
     if (!of_ones_.empty()) return evaluate_weighted(width, outputs, targets, doutputs);
     double sum = 0;
@@ -54,7 +55,6 @@ class BinaryCrossEntropy final : public Loss {
     return sum;
   }
 
- private:
   // Per output, with w for ones: (1 - t) x + (1 + (w - 1) t) (max(-x,0) + log(1 + exp(-|x|)));
   // slope (1 + (w - 1) t) sigmoid(x) - w t.
   [[nodiscard]] double evaluate_weighted(std::size_t width, std::span<const float> outputs, const Targets& targets,
@@ -76,6 +76,16 @@ class BinaryCrossEntropy final : public Loss {
       sum += row_sum / static_cast<double>(width);
     }
     return sum;
+  }
+
+  [[nodiscard]] double evaluate_target(std::size_t index, std::span<const float> outputs, float target,
+                                       std::span<float> doutputs) const override {
+    const double of_one = of_ones_.empty() ? 1 : of_ones_[of_ones_.size() == 1 ? 0 : index];
+    const double x = outputs[0];
+    const double t = target;
+    const double of_log = 1 + (of_one - 1) * t;
+    doutputs[0] = static_cast<float>(of_log / (1 + std::exp(-x)) - of_one * t);
+    return (1 - t) * x + of_log * (std::max(-x, 0.0) + std::log1p(std::exp(-std::abs(x))));
   }
 
   std::vector<double> of_ones_;
@@ -104,10 +114,13 @@ class SoftmaxCrossEntropy final : public Loss {
     if (!weights_.empty()) expect_one_an_output(weights_, outputs, name_);
   }
 
+ private:
+  static constexpr std::size_t kTogether = 64;  // rows; they are short, and their exponentials are quicker in one go
+
   // Per row: sum_j q_j (log sum exp(x) - x_j); slope softmax(x)_j - q_j. q is the label's one-hot, mixed with
   // `smoothing` of the uniform distribution (Szegedy et al., 2016).
-  [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
-                                std::span<float> doutputs) const override {
+  [[nodiscard]] double evaluate_rows(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                     std::span<float> doutputs) const override {
     const std::size_t rows = checked_rows(TargetKind::labels, width, outputs, targets, doutputs);
     check_outputs(width);
     double sum = 0;
@@ -131,9 +144,6 @@ class SoftmaxCrossEntropy final : public Loss {
     }
     return sum;
   }
-
- private:
-  static constexpr std::size_t kTogether = 64;  // rows; they are short, and their exponentials are quicker in one go
 
   // dx: exp(x - most) on entry, the slope on return; most: the largest x.
   [[nodiscard]] double evaluate_row(std::span<const float> x, float most, std::size_t label,

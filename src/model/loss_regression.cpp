@@ -16,8 +16,9 @@ class DifferenceLoss final : public Loss {
 
   [[nodiscard]] Task task() const override { return Task::regression; }
 
-  [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
-                                std::span<float> doutputs) const override {
+ private:
+  [[nodiscard]] double evaluate_rows(std::size_t width, std::span<const float> outputs, const Targets& targets,
+                                     std::span<float> doutputs) const override {
     const std::size_t rows = checked_rows(TargetKind::values, width, outputs, targets, doutputs);
     double sum = 0;
     for (std::size_t row = 0; row < rows; ++row) {
@@ -34,8 +35,12 @@ class DifferenceLoss final : public Loss {
     }
     return sum;
   }
+  [[nodiscard]] double evaluate_target(std::size_t /*index*/, std::span<const float> outputs, float target,
+                                       std::span<float> doutputs) const override {
+    doutputs[0] = difference_.slope(outputs[0] - target);
+    return difference_.value(double{outputs[0]} - double{target});
+  }
 
- private:
   Difference difference_;
 };
 

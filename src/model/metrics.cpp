@@ -1,10 +1,15 @@
 // Sums and counts of a block, and the scores that their totals give.
 //
 // Layout, after sums[0] = loss:
-//   regression      sums: per output SSE, sum of |error|, sum of targets, sum of squared targets, in the net's units
-//   binary          counts: right outputs; with one output then the class counts of two classes
+//   regression      sums: per output SSE, sum of |error|, sum of targets, sum of squared targets, in the net's units;
+//                   with weights, or where targets may be missing, then what the targets weigh
+//   binary          counts: right outputs; with one output then the class counts of two classes; with several, where
+//                   they may be missing, then those that are there
 //   classification  counts: right, right among five, class counts
 //   class counts    labels of each class, right of each class, confusion
+// With weights, in the place of counts:
+//   binary          sums: of right outputs, of outputs
+//   classification  sums: of right ones, right ones among five, labels of each class, right ones of each class
 #include "model/metrics.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +24,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kSumsAnOutput = 4;
+constexpr std::size_t kWeighedSumsAnOutput = 5;
 constexpr std::size_t kTop = 5;
 
 void expect_size(std::size_t found, std::size_t expected, const char* what) {
@@ -77,18 +83,57 @@ void count_two_classes(std::span<const float> logits, std::span<const float> val
   }
 }
 
+bool is_right(float logit, float value) {
+  return !std::isnan(logit) && (logit > 0.0F) == (value > 0.5F);
+}
+
 std::int64_t count_right_outputs(std::span<const float> logits, std::span<const float> values) {
   std::int64_t right = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isnan(logits[i]) && (logits[i] > 0.0F) == (values[i] > 0.5F)) ++right;
+    if (!std::isnan(values[i]) && is_right(logits[i], values[i])) ++right;
   }
   return right;
+}
+
+std::int64_t count_there(std::span<const float> values) {
+  return std::ranges::count_if(values, [](float value) { return !std::isnan(value); });
+}
+
+// The weight of value `i` of `values` values, those of a row side by side.
+double weight_of(const Targets& targets, std::size_t i) {
+  if (targets.weights.empty()) return 1;
+  return targets.weights[i / (targets.values.size() / targets.weights.size())];
+}
+
+void weigh_right_outputs(std::span<const float> logits, const Targets& targets, std::span<double> sums) {
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (std::isnan(targets.values[i])) continue;
+    const double weight = weight_of(targets, i);
+    sums[1] += weight;
+    if (is_right(logits[i], targets.values[i])) sums[0] += weight;
+  }
+}
+
+void weigh_classes(std::size_t classes, std::span<const float> outputs, const Targets& targets,
+                   std::span<double> sums) {
+  for (std::size_t i = 0; i < targets.labels.size(); ++i) {
+    const auto row = outputs.subspan(i * classes, classes);
+    const auto label = static_cast<std::size_t>(targets.labels[i]);
+    const double weight = targets.weights[i];
+    sums[2 + label] += weight;
+    const auto answer = answer_of(row);
+    if (!answer) continue;
+    if (among_top(row, label)) sums[1] += weight;
+    if (*answer == label) {
+      sums[0] += weight;
+      sums[2 + classes + label] += weight;
+    }
+  }
 }
 
 // The sums of all outputs run side by side, each in the order of the rows.
 void sum_errors(std::size_t width, std::span<const float> outputs, std::span<const float> values,
                 std::span<double> sums) {
-  std::fill(sums.begin(), sums.end(), 0.0);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double value = values[i];
     const double error = outputs[i] - value;
@@ -100,11 +145,29 @@ void sum_errors(std::size_t width, std::span<const float> outputs, std::span<con
   }
 }
 
-// 1 - SSE/SST of one output; nullopt when the targets do not vary by more than the rounding of their sums or, where
-// they are normalised, by more than floats that are constant but for rounding (data/column_statistics.hpp).
+// The same of what is there, by weight; a row of weight 0 is left out, as from the loss.
+void weigh_errors(std::size_t width, std::span<const float> outputs, const Targets& targets, std::span<double> sums) {
+  for (std::size_t i = 0; i < targets.values.size(); ++i) {
+    const double value = targets.values[i];
+    const double weight = weight_of(targets, i);
+    if (std::isnan(value) || weight == 0) continue;
+    const double error = outputs[i] - value;
+    const auto of_output = sums.subspan(i % width * kWeighedSumsAnOutput, kWeighedSumsAnOutput);
+    of_output[0] += weight * (error * error);
+    of_output[1] += weight * std::abs(error);
+    of_output[2] += weight * value;
+    of_output[3] += weight * (value * value);
+    of_output[4] += weight;
+  }
+}
+
+// 1 - SSE/SST of one output, whose targets weigh `samples`; nullopt when the targets do not vary by more than the
+// rounding of their sums or, where they are normalised, by more than floats that are constant but for rounding
+// (data/column_statistics.hpp).
 std::optional<double> r2_of(double samples, std::span<const double> sums, bool normalised) {
   constexpr double rounding = 1e-13;  // of the sums' doubles; floats resolve no smaller variance
   constexpr double two_floats = 2.0 * std::numeric_limits<float>::epsilon();
+  if (!(samples > 0)) return std::nullopt;
   const double total = sums[3] - sums[2] * sums[2] / samples;
   if (total <= rounding * sums[3]) return std::nullopt;
   if (normalised && total <= samples * two_floats * two_floats) return std::nullopt;
@@ -112,13 +175,16 @@ std::optional<double> r2_of(double samples, std::span<const double> sums, bool n
 }
 
 void finish_regression(std::size_t width, const TargetUnits& units, std::span<const double> sums, Scores& scores) {
-  const auto samples = static_cast<double>(scores.samples);
+  const std::size_t each = sums.size() / width;
+  double all = 0;  // what all targets weigh
   double squared = 0;
   double absolute = 0;
   double r2_sum = 0;
   bool all_vary = true;
   for (std::size_t output = 0; output < width; ++output) {
-    const auto of_output = sums.subspan(output * kSumsAnOutput, kSumsAnOutput);
+    const auto of_output = sums.subspan(output * each, each);
+    const double samples = each == kSumsAnOutput ? static_cast<double>(scores.samples) : of_output[4];
+    all += samples;
     const double scale = units.scale.empty() ? 1.0 : units.scale[output];
     squared += scale * scale * of_output[0];
     absolute += std::abs(scale) * of_output[1];
@@ -126,10 +192,33 @@ void finish_regression(std::size_t width, const TargetUnits& units, std::span<co
     all_vary = all_vary && r2.has_value();
     r2_sum += r2.value_or(0.0);
   }
-  const auto outputs = static_cast<double>(width);
-  scores.rmse = std::sqrt(squared / (samples * outputs));
-  scores.mae = absolute / (samples * outputs);
-  if (all_vary) scores.r2 = r2_sum / outputs;
+  if (all > 0) {
+    if (!(squared < 0)) scores.rmse = std::sqrt(squared / all);  // negative weights can do that
+    scores.mae = absolute / all;
+  }
+  if (all_vary) scores.r2 = r2_sum / static_cast<double>(width);
+}
+
+std::optional<double> share(double part, double whole) {
+  if (!(whole > 0)) return std::nullopt;
+  return part / whole;
+}
+
+void finish_weighed_classes(std::size_t classes, std::span<const double> sums, Scores& scores) {
+  const auto of_label = sums.subspan(2, classes);
+  double all = 0;
+  for (const double weight : of_label) all += weight;
+  scores.accuracy = share(sums[0], all);
+  if (classes > kTop) scores.top5 = share(sums[1], all);
+  double recalls = 0;
+  std::size_t occurring = 0;
+  for (std::size_t label = 0; label < classes; ++label) {
+    const auto recall = share(sums[2 + classes + label], of_label[label]);
+    if (!recall) continue;
+    recalls += *recall;
+    ++occurring;
+  }
+  if (occurring != 0) scores.macro_recall = recalls / static_cast<double>(occurring);
 }
 
 void take_class_counts(std::size_t classes, std::span<const std::int64_t> counts, Scores& scores) {
@@ -160,21 +249,31 @@ void finish_classification(std::size_t classes, std::span<const std::int64_t> co
 
 }  // namespace
 
-Metrics::Metrics(Task task, std::size_t outputs, TargetUnits units)
-    : task_(task), outputs_(outputs), units_(std::move(units)) {
+Metrics::Metrics(Task task, std::size_t outputs, TargetUnits units, SampleExtras extras)
+    : task_(task), outputs_(outputs), units_(std::move(units)), extras_(extras) {
   if (!units_.scale.empty()) expect_size(units_.scale.size(), outputs, "scales of targets");
 }
 
 std::size_t Metrics::num_sums() const noexcept {
-  return task_ == Task::regression ? 1 + kSumsAnOutput * outputs_ : 1;
+  switch (task_) {
+    case Task::regression:
+      return 1 + (extras_.weights || extras_.missing ? kWeighedSumsAnOutput : kSumsAnOutput) * outputs_;
+    case Task::binary:
+      return extras_.weights ? 1 + 2 : 1;
+    case Task::classification:
+      break;
+  }
+  return extras_.weights ? 1 + 2 + 2 * outputs_ : 1;
 }
 
 std::size_t Metrics::num_counts() const noexcept {
+  if (extras_.weights) return 0;
   switch (task_) {
     case Task::regression:
       return 0;
     case Task::binary:
-      return outputs_ == 1 ? 1 + 2 * 2 + 2 * 2 : 1;
+      if (outputs_ == 1) return 1 + 2 * 2 + 2 * 2;
+      return extras_.missing ? 2 : 1;
     case Task::classification:
       break;
   }
@@ -185,16 +284,22 @@ void Metrics::add_block(double loss_sum, std::span<const float> outputs, const T
                         std::span<std::int64_t> counts) const {
   expect_size(sums.size(), num_sums(), "sums");
   expect_size(counts.size(), num_counts(), "counts");
+  std::ranges::fill(sums, 0.0);
   sums[0] = loss_sum;
   if (task_ == Task::classification) {
     expect_size(outputs.size(), targets.labels.size() * outputs_, "outputs for the labels");
+    if (extras_.weights) return weigh_classes(outputs_, outputs, targets, sums.subspan(1));
     count_classes(outputs_, outputs, targets.labels, counts);
     return;
   }
   expect_size(outputs.size(), targets.values.size(), "outputs for the targets");
   if (task_ == Task::binary) {
+    if (extras_.weights) return weigh_right_outputs(outputs, targets, sums.subspan(1));
     counts[0] += count_right_outputs(outputs, targets.values);
+    if (outputs_ > 1 && extras_.missing) counts[1] += count_there(targets.values);
     if (outputs_ == 1) count_two_classes(outputs, targets.values, counts.subspan(1));
+  } else if (extras_.weights || extras_.missing) {
+    weigh_errors(outputs_, outputs, targets, sums.subspan(1));
   } else {
     sum_errors(outputs_, outputs, targets.values, sums.subspan(1));
   }
@@ -212,11 +317,21 @@ Scores Metrics::finish(std::size_t samples, std::span<const double> sums, std::s
       finish_regression(outputs_, units_, sums.subspan(1), scores);
       break;
     case Task::binary:
-      scores.accuracy = static_cast<double>(counts[0]) / static_cast<double>(samples * outputs_);
+      if (extras_.weights) {
+        scores.accuracy = share(sums[1], sums[2]);
+        break;
+      }
+      scores.accuracy = share(static_cast<double>(counts[0]), outputs_ > 1 && extras_.missing
+                                                                  ? static_cast<double>(counts[1])
+                                                                  : static_cast<double>(samples * outputs_));
       if (outputs_ == 1) take_class_counts(2, counts.subspan(1), scores);
       break;
     case Task::classification:
-      finish_classification(outputs_, counts, scores);
+      if (extras_.weights) {
+        finish_weighed_classes(outputs_, sums.subspan(1), scores);
+      } else {
+        finish_classification(outputs_, counts, scores);
+      }
       break;
   }
   return scores;

@@ -1,7 +1,8 @@
 // Scores of a model on data, from sums over fixed blocks of samples.
 //
-// A block gives doubles and counts; blocks are added in tree order (doubles) or in any order (counts are integers), so
-// scores have the same bits at any rank count. Nothing here knows ranks.
+// With weights of the samples everything is a sum of doubles, and classes are not counted: a second Metrics without
+// them does that. A block gives doubles and counts; blocks are added in tree order (doubles) or in any order (counts
+// are integers), so scores have the same bits at any rank count. Nothing here knows ranks.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "lockstep/batch.hpp"
 #include "lockstep/scores.hpp"
 #include "model/loss.hpp"
 
@@ -28,7 +30,8 @@ class Metrics {
   /// A confusion matrix is kept up to kMaxConfusion classes.
   static constexpr std::size_t kMaxConfusion = 1000;
 
-  Metrics(Task task, std::size_t outputs, TargetUnits units = {});
+  /// Of samples with `extras`.
+  Metrics(Task task, std::size_t outputs, TargetUnits units = {}, SampleExtras extras = {});
 
   /// Doubles and counts that one block gives.
   [[nodiscard]] std::size_t num_sums() const noexcept;
@@ -47,6 +50,7 @@ class Metrics {
   Task task_;
   std::size_t outputs_;
   TargetUnits units_;
+  SampleExtras extras_;
 };
 
 }  // namespace lockstep

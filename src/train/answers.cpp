@@ -71,13 +71,13 @@ SampledAnswers sample_answers(const Net& net, const Asked& asked) {
   answers.predicted.assign(shown, std::vector<double>(count));
 
   Workspace workspace = net.model.make_workspace(std::min(count, kEvaluationBlock), false);
-  RowBuffer buffer(outputs, net.loss.targets());
+  RowBuffer buffer(net.loss.num_targets(outputs), net.loss.targets());
   buffer.reserve(std::min(count, kEvaluationBlock));
   std::vector<double> truth(rows.y.columns);
   for (std::size_t first = 0; first < count; first += kEvaluationBlock) {
     const std::size_t size = std::min(kEvaluationBlock, count - first);
     const auto chosen = std::span(rows.places).subspan(first, size);
-    gather_samples(rows.x, rows.y, asked.normalization, chosen, buffer.rows(size, workspace.input(size)));
+    gather_samples(rows.x, rows.y, {}, asked.normalization, chosen, buffer.rows(size, workspace.input(size)));
     const auto found = net.model.forward(Pass{}, net.weights, size, workspace);
     for (std::size_t i = 0; i < size; ++i) {
       rows.y.row(chosen[i], truth);

@@ -39,11 +39,12 @@ class PieceReader {
     held_ = {rows.begin, std::min(rows.begin + piece_rows_, data_.samples())};
     x = read(*data_.file->x, x_memory_);
     y = read(*data_.file->y, y_memory_);
+    if (data_.file->w) w = read(*data_.file->w, w_memory_);
     check_targets_held(rule_, y, data_.source, held_.begin, nullptr);
     return 0;
   }
 
-  Table x, y;
+  Table x, y, w;
 
  private:
   Table read(TableReader& reader, std::vector<std::byte>& memory) const {
@@ -51,7 +52,7 @@ class PieceReader {
     memory.resize(held_.size() * header.row_bytes());
     reader.read(held_, memory);
     const Table table{header.type, held_.size(), header.columns, memory, {}};
-    check_finite(table, header.name, {0, table.rows}, held_.begin);
+    check_finite(table, header.name, {0, table.rows}, held_.begin, header.may_miss);
     return table;
   }
 
@@ -60,7 +61,7 @@ class PieceReader {
   std::size_t row_bytes_;
   std::size_t piece_rows_;
   Range held_;
-  std::vector<std::byte> x_memory_, y_memory_;
+  std::vector<std::byte> x_memory_, y_memory_, w_memory_;
 };
 
 std::size_t count_blocks(std::size_t samples) {
@@ -91,8 +92,12 @@ void BlockReader::gather(std::size_t block, const BatchRows& to) {
   for (std::size_t i = 0; i < range.size(); ++i) {
     chosen_[i] = static_cast<std::uint32_t>(pieces_ ? first + i : row_at(rows_, range.begin + i));
   }
-  gather_samples(pieces_ ? pieces_->x : data_.x, pieces_ ? pieces_->y : data_.y, normalization_,
-                 std::span(chosen_).first(range.size()), to);
+  const auto chosen = std::span<const std::uint32_t>(chosen_).first(range.size());
+  if (pieces_) {
+    gather_samples(pieces_->x, pieces_->y, pieces_->w, normalization_, chosen, to);
+  } else {
+    gather_samples(data_, normalization_, chosen, to);
+  }
 }
 
 }  // namespace lockstep

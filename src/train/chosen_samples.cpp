@@ -21,7 +21,7 @@ Table read_rows(TableReader& reader, std::span<const std::uint32_t> samples, std
     const std::size_t row = samples[i];
     reader.read({row, row + 1}, std::span(memory).subspan(i * header.row_bytes(), header.row_bytes()));
     check_finite({header.type, 1, header.columns, table.bytes.subspan(i * header.row_bytes(), header.row_bytes()), {}},
-                 header.name, {0, 1}, row);
+                 header.name, {0, 1}, row, header.may_miss);
   }
   return table;
 }
@@ -40,13 +40,16 @@ ChosenSamples read_samples(const Dataset& data, const Normalization& normalizati
   if (kind == TargetKind::labels) chosen.labels.resize(samples.size());
   if (kind == TargetKind::values) chosen.values.resize(samples.size() * data.y.columns);
   std::vector<std::uint32_t> numbers(samples.size());
-  const BatchRows rows{chosen.x, chosen.values, chosen.labels, numbers};
+  if (data.w.rows > 0) chosen.weights.resize(samples.size());
+  chosen.may_miss = data.extras().missing;
+  const BatchRows rows{chosen.x, chosen.values, chosen.labels, numbers, chosen.weights};
   if (data.streamed()) {
-    std::vector<std::byte> x_memory, y_memory;
+    std::vector<std::byte> x_memory, y_memory, w_memory;
     const Table x = read_rows(*data.file->x, samples, x_memory);
     const Table y = read_rows(*data.file->y, samples, y_memory);
+    const Table w = data.file->w ? read_rows(*data.file->w, samples, w_memory) : Table{};
     std::iota(numbers.begin(), numbers.end(), 0U);
-    gather_samples(x, y, normalization, std::vector<std::uint32_t>(numbers), rows);
+    gather_samples(x, y, w, normalization, std::vector<std::uint32_t>(numbers), rows);
   } else {
     gather_samples(data, normalization, samples, rows);
   }

@@ -16,7 +16,9 @@ struct ChosenSamples {
   std::vector<float> x;                ///< [n, inputs], normalised
   std::vector<float> values;           ///< [n, outputs], normalised; or empty
   std::vector<std::int32_t> labels;    ///< [n]; or empty
-  [[nodiscard]] Targets targets() const noexcept { return {labels, values}; }
+  std::vector<float> weights;          ///< [n]; or empty
+  bool may_miss = false;               ///< a NaN in values is a target that is missing
+  [[nodiscard]] Targets targets() const noexcept { return {labels, values, weights, may_miss}; }
 };
 
 /// Rows `samples` of `data`, which is held or streamed. Local. Errors: data, io (of a streamed one; not finite); usage

@@ -26,7 +26,7 @@ void DatasetBatch::gather(std::size_t shard, const BatchRows& rows) {
   const Range part = shards_.rows(samples(), shard);
   const auto chosen = std::span<const std::uint32_t>(order_).subspan(positions_.begin + part.begin, part.size());
   std::ranges::copy(chosen, rows.samples.begin());
-  gather_samples(data_.x, data_.y, normalization_, chosen, rows);
+  gather_samples(data_, normalization_, chosen, rows);
 }
 
 }  // namespace lockstep

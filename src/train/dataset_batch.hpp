@@ -26,6 +26,7 @@ class DatasetBatch final : public EpochBatch {
   }
 
   [[nodiscard]] std::size_t samples() const override { return positions_.size(); }
+  [[nodiscard]] SampleExtras extras() const override { return data_.extras(); }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return shards_.rows(samples(), shard).size(); }
   void gather(std::size_t shard, const BatchRows& rows) override;
 

@@ -12,6 +12,7 @@
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
 #include "data/open_dataset.hpp"
+#include "data/sample_weights.hpp"
 #include "data/window_reader.hpp"
 #include "train/evaluation.hpp"
 #include "train/scoring.hpp"
@@ -22,15 +23,22 @@ std::vector<std::string> describe_run(const EnginePlan& plan, const RunData& dat
                                       std::uint64_t total_steps) {
   const Model& model = plan.parts.model;
   const Communicator& comm = plan.comm;
-  return {fmt::format("{}: {}, {}, {}; {} training{} and {} test samples", plan.run.name,
-                      count_text(model.inputs(), "input"), count_text(model.outputs(), "output"),
-                      count_text(model.parameters().count(), "parameter"), data.train_samples(),
-                      data.split.validation.empty() ? "" : fmt::format(", {} validation", data.split.validation.size()),
-                      data.test ? data.test->samples() : 0),
-          fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
-                      count_text(plan.shards.shards, "shard"), count_text(comm.size(), "rank"),
-                      count_text(comm.nodes(), "host"), count_text(epoch.batch, "sample"), epoch.batches(),
-                      count_text(total_steps, "step"), plan.run.train.exchange)};
+  std::vector<std::string> texts = {
+      fmt::format("{}: {}, {}, {}; {} training{} and {} test samples", plan.run.name,
+                  count_text(model.inputs(), "input"), count_text(model.outputs(), "output"),
+                  count_text(model.parameters().count(), "parameter"), data.train_samples(),
+                  data.split.validation.empty() ? "" : fmt::format(", {} validation", data.split.validation.size()),
+                  data.test ? data.test->samples() : 0),
+      fmt::format("{} on {} on {}; batches of {}, {} an epoch, {}; exchange {}",
+                  count_text(plan.shards.shards, "shard"), count_text(comm.size(), "rank"),
+                  count_text(comm.nodes(), "host"), count_text(epoch.batch, "sample"), epoch.batches(),
+                  count_text(total_steps, "step"), plan.run.train.exchange)};
+  if (data.train.w.rows > 0) {
+    const WeightTotals weights = weigh_samples(data.train, data.split.train);
+    texts.push_back(fmt::format("training samples have weights, {:.6g} to {:.6g}, {:.6g} in all", weights.least,
+                                weights.largest, weights.sum()));
+  }
+  return texts;
 }
 
 namespace {
@@ -40,7 +48,7 @@ std::size_t stream_bytes(const EnginePlan& plan, const RunData& data) {
   constexpr std::size_t kMostCache = std::size_t{32} << 20U;  // of io/hdf5_rows.cpp
   const ShardPlan& shards = plan.shards;
   std::size_t chunks = 0;
-  for (const TableReader* table : {data.train.file->x.get(), data.train.file->y.get()})
+  for (const TableReader* table : tables_of(*data.train.file))
     chunks += std::min(table->header().chunk_bytes, kMostCache);
   return window_bytes(*data.stream, (shards.shards + shards.ranks - 1) / shards.ranks, stream_row_bytes(data)) + chunks;
 }
@@ -48,7 +56,7 @@ std::size_t stream_bytes(const EnginePlan& plan, const RunData& data) {
 }  // namespace
 
 std::size_t stream_row_bytes(const RunData& data) {
-  return data.train.file->x->header().row_bytes() + data.train.file->y->header().row_bytes();
+  return row_bytes_of(*data.train.file);
 }
 
 std::string describe_stream(const EnginePlan& plan, const RunData& data) {
@@ -57,7 +65,7 @@ std::string describe_stream(const EnginePlan& plan, const RunData& data) {
   return fmt::format(
       "streams {:.1f} MB of training data: {} of {}, dealt to the shards anew each epoch and shuffled in windows of "
       "{}; {:.1f} MB a rank",
-      megabytes(data.train.x.size_bytes() + data.train.y.size_bytes()), count_text(stream.blocks(), "block"),
+      megabytes(bytes_of(*data.train.file)), count_text(stream.blocks(), "block"),
       count_text(stream.shape().block, "sample"),
       count_text(std::min(stream.window_blocks(), stream.blocks()), "block"), megabytes(stream_bytes(plan, data)));
 }

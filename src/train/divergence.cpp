@@ -41,7 +41,10 @@ void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
   settle();
   if (is_marked(result)) tell_batch_failure();
   if (result.weight == 0 && std::isfinite(tree_sum_column(shard_sums_, kShardSums, 0))) {
-    result.skipped = "all its samples are of classes with weight 0";
+    const SampleExtras extras = batch.extras();
+    result.skipped = extras.weights   ? "all its samples have weight 0"
+                     : extras.missing ? "all its targets are missing"
+                                      : "all its samples are of classes with weight 0";
     return;
   }
   const std::string found = updated ? find_in_update(batch) : find_in_forward_and_backward(batch);

@@ -60,21 +60,28 @@ std::string hosts_of(const Communicator& comm) {
 
 void RowBuffer::reserve(std::size_t rows) {
   if (rows <= capacity_) return;
-  if (kind_ == TargetKind::values) values_ = Buffer<float>(rows * outputs_);
+  if (kind_ == TargetKind::values) values_ = Buffer<float>(rows * targets_);
   if (kind_ == TargetKind::labels) labels_ = Buffer<std::int32_t>(rows);
+  weights_ = Buffer<float>(rows);
   samples_ = Buffer<std::uint32_t>(rows);
   capacity_ = rows;
 }
 
 BatchRows RowBuffer::rows(std::size_t rows, std::span<float> x) noexcept {
   const bool labels = kind_ == TargetKind::labels;
-  return {x, values_.view().first(labels ? 0 : rows * outputs_), labels_.view().first(labels ? rows : 0),
-          samples_.view().first(rows)};
+  return {.x = x,
+          .values = values_.view().first(labels ? 0 : rows * targets_),
+          .labels = labels_.view().first(labels ? rows : 0),
+          .samples = samples_.view().first(rows),
+          .weights = weights_.view().first(extras_.weights ? rows : 0)};
 }
 
 Targets RowBuffer::targets(std::size_t rows) const noexcept {
   const bool labels = kind_ == TargetKind::labels;
-  return {labels_.view().first(labels ? rows : 0), values_.view().first(labels ? 0 : rows * outputs_)};
+  return {.labels = labels_.view().first(labels ? rows : 0),
+          .values = values_.view().first(labels ? 0 : rows * targets_),
+          .weights = weights_.view().first(extras_.weights ? rows : 0),
+          .may_miss = extras_.missing && !labels};
 }
 
 std::span<const std::uint32_t> RowBuffer::samples(std::size_t rows) const noexcept {
@@ -95,7 +102,7 @@ Engine::Engine(EnginePlan plan)
       measures_gradient_(plan.layout.revisits),
       exchange_(make_exchange(run_.train.exchange, comm_, with_blocks(plan.layout, blocks_))),
       workspace_(model_.make_workspace(0, true)),
-      rows_(model_.outputs(), loss_->targets()),
+      rows_(loss_->num_targets(model_.outputs()), loss_->targets()),
       shard_sums_(plan_.shards * kShardSums),
       parameter_blocks_(blocks_of_parameters(blocks_, model_.parameters().entries().size())),
       block_squares_(blocks_.size()),
@@ -123,7 +130,10 @@ void Engine::reserve_rows(std::size_t rows) {
 StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   const auto seed = static_cast<std::uint64_t>(run_.seed);
   StepResult result{.step = info.position.step + 1};
-  ask_batch({}, [&] { result.samples = batch.samples(); });
+  ask_batch({}, [&] {
+    result.samples = batch.samples();
+    rows_.expect(batch.extras());
+  });
   Pulse& pulse = comm_.pulse();
   pulse.step.store(result.step, std::memory_order_relaxed);
   not_finite_block_ = blocks_.size();
@@ -146,7 +156,9 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
     first = false;
     const Targets targets = rows_.targets(rows);
     shard_sums_[kShardSums * shard] = loss_->evaluate(model_.outputs(), outputs, targets, workspace_.doutputs(rows));
-    shard_sums_[kShardSums * shard + 1] = loss_->weight(rows, targets);
+    const RowWeights weights = loss_->weigh(rows, targets);
+    shard_sums_[kShardSums * shard + 1] = weights.size;
+    shard_sums_[kShardSums * shard + 2] = weights.sum;
     if (batch_failure_) mark_failed(shard);
     result.times.forward += watch.lap() - take_waits(result.times);
 
@@ -168,6 +180,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   pulse.enter(Phase::updating);
   result.learning_rate = learning_rate(info.position.step);
   result.weight = tree_sum_column(shard_sums_, kShardSums, 1);
+  result.weight_sum = tree_sum_column(shard_sums_, kShardSums, 2);
   result.loss = tree_sum_column(shard_sums_, kShardSums, 0) / result.weight;
   const bool updated = std::isfinite(result.loss) && update(result);
   pulse.enter(Phase::publishing);

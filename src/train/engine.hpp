@@ -31,7 +31,10 @@ struct StepRecord;
 /// Rows of samples with their targets, as large as the largest shard or block so far.
 class RowBuffer {
  public:
-  RowBuffer(std::size_t outputs, TargetKind kind) : outputs_(outputs), kind_(kind) {}
+  /// Of samples with `targets` targets each.
+  RowBuffer(std::size_t targets, TargetKind kind) : targets_(targets), kind_(kind) {}
+  /// What the samples have besides, from now on.
+  void expect(SampleExtras extras) noexcept { extras_ = extras; }
   /// Makes room for `rows` rows; allocates only when there were fewer.
   void reserve(std::size_t rows);
   [[nodiscard]] BatchRows rows(std::size_t rows, std::span<float> x) noexcept;
@@ -39,10 +42,11 @@ class RowBuffer {
   [[nodiscard]] std::span<const std::uint32_t> samples(std::size_t rows) const noexcept;
 
  private:
-  std::size_t outputs_;
+  std::size_t targets_;
   TargetKind kind_;
+  SampleExtras extras_;
   std::size_t capacity_ = 0;
-  Buffer<float> values_;
+  Buffer<float> values_, weights_;
   Buffer<std::int32_t> labels_;
   Buffer<std::uint32_t> samples_;
 };

@@ -47,7 +47,8 @@ struct EngineParts {
 [[nodiscard]] std::size_t checkpoint_bytes(const Model& model, std::size_t slots) noexcept;
 
 struct EnginePlan {
-  static constexpr std::size_t kShardSums = 2;  ///< of each shard: the loss and the weight of its rows
+  static constexpr std::size_t kShardSums =
+      3;  ///< of each shard: the loss of its rows, what they weigh by size, and in sum
 
   /// `run` must be resolved (shards and learning rate set). `rows` of the largest shard; 0: not known yet.
   /// `communicator` must outlive the plan.

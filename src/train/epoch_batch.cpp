@@ -14,7 +14,7 @@ std::unique_ptr<EpochBatch> make_epoch_batch(const Communicator& comm, const Run
                                         static_cast<std::uint64_t>(run.seed), data.split.train);
 }
 
-void gather_samples(const Table& x, const Table& y, const Normalization& normalization,
+void gather_samples(const Table& x, const Table& y, const Table& w, const Normalization& normalization,
                     std::span<const std::uint32_t> samples, const BatchRows& rows) {
   gather_rows(x, normalization.x, samples, rows.x);
   if (rows.labels.empty()) {
@@ -22,6 +22,7 @@ void gather_samples(const Table& x, const Table& y, const Normalization& normali
   } else {
     gather_labels(y, samples, rows.labels);
   }
+  if (!rows.weights.empty()) gather_rows(w, {}, samples, rows.weights);
 }
 
 }  // namespace lockstep

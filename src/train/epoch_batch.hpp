@@ -28,12 +28,12 @@ class EpochBatch : public Batch {
 [[nodiscard]] std::unique_ptr<EpochBatch> make_epoch_batch(const Communicator& comm, const RunData& data,
                                                            EpochPlan epoch, const RunConfig& run);
 
-/// Rows `samples` of x and y, normalised.
-void gather_samples(const Table& x, const Table& y, const Normalization& normalization,
+/// Rows `samples` of x and y, normalised, and of w, where weights are asked for.
+void gather_samples(const Table& x, const Table& y, const Table& w, const Normalization& normalization,
                     std::span<const std::uint32_t> samples, const BatchRows& rows);
 inline void gather_samples(const Dataset& data, const Normalization& normalization,
                            std::span<const std::uint32_t> samples, const BatchRows& rows) {
-  gather_samples(data.x, data.y, normalization, samples, rows);
+  gather_samples(data.x, data.y, data.w, normalization, samples, rows);
 }
 
 }  // namespace lockstep

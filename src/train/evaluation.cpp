@@ -20,32 +20,85 @@ std::vector<std::size_t> deal(std::size_t blocks, const Communicator& comm) {
   return starts;
 }
 
+// What is summed up of each block: that of the metrics and what the rows weigh; where samples have weights, then the
+// same again with each of them counted once.
+class BlockSums {
+ public:
+  BlockSums(const Loss& loss, std::size_t outputs, const TargetUnits& units, SampleExtras extras)
+      : loss_(loss), outputs_(outputs), metrics_(loss.task(), width(loss, outputs), units, extras) {
+    if (extras.weights) plain_.emplace(loss.task(), width(loss, outputs), units, plain_extras(extras));
+  }
+  [[nodiscard]] std::size_t columns() const { return of(metrics_) + (plain_ ? of(*plain_) : 0); }
+  [[nodiscard]] std::size_t counts() const { return (plain_ ? *plain_ : metrics_).num_counts(); }
+
+  void add(std::span<const float> outputs, Targets targets, std::span<float> slopes, std::span<double> sums,
+           std::span<std::int64_t> counts) const {
+    add_to(metrics_, outputs, targets, slopes, sums.first(of(metrics_)), plain_ ? counts.first(0) : counts);
+    targets.weights = {};
+    if (plain_) add_to(*plain_, outputs, targets, slopes, sums.subspan(of(metrics_)), counts);
+  }
+
+  [[nodiscard]] Scores finish(std::size_t samples, std::span<const double> totals,
+                              std::span<const std::int64_t> counts) const {
+    if (!plain_) return scores(metrics_, samples, totals, counts);
+    Scores each = scores(*plain_, samples, totals.subspan(of(metrics_)), counts);
+    Scores result = scores(metrics_, samples, totals.first(of(metrics_)), counts.first(0));
+    result.unweighted = each.named();
+    result.class_samples = std::move(each.class_samples);
+    result.class_right = std::move(each.class_right);
+    result.confusion = std::move(each.confusion);
+    return result;
+  }
+
+ private:
+  static std::size_t width(const Loss& loss, std::size_t outputs) {
+    return loss.targets() == TargetKind::labels ? outputs : loss.num_targets(outputs);
+  }
+  static SampleExtras plain_extras(SampleExtras extras) { return {.missing = extras.missing}; }
+  static std::size_t of(const Metrics& metrics) { return metrics.num_sums() + 1; }
+
+  void add_to(const Metrics& metrics, std::span<const float> outputs, const Targets& targets, std::span<float> slopes,
+              std::span<double> sums, std::span<std::int64_t> counts) const {
+    const double loss = loss_.evaluate(outputs_, outputs, targets, slopes);
+    metrics.add_block(loss, outputs, targets, sums.first(metrics.num_sums()), counts);
+    sums.back() = loss_.weight(outputs.size() / outputs_, targets);
+  }
+  static Scores scores(const Metrics& metrics, std::size_t samples, std::span<const double> totals,
+                       std::span<const std::int64_t> counts) {
+    Scores scores = metrics.finish(samples, totals.first(metrics.num_sums()), counts);
+    scores.loss = totals.front() / totals.back();
+    return scores;
+  }
+
+  const Loss& loss_;
+  std::size_t outputs_;
+  Metrics metrics_;
+  std::optional<Metrics> plain_;
+};
+
 // Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the
 // rows of a block after filling them.
 template <class Rows, class Fill>
-Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUnits& units, std::size_t samples,
-                       std::span<const std::size_t> starts, Rows rows_of, Fill fill) {
-  const Metrics metrics(net.loss.task(), net.model.outputs(), units);
+Scores evaluate_blocks(const Communicator& comm, const Net& net, const BlockSums& block_sums, SampleExtras extras,
+                       std::size_t samples, std::span<const std::size_t> starts, Rows rows_of, Fill fill) {
   const auto rank = static_cast<std::size_t>(comm.rank());
-  const std::size_t columns = metrics.num_sums() + 1;  // and the weight of the rows
+  const std::size_t columns = block_sums.columns();
   std::vector<double> sums;
   std::vector<std::int64_t> counts;
   comm.together([&] {  // samples that are read only now may be gone on one rank, and so may memory
     sums.resize(starts.back() * columns);
-    counts.resize(metrics.num_counts());
+    counts.resize(block_sums.counts());
     Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
-    RowBuffer buffer(net.model.outputs(), net.loss.targets());
+    RowBuffer buffer(net.loss.num_targets(net.model.outputs()), net.loss.targets());
+    buffer.expect(extras);
     buffer.reserve(kEvaluationBlock);
     for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
       comm.pulse().beat();
       const std::size_t rows = rows_of(block);
       fill(block, buffer.rows(rows, workspace.input(rows)));
       const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
-      const Targets targets = buffer.targets(rows);
-      const double loss = net.loss.evaluate(net.model.outputs(), outputs, targets, workspace.doutputs(rows));
-      const auto of_block = std::span(sums).subspan(block * columns, columns);
-      metrics.add_block(loss, outputs, targets, of_block.first(metrics.num_sums()), counts);
-      of_block.back() = net.loss.weight(rows, targets);
+      block_sums.add(outputs, buffer.targets(rows), workspace.doutputs(rows),
+                     std::span(sums).subspan(block * columns, columns), counts);
     }
   });
   std::vector<std::size_t> value_starts(starts.begin(), starts.end());
@@ -54,9 +107,7 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   comm.sum(counts);
   std::vector<double> totals;
   for (std::size_t column = 0; column < columns; ++column) totals.push_back(tree_sum_column(sums, columns, column));
-  Scores scores = metrics.finish(samples, std::span(totals).first(metrics.num_sums()), counts);
-  scores.loss = totals.front() / totals.back();
-  return scores;
+  return block_sums.finish(samples, totals, counts);
 }
 
 }  // namespace
@@ -64,8 +115,10 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
 Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization,
                 RowList rows) {
   BlockReader reader(data, normalization, rows, net.loss, net.model.outputs());
+  const BlockSums sums(net.loss, net.model.outputs(), {.shift = normalization.y.shift, .scale = normalization.y.scale},
+                       data.extras());
   return evaluate_blocks(
-      comm, net, {normalization.y.shift, normalization.y.scale}, reader.samples(), deal(reader.blocks(), comm),
+      comm, net, sums, data.extras(), reader.samples(), deal(reader.blocks(), comm),
       [&](std::size_t block) { return reader.rows(block); },
       [&](std::size_t block, const BatchRows& to) { reader.gather(block, to); });
 }
@@ -74,7 +127,8 @@ bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, con
             RowList rows) {
   const std::size_t outputs = data.y.columns;
   BlockReader reader(data, normalization, rows, loss, outputs);
-  const Metrics metrics(loss.task(), outputs, {.shift = normalization.y.shift, .scale = normalization.y.scale});
+  const Metrics metrics(loss.task(), outputs, {.shift = normalization.y.shift, .scale = normalization.y.scale},
+                        data.extras());
   const std::size_t columns = metrics.num_sums();
   const std::vector<std::size_t> starts = deal(reader.blocks(), comm);
   const auto rank = static_cast<std::size_t>(comm.rank());
@@ -85,6 +139,7 @@ bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, con
     Buffer<float> x(kEvaluationBlock * data.inputs());
     const Buffer<float> answers(kEvaluationBlock * outputs);  // any will do
     RowBuffer buffer(outputs, loss.targets());
+    buffer.expect(data.extras());
     buffer.reserve(kEvaluationBlock);
     for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
       comm.pulse().beat();
@@ -102,8 +157,8 @@ bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, con
   return metrics.finish(reader.samples(), totals, counts).r2.has_value();
 }
 
-Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, const TargetUnits& units,
-                      FunctionRef<void(std::size_t first, const BatchRows& rows)> gather) {
+Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, SampleExtras extras,
+                      const TargetUnits& units, FunctionRef<void(std::size_t first, const BatchRows& rows)> gather) {
   const auto ranks = static_cast<std::size_t>(comm.size());
   const auto rank = static_cast<std::size_t>(comm.rank());
   std::vector<std::int64_t> blocks(ranks, 0);
@@ -114,8 +169,9 @@ Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samp
   const auto total = static_cast<std::size_t>(comm.sum(static_cast<std::int64_t>(samples)));
   if (total == 0) throw Error(ErrorKind::usage, "evaluate: no rank has any samples").as_agreed();
   const auto first_of = [&](std::size_t block) { return (block - starts[rank]) * kEvaluationBlock; };
+  const BlockSums sums(net.loss, net.model.outputs(), units, extras);
   return evaluate_blocks(
-      comm, net, units, total, starts,
+      comm, net, sums, extras, total, starts,
       [&](std::size_t block) { return std::min(kEvaluationBlock, samples - first_of(block)); },
       [&](std::size_t block, const BatchRows& rows) { gather(first_of(block), rows); });
 }

@@ -34,9 +34,9 @@ struct Net {
                           const Normalization& normalization, RowList rows = {});
 
 /// Scores over samples that lie on the ranks: this rank has `samples` of them, and `gather(first, rows)` fills the rows
-/// from its sample `first` on.
+/// from its sample `first` on. `extras`: of the samples of all ranks, the same on each.
 /// Collective. Allocates. Errors: usage (no samples on any rank).
-[[nodiscard]] Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples,
+[[nodiscard]] Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, SampleExtras extras,
                                     const TargetUnits& units,
                                     FunctionRef<void(std::size_t first, const BatchRows& rows)> gather);
 

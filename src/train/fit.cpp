@@ -136,7 +136,7 @@ class Fit {
     if (step.skipped.empty()) {
       sums.loss_sum += step.loss * step.weight;
       sums.samples += step.samples;
-      sums.weight += step.weight;
+      sums.weight += step.weight_sum;
     }
     sums.seconds += step.times.total();
     sums.total_seconds += step.times.total();

@@ -128,7 +128,7 @@ std::vector<InputImportance> permutation_importance(const Communicator& comm, co
     for (std::size_t task = mine.begin; task < mine.end; ++task) {
       shuffled.shuffle(groups[task / options.repeats], options.seed, task % options.repeats);
       const Scores scores =
-          evaluate_local(self, net, shuffled.samples(), {normalization.y.shift, normalization.y.scale},
+          evaluate_local(self, net, shuffled.samples(), data.extras(), {normalization.y.shift, normalization.y.scale},
                          [&](std::size_t first, const BatchRows& to) {
                            comm.pulse().beat();
                            shuffled.gather(first, to);

@@ -41,11 +41,12 @@ CostSurface::CostSurface(const Communicator& comm, const Net& net, const Landsca
       reader_(data.data, data.normalization, data.rows, net.loss, net.model.outputs()),
       weights_(net.weights.size()),
       workspace_(net.model.make_workspace(kEvaluationBlock, true)),
-      rows_(net.model.outputs(), net.loss.targets()),
+      rows_(net.loss.num_targets(net.model.outputs()), net.loss.targets()),
       held_(reader_.blocks()) {
   if (elements_.empty() || elements_.size() > here_.size()) {
     throw Error(ErrorKind::usage, fmt::format("landscape: expected one or two weights, found {}", elements_.size()));
   }
+  rows_.expect(data.data.extras());
   rows_.reserve(kEvaluationBlock);
   std::ranges::copy(net.weights, weights_.view().begin());
   first_layer_ = net.model.layer_names().size();

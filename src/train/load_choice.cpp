@@ -23,17 +23,13 @@ std::size_t bytes_from(const std::string& text, const char* key) {
               fmt::format("{}: expected an amount of memory, like \"512MiB\" or \"4GB\", found \"{}\"", key, text));
 }
 
-std::size_t bytes_of(const OpenDataset& file) {
-  return file.x->header().bytes() + file.y->header().bytes();
-}
-
 std::size_t window_rows_of(const RunConfig& run, const OpenDataset& train) {
-  const std::size_t row = train.x->header().row_bytes() + train.y->header().row_bytes() + kOfOrder;
+  const std::size_t row = row_bytes_of(train) + kOfOrder;
   return std::max<std::size_t>(bytes_from(run.data.window, "data.window") / 2 / row, 1);
 }
 
 void expect_seekable(const OpenDataset& file, const DataConfig& config) {
-  for (const TableReader* table : {file.x.get(), file.y.get()}) {
+  for (const TableReader* table : tables_of(file)) {
     if (table->seekable()) continue;
     throw Error(ErrorKind::data,
                 fmt::format("{} is packed as a whole, so its rows cannot be read one by one, as data.load = \"stream\" "
@@ -101,7 +97,7 @@ void resolve_load(const Communicator& comm, RunConfig& run, std::vector<std::str
           choose_block(x.rows, static_cast<std::size_t>(*run.train.shards), window_rows_of(run, *train), x.chunk_rows));
     }
     const auto block = static_cast<std::size_t>(*run.data.block);
-    for (const TableReader* table : {train->x.get(), train->y.get()}) {
+    for (const TableReader* table : tables_of(*train)) {
       const TableHeader& header = table->header();
       const double times = times_read(header, block);
       if (times <= kSlow) continue;

@@ -7,6 +7,7 @@
 #include "comm/node_window.hpp"
 #include "data/fingerprint.hpp"
 #include "data/open_dataset.hpp"
+#include "data/sample_weights.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -14,16 +15,17 @@ namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 28U;
 
-// Where x, y and the hashes of their blocks lie in a host's memory [bytes]: each on a cache line of its own.
+// Where x, y, w and the hashes of their blocks lie in a host's memory [bytes]: each on a cache line of its own.
 struct Plan {
-  Range x, y, hashes;
+  Range x, y, w, hashes;
   std::size_t blocks = 0;
 
-  Plan(const TableHeader& x_header, const TableHeader& y_header) {
-    blocks = fingerprint_blocks(x_header.bytes()) + fingerprint_blocks(y_header.bytes());
-    x = {0, x_header.bytes()};
-    y = behind(x, y_header.bytes());
-    hashes = behind(y, blocks * sizeof(HashBytes));
+  explicit Plan(const OpenDataset& opened) {
+    for (const TableReader* table : tables_of(opened)) blocks += fingerprint_blocks(table->header().bytes());
+    x = {0, opened.x->header().bytes()};
+    y = behind(x, opened.y->header().bytes());
+    w = behind(y, opened.w ? opened.w->header().bytes() : 0);
+    hashes = behind(w, blocks * sizeof(HashBytes));
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return hashes.end; }
 
@@ -39,7 +41,7 @@ class Loader {
   Loader(const Communicator& comm, OpenDataset opened)
       : comm_(comm),
         opened_(std::move(opened)),
-        plan_(opened_.x->header(), opened_.y->header()),
+        plan_(opened_),
         window_(std::make_shared<const NodeWindow>(
             comm, plan_.bytes(), mine(plan_.bytes()),
             WindowUse{opened_.source,
@@ -51,19 +53,36 @@ class Loader {
     // One after the other, so that the error of the lowest rank is the one that a single rank meets first.
     in_parts([&] { read(*opened_.x, plan_.x); });
     in_parts([&] { read(*opened_.y, plan_.y); });
+    if (opened_.w) {
+      data.w = table(*opened_.w, plan_.w);
+      in_parts([&] { read(*opened_.w, plan_.w); });
+    }
+    const TableHeader& y = opened_.y->header();
     in_parts([&] { check_finite(data.x, opened_.x->header().name, mine(data.x.rows)); });
-    in_parts([&] { check_finite(data.y, opened_.y->header().name, mine(data.y.rows)); });
+    in_parts([&] { check_finite(data.y, y.name, mine(data.y.rows), 0, y.may_miss); });
+    if (opened_.w) in_parts([&] { check_finite(data.w, opened_.w->header().name, mine(data.w.rows)); });
+    if (y.may_miss) count_missing_targets(data);
     const std::span hashes(reinterpret_cast<HashBytes*>(memory(plan_.hashes).data()), plan_.blocks);
     in_parts([&] {
       const Range blocks = mine(plan_.blocks);
-      hash_blocks(data.x, data.y, blocks, hashes.subspan(blocks.begin, blocks.size()));
+      hash_blocks(data.x, data.y, blocks, hashes.subspan(blocks.begin, blocks.size()), data.w);
     });
-    data.fingerprint = fingerprint(data.x, data.y, hashes);
+    data.fingerprint = fingerprint(data.x, data.y, hashes, data.w);
     check_same_data(comm_, data);
     return data;
   }
 
  private:
+  // Every host has all rows, so all ranks share the counting.
+  void count_missing_targets(Dataset& data) const {
+    std::vector<std::int64_t> missing(data.y.columns, 0);
+    count_missing(data.y,
+                  part_of(data.y.rows, static_cast<std::size_t>(comm_.rank()), static_cast<std::size_t>(comm_.size())),
+                  missing);
+    comm_.sum(missing);
+    set_missing(data, std::move(missing));
+  }
+
   // This rank's part of what its host has to do.
   [[nodiscard]] Range mine(std::size_t count) const {
     return part_of(count, static_cast<std::size_t>(comm_.node_rank()), static_cast<std::size_t>(comm_.node_size()));
@@ -144,7 +163,8 @@ void check_same_data(const Communicator& comm, const Dataset& data) {
   }
 }
 
-ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, const Table& table, RowList rows) {
+ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, const Table& table, RowList rows,
+                          const ValueRule& values) {
   if (method == NormalizeMethod::none) return {};
   const auto ranks = static_cast<std::size_t>(comm.size());
   const Range mine = part_of(table.columns, static_cast<std::size_t>(comm.rank()), ranks);
@@ -154,7 +174,7 @@ ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, cons
   ColumnScaling scaling{std::vector<double>(table.columns), std::vector<double>(table.columns)};
   comm.together([&] {
     fit_columns(method, table, mine, std::span(scaling.shift).subspan(mine.begin, mine.size()),
-                std::span(scaling.scale).subspan(mine.begin, mine.size()), rows);
+                std::span(scaling.scale).subspan(mine.begin, mine.size()), rows, values);
   });
   comm.gather_parts(scaling.shift, starts);
   comm.gather_parts(scaling.scale, starts);

@@ -35,6 +35,6 @@ void check_same_data(const Communicator& comm, const Dataset& data);
 /// fit_scaling of a table that every rank sees: the ranks take a part of the columns each; the same bits.
 /// Collective.
 [[nodiscard]] ColumnScaling fit_scaling(const Communicator& comm, NormalizeMethod method, const Table& table,
-                                        RowList rows = {});
+                                        RowList rows = {}, const ValueRule& values = {});
 
 }  // namespace lockstep

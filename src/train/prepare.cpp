@@ -9,6 +9,7 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
+#include "data/sample_weights.hpp"
 #include "data/window_reader.hpp"
 #include "io/folder_lock.hpp"
 #include "model/class_weights.hpp"
@@ -122,7 +123,7 @@ class Preparation {
     if (!wants_balance(loss)) return;
     const Dataset* test = r_.data.test ? &*r_.data.test : nullptr;
     const std::size_t classes = count_classes(r_.data.train, test, r_.run.data.classes);
-    balance(loss, count_labels(r_.data.train, classes, r_.data.split.train), r_.data.train.source);
+    balance(loss, weigh_labels(r_.data.train, classes, r_.data.split.train), r_.data.train.source);
     if (kept_ && loss != r_.run.model.loss) {
       throw Error(
           ErrorKind::config,

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 
 #include "core/number_text.hpp"
 #include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
+#include "data/sample_weights.hpp"
 #include "lockstep/error.hpp"
 #include "train/kept_normalization.hpp"
 #include "train/load_choice.hpp"
@@ -69,10 +71,18 @@ RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss
                                                data.test->inputs(), data.train.source, data.train.inputs()));
     }
   });
+  comm.together([&] {
+    check_some_targets(data.train, data.split.train);
+    for (const Dataset* part : {&data.train, data.test ? &*data.test : nullptr}) {
+      if (part == nullptr) continue;
+      const std::vector<std::string> told = sample_notices(*part, part == &data.train ? data.split.train : RowList{});
+      data.notices.insert(data.notices.end(), told.begin(), told.end());
+    }
+  });
   if (streams) return data;
-  data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train);
+  data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train, values_of_x(data.train));
   if (loss.task() == Task::regression) {
-    data.normalization.y = fit_scaling(comm, method, data.train.y, data.split.train);
+    data.normalization.y = fit_scaling(comm, method, data.train.y, data.split.train, values_of_y(data.train));
   }
   return data;
 }
@@ -90,10 +100,22 @@ Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Datas
 
 void check_some_weight(const Dataset& data, const Loss& loss, RowList rows) {
   const std::span<const double> weights = loss.class_weights();
-  if (weights.empty()) return;
-  const std::vector<std::int64_t> counts = count_labels(data, weights.size(), rows);
-  for (std::size_t label = 0; label < weights.size(); ++label) {
-    if (counts[label] > 0 && weights[label] > 0) return;
+  const bool has_own = data.w.rows > 0;
+  if (weights.empty() && !has_own) return;
+  double sum = 0;
+  if (weights.empty()) {
+    sum = weigh_samples(data, rows).sum();
+  } else {
+    const std::vector<double> of_class = weigh_labels(data, weights.size(), rows);
+    for (std::size_t label = 0; label < weights.size(); ++label) sum += weights[label] * of_class[label];
+  }
+  if (sum > 0) return;
+  if (has_own) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("w of {}: {} weigh {:.6g} in all; expected more than 0, for losses and scores are divided by "
+                    "it",
+                    data.source, count_text(rows.empty() ? data.samples() : rows.size(), "sample"), sum));
   }
   throw Error(ErrorKind::config,
               fmt::format("model.loss.class_weights: all {} of {} are of classes with weight 0",
@@ -106,10 +128,10 @@ Dataset read_scored_data(const Communicator& comm, OpenDataset file, const DataC
   comm.together([&] {
     DataConfig by_size = config;
     if (by_size.load == "memory") by_size.load = "auto";
-    const std::size_t bytes = file.x->header().bytes() + file.y->header().bytes();
+    const std::size_t bytes = bytes_of(file);
     // Rows that a run has held out are known of data in memory.
-    streams =
-        config.validation == 0 && file.x->seekable() && file.y->seekable() && wants_stream(by_size, bytes) ? 1 : 0;
+    const bool seekable = std::ranges::all_of(tables_of(file), [](const auto* table) { return table->seekable(); });
+    streams = config.validation == 0 && seekable && wants_stream(by_size, bytes) ? 1 : 0;
   });
   if (comm.combine(streams) == 0) return load_dataset(comm, std::move(file));
   const TargetRule rule = rule_of(loss, static_cast<std::int64_t>(outputs), file);
@@ -145,6 +167,7 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
     if (loss.task() == Task::binary && !data->streamed()) {
       check_targets_held({TargetRule::Kind::unit_interval}, data->y, data->source, 0, nullptr);
     }
+    check_some_weight(*data, loss, {});
   }
 }
 

@@ -31,7 +31,7 @@ struct RunData {
   TargetRule rule = {};                   ///< what y must hold
   std::optional<StreamPlan> stream = {};  ///< of the training data, where it is streamed
   KnownNames names = {};                  ///< of the training data, as it is trained on
-  std::vector<std::string> notices = {};  ///< of how names were matched
+  std::vector<std::string> notices = {};  ///< of how names were matched, and of weights and missing targets
 
   /// How many samples are trained on.
   [[nodiscard]] std::size_t train_samples() const noexcept {
@@ -64,8 +64,8 @@ struct RunData {
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes);
 
-/// Weights of 0 may be meant for some classes, but a mean over nothing is none. `rows`: of `data`; empty: all.
-/// Errors: config (all of them are of classes with weight 0).
+/// Weights of 0 may be meant for some classes or samples, but a mean over nothing is none. `rows`: of `data`; empty:
+/// all. Errors: config (all of them are of classes with weight 0), data (their weights sum up to 0 or less).
 void check_some_weight(const Dataset& data, const Loss& loss, RowList rows);
 
 /// Sets what `info` of a new run takes from its data: fingerprints, names, normalisation, and the columns of the

@@ -86,6 +86,7 @@ nlohmann::ordered_json to_json(const Scores& scores) {
   nlohmann::ordered_json json;
   json["samples"] = scores.samples;
   for (const auto& [name, value] : scores.named()) json[name] = value;
+  for (const auto& [name, value] : scores.unweighted) json["unweighted"][name] = value;
   return json;
 }
 

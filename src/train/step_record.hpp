@@ -24,7 +24,7 @@ struct ShardGradient {
   std::size_t rank = 0;  ///< that has computed it
   Range samples = {};    ///< of StepRecord::samples; empty where the batch has fewer samples than shards
   double loss = 0;       ///< sum over its samples, by weight
-  double weight = 0;     ///< of these samples
+  double weight = 0;     ///< of these samples, by size
   float gradient = 0;    ///< of the sum of the losses
 };
 
@@ -43,7 +43,8 @@ struct StepRecord {
   float before = 0;                         ///< the weight
   std::vector<float> after = {};            ///< [ranks] what each rank has afterwards
 
-  /// For train_step: the backward pass of a shard is done. `sums`: its loss and weight; `gradient` [arena]: its own.
+  /// For train_step: the backward pass of a shard is done. `sums`: its loss and what its rows weigh; `gradient`
+  /// [arena]: its own.
   void take_shard(std::size_t shard, std::span<const std::uint32_t> its_samples, std::span<const double> sums,
                   std::span<const float> gradient);
   /// For train_step: a block is about to be updated from `sum`.

@@ -8,6 +8,7 @@ namespace lockstep {
 StreamBatch::StreamBatch(const Communicator& comm, const RunData& data, const RunConfig& run)
     : comm_(comm),
       normalization_(data.normalization),
+      extras_(data.train.extras()),
       stream_(*data.stream),
       plan_{.samples = stream_.shape().samples, .batch = stream_.shape().batch},
       shards_{.shards = stream_.shape().shards, .ranks = static_cast<std::size_t>(comm.size())},
@@ -69,9 +70,12 @@ void StreamBatch::gather(std::size_t shard, const BatchRows& rows) {
       return values.subspan(at * width, size * width);
     };
     std::ranges::copy(part.samples, rows.samples.begin() + static_cast<std::ptrdiff_t>(at));
-    gather_samples(part.x, part.y, normalization_, part.rows,
-                   {columns(rows.x), columns(rows.values),
-                    rows.labels.empty() ? rows.labels : rows.labels.subspan(at, size), rows.samples.subspan(at, size)});
+    gather_samples(part.x, part.y, part.w, normalization_, part.rows,
+                   {.x = columns(rows.x),
+                    .values = columns(rows.values),
+                    .labels = rows.labels.empty() ? rows.labels : rows.labels.subspan(at, size),
+                    .samples = rows.samples.subspan(at, size),
+                    .weights = rows.weights.empty() ? rows.weights : rows.weights.subspan(at, size)});
     at += size;
   }
 }

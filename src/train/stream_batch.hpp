@@ -23,6 +23,7 @@ class StreamBatch final : public EpochBatch {
   double select(std::size_t index) override;
 
   [[nodiscard]] std::size_t samples() const override { return plan_.positions(batch_).size(); }
+  [[nodiscard]] SampleExtras extras() const override { return extras_; }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return shards_.rows(samples(), shard).size(); }
   void gather(std::size_t shard, const BatchRows& rows) override;
 
@@ -32,6 +33,7 @@ class StreamBatch final : public EpochBatch {
 
   const Communicator& comm_;
   const Normalization& normalization_;
+  SampleExtras extras_;
   StreamPlan stream_;
   EpochPlan plan_;
   ShardPlan shards_;

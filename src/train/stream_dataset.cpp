@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include "core/tree.hpp"
 #include "data/column_statistics.hpp"
 #include "data/fingerprint.hpp"
+#include "data/sample_weights.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -68,15 +71,20 @@ class BlockHasher {
 // One rank's pass over its rows of a table. Rows are dealt out in the blocks of the statistics.
 class TablePass {
  public:
-  using Check = std::function<void(const Table& rows, std::size_t first)>;
+  using Check = std::function<void(const Table& rows, std::size_t first, const Table& weights)>;
+  struct What {
+    NormalizeMethod method = NormalizeMethod::none;
+    TableReader* weights = nullptr;  // of the same rows, which statistics and check are to see
+    Check check = {};
+  };
 
-  TablePass(const Communicator& comm, TableReader& reader, NormalizeMethod method, Check check,
-            std::function<void(std::size_t)> count)
+  TablePass(const Communicator& comm, TableReader& reader, What what, std::function<void(std::size_t)> count)
       : comm_(comm),
         reader_(reader),
         header_(reader.header()),
-        method_(method),
-        check_(std::move(check)),
+        method_(what.method),
+        weights_(what.weights),
+        check_(std::move(what.check)),
         count_(std::move(count)),
         blocks_(statistics_blocks(header_.rows)),
         mine_(blocks_of(static_cast<std::size_t>(comm.rank()))),
@@ -123,7 +131,7 @@ class TablePass {
       nodes.insert(nodes.end(), own.begin(), own.end());
     }
     first_nodes.push_back(nodes.size());
-    const std::size_t strip = std::max<std::size_t>(kGatheredBytes / (4 * sizeof(double) * nodes.size()), 1);
+    const std::size_t strip = std::max<std::size_t>(kGatheredBytes / (kOfColumn * sizeof(double) * nodes.size()), 1);
     ColumnScaling scaling{std::vector<double>(header_.columns), std::vector<double>(header_.columns)};
     for (std::size_t begin = 0; begin < header_.columns; begin += strip) {
       merge_strip({begin, std::min(begin + strip, header_.columns)}, nodes, first_nodes, scaling);
@@ -132,6 +140,12 @@ class TablePass {
   }
 
  private:
+  static constexpr std::size_t kOfColumn = 6;  // numbers of ColumnStatistics
+  template <class Statistics>
+  static auto parts_of(Statistics& node) {
+    return std::array{&node.count, &node.weight, &node.mean, &node.m2, &node.smallest, &node.largest};
+  }
+
   [[nodiscard]] Range blocks_of(std::size_t rank) const {
     return part_of(blocks_, rank, static_cast<std::size_t>(comm_.size()));
   }
@@ -159,9 +173,21 @@ class TablePass {
   // The next rows of this rank, checked.
   Table load_checked(Range rows) {
     const Table table = load(rows);
-    check_finite(table, header_.name, {0, table.rows}, rows.begin);
-    if (check_) check_(table, rows.begin);
+    load_weights(rows);
+    check_finite(table, header_.name, {0, table.rows}, rows.begin, header_.may_miss);
+    if (check_) check_(table, rows.begin, of_rows_);
     return table;
+  }
+
+  void load_weights(Range rows) {
+    if (weights_ == nullptr || (method_ == NormalizeMethod::none && !check_)) return;
+    const TableHeader& header = weights_->header();
+    weights_memory_.resize(rows.size() * header.row_bytes());
+    weights_->read(rows, weights_memory_);
+    of_rows_ = {header.type, rows.size(), 1, weights_memory_, {}};
+  }
+  [[nodiscard]] ValueRule values() const {
+    return {.weights = weights_ == nullptr ? nullptr : &of_rows_, .missing = header_.may_miss};
   }
 
   // Of one block; blocks come in order.
@@ -175,9 +201,9 @@ class TablePass {
     if (method_ == NormalizeMethod::none) return {};
     const Range here{rows.begin - held_.begin, rows.end - held_.begin};
     BlockStatistics statistics(header_.columns);
-    statistics.add_sums(table_, 0, here);
+    statistics.add_sums(table_, 0, here, {}, values());
     statistics.finish_sums();
-    if (method_ == NormalizeMethod::standard) statistics.add_squares(table_, 0, here);
+    if (method_ == NormalizeMethod::standard) statistics.add_squares(table_, 0, here, {}, values());
     return std::move(statistics).take();
   }
 
@@ -191,14 +217,15 @@ class TablePass {
     };
     in_pieces([&](Range piece) {
       const Table table = load_checked(piece);
-      if (method_ != NormalizeMethod::none) statistics.add_sums(table, 0, {0, table.rows});
+      if (method_ != NormalizeMethod::none) statistics.add_sums(table, 0, {0, table.rows}, {}, values());
     });
     if (method_ == NormalizeMethod::none) return {};
     statistics.finish_sums();
     if (method_ == NormalizeMethod::standard) {
       in_pieces([&](Range piece) {
         const Table table = load(piece);
-        statistics.add_squares(table, 0, {0, table.rows});
+        load_weights(piece);
+        statistics.add_squares(table, 0, {0, table.rows}, {}, values());
       });
     }
     return std::move(statistics).take();
@@ -207,11 +234,11 @@ class TablePass {
   void merge_strip(Range columns, std::span<const Range> nodes, std::span<const std::size_t> first_nodes,
                    ColumnScaling& scaling) const {
     const std::size_t width = columns.size();
-    const std::size_t numbers = 4 * width;  // of a node
+    const std::size_t numbers = kOfColumn * width;  // of a node
     std::vector<double> all(nodes.size() * numbers);
     auto at = all.begin() + static_cast<std::ptrdiff_t>(first_nodes[static_cast<std::size_t>(comm_.rank())] * numbers);
     for (const ColumnStatistics& node : found_) {
-      for (const auto* values : {&node.mean, &node.m2, &node.smallest, &node.largest}) {
+      for (const auto* values : parts_of(node)) {
         at = std::copy_n(values->begin() + static_cast<std::ptrdiff_t>(columns.begin), width, at);
       }
     }
@@ -220,10 +247,9 @@ class TablePass {
     comm_.gather_parts(all, starts);
     std::size_t next = 0;
     const ColumnStatistics merged = merge_nodes({0, blocks_}, nodes, [&] {
-      const std::size_t end = std::min(nodes[next].end * kStatisticsRows, header_.rows);
-      ColumnStatistics node{static_cast<double>(end - nodes[next].begin * kStatisticsRows), {}, {}, {}, {}};
+      ColumnStatistics node;
       auto from = all.begin() + static_cast<std::ptrdiff_t>(next++ * numbers);
-      for (auto* values : {&node.mean, &node.m2, &node.smallest, &node.largest}) {
+      for (auto* values : parts_of(node)) {
         values->assign(from, from + static_cast<std::ptrdiff_t>(width));
         from += static_cast<std::ptrdiff_t>(width);
       }
@@ -237,6 +263,7 @@ class TablePass {
   TableReader& reader_;
   const TableHeader& header_;
   NormalizeMethod method_;
+  TableReader* weights_;
   Check check_;
   std::function<void(std::size_t)> count_;  // takes the bytes that were read
   std::size_t blocks_;
@@ -248,6 +275,8 @@ class TablePass {
   Buffer<std::byte> memory_;
   Range held_;   // rows in memory_
   Table table_;  // of them
+  std::vector<std::byte> weights_memory_;
+  Table of_rows_;  // weights of the rows that were checked last
   std::vector<Range> nodes_;
   std::vector<ColumnStatistics> found_;  // [nodes_]
 };
@@ -255,7 +284,7 @@ class TablePass {
 // Else the ranks would not even exchange as much.
 void check_same_headers(const Communicator& comm, const OpenDataset& file) {
   std::string own;
-  for (const TableReader* table : {file.x.get(), file.y.get()}) {
+  for (const TableReader* table : tables_of(file)) {
     const TableHeader& header = table->header();
     own +=
         fmt::format("{} rows of {} numbers of type {}; ", header.rows, header.columns, static_cast<int>(header.type));
@@ -317,6 +346,63 @@ void sum_counts(const Communicator& comm, LabelCounts& counts) {
   comm.sum(counts.samples);
 }
 
+// The weights of a data set: their range, for which all of them are passed over, and then what they sum up to.
+class WeightPass {
+ public:
+  explicit WeightPass(bool by_label) : by_label_(by_label) {}
+
+  void look(const Table& weights) {
+    for (const float weight : taken(weights)) {
+      totals_.least = std::min(totals_.least, double{weight});
+      totals_.largest = std::max(totals_.largest, double{weight});
+      totals_.negatives += weight < 0 ? 1 : 0;
+    }
+  }
+  // Collective.
+  void share(const Communicator& comm) {
+    totals_.least = -comm.max(-totals_.least);
+    totals_.largest = comm.max(totals_.largest);
+    totals_.negatives = comm.sum(totals_.negatives);
+    sums_ = WeightSums(std::max(std::abs(totals_.least), std::abs(totals_.largest)));
+  }
+  // `labels` are checked.
+  void add(const Table& weights, const Table& labels) {
+    const std::span<const float> all = taken(weights);
+    if (!by_label_) {
+      for (const float weight : all) sums_.add(weight);
+      return;
+    }
+    visit_element_type(labels.type, [&](auto zero) {
+      const auto* const of_row = reinterpret_cast<const decltype(zero)*>(labels.bytes.data());
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto label = static_cast<std::uint64_t>(of_row[i]);
+        label < LabelCounts::kMostCounted ? sums_.add(all[i], label) : sums_.add(all[i]);
+      }
+    });
+  }
+  // Collective. `labels`: as many as there are at most.
+  WeightTotals take(const Communicator& comm, std::size_t labels) {
+    sums_.reserve(labels);
+    comm.sum(sums_.words());
+    totals_.positive = sums_.positive();
+    totals_.negative = sums_.negative();
+    totals_.by_label = sums_.by_label();
+    return totals_;
+  }
+
+ private:
+  std::span<const float> taken(const Table& weights) {
+    taken_.resize(weights.rows);
+    read_weights(weights, {0, weights.rows}, taken_);
+    return taken_;
+  }
+
+  bool by_label_;
+  WeightTotals totals_;
+  WeightSums sums_{1};
+  std::vector<float> taken_;
+};
+
 Table header_only(const TableHeader& header) {
   return {header.type, header.rows, header.columns, {}, {}};
 }
@@ -334,18 +420,19 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
     data.columns = data.file->columns;
     data.x = header_only(data.file->x->header());
     data.y = header_only(data.file->y->header());
+    if (data.file->w) data.w = header_only(data.file->w->header());
     check_target_type(settings.rule, data.y, data.source);
   });
   check_same_headers(comm, *data.file);
   LabelCounts counts;
-  Progress progress(comm, data.x.size_bytes() + data.y.size_bytes(), settings.tell);
+  Progress progress(comm, bytes_of(*data.file), settings.tell);
   const auto count = [&](std::size_t bytes) { progress.count(bytes); };
   std::vector<HashBytes> hashes;
-  const auto pass = [&](TableReader& reader, NormalizeMethod method, TablePass::Check check) {
+  const auto pass = [&](TableReader& reader, const TablePass::What& what) {
     std::optional<TablePass> table;
     comm.together(
         [&] {
-          table.emplace(comm, reader, method, std::move(check), count);
+          table.emplace(comm, reader, what, count);
           table->run();
         },
         Blame::host);
@@ -354,15 +441,32 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
     hashes.insert(hashes.end(), own.begin(), own.end());
     return table->scaling();
   };
-  result.normalization.x = pass(*data.file->x, settings.x, {});
-  result.normalization.y = pass(*data.file->y, settings.y, [&](const Table& rows, std::size_t first) {
+  const bool labels = settings.rule.kind == TargetRule::Kind::labels;
+  TableReader* const w = data.file->w.get();
+  WeightPass weights(labels);
+  std::vector<HashBytes> of_weights;
+  if (w != nullptr) {  // first, for sums need to know how large weights are
+    (void)pass(*w, {.check = [&](const Table& rows, std::size_t, const Table&) { weights.look(rows); }});
+    weights.share(comm);
+    of_weights = std::exchange(hashes, {});
+  }
+  result.normalization.x = pass(*data.file->x, {.method = settings.x, .weights = w});
+  std::vector<std::int64_t> missing(data.y.columns, 0);
+  const auto check = [&](const Table& rows, std::size_t first, const Table& of_rows) {
     check_targets_held(settings.rule, rows, data.source, first, &counts);
-  });
-  if (settings.rule.kind == TargetRule::Kind::labels) {
+    if (data.file->y->header().may_miss) count_missing(rows, {0, rows.rows}, missing);
+    if (w != nullptr) weights.add(of_rows, rows);
+  };
+  result.normalization.y = pass(*data.file->y, {.method = settings.y, .weights = w, .check = check});
+  comm.sum(missing);
+  set_missing(data, std::move(missing));
+  if (labels) {
     sum_counts(comm, counts);
     data.labels = std::move(counts);
   }
-  data.fingerprint = fingerprint(data.x, data.y, hashes);
+  if (w != nullptr) data.weights = weights.take(comm, labels ? data.labels->samples.size() : 0);
+  hashes.insert(hashes.end(), of_weights.begin(), of_weights.end());
+  data.fingerprint = fingerprint(data.x, data.y, hashes, data.w);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -31,36 +32,49 @@ void check_labels(std::span<const std::int32_t> labels, std::size_t outputs) {
   }
 }
 
+void check_weights(std::span<const float> weights) {
+  for (const float weight : weights) {
+    if (!std::isfinite(weight)) throw Error(ErrorKind::usage, fmt::format("a sample has weight {}", weight));
+  }
+}
+
 // What a rank brings, cut into its shards.
 class LocalBatch final : public Batch {
  public:
-  LocalBatch(const LocalSamples& samples, std::size_t inputs, std::size_t outputs, Range owned, std::size_t local,
-             std::size_t first, std::size_t total)
+  LocalBatch(const LocalSamples& samples, std::size_t inputs, Range owned, std::size_t local, std::size_t first,
+             std::size_t total, SampleExtras extras)
       : samples_(samples),
+        extras_(extras),
         inputs_(inputs),
-        outputs_(outputs),
         owned_(owned),
         local_(local),
         first_(first),
         total_(total) {}
 
   [[nodiscard]] std::size_t samples() const override { return total_; }
+  [[nodiscard]] SampleExtras extras() const override { return extras_; }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return range(shard).size(); }
   void gather(std::size_t shard, const BatchRows& rows) override {
     const Range part = range(shard);
-    copy_rows(samples_, part, inputs_, outputs_, rows);
+    copy_rows(samples_, part, inputs_, rows);
     for (std::size_t i = 0; i < part.size(); ++i) {
       rows.samples[i] = static_cast<std::uint32_t>(first_ + part.begin + i);
     }
   }
 
-  static void copy_rows(const LocalSamples& from, Range part, std::size_t inputs, std::size_t outputs,
-                        const BatchRows& to) {
+  static void copy_rows(const LocalSamples& from, Range part, std::size_t inputs, const BatchRows& to) {
     std::ranges::copy(from.x.subspan(part.begin * inputs, part.size() * inputs), to.x.begin());
     if (to.labels.empty()) {
-      std::ranges::copy(from.values.subspan(part.begin * outputs, part.size() * outputs), to.values.begin());
+      const std::size_t targets = part.empty() ? 0 : to.values.size() / part.size();
+      std::ranges::copy(from.values.subspan(part.begin * targets, part.size() * targets), to.values.begin());
     } else {
       std::ranges::copy(from.labels.subspan(part.begin, part.size()), to.labels.begin());
+    }
+    if (to.weights.empty()) return;
+    if (from.weights.empty()) {
+      std::ranges::fill(to.weights, 1.0F);
+    } else {
+      std::ranges::copy(from.weights.subspan(part.begin, part.size()), to.weights.begin());
     }
   }
 
@@ -68,8 +82,8 @@ class LocalBatch final : public Batch {
   [[nodiscard]] Range range(std::size_t shard) const { return part_of(local_, shard - owned_.begin, owned_.size()); }
 
   const LocalSamples& samples_;
+  SampleExtras extras_;
   std::size_t inputs_;
-  std::size_t outputs_;
   Range owned_;
   std::size_t local_;  // samples of this rank
   std::size_t first_;  // place of the first of them in the batch
@@ -89,10 +103,12 @@ class CallersBatch final : public Batch {
       : batch_(batch), normalization_(normalization), outputs_(outputs) {}
 
   [[nodiscard]] std::size_t samples() const override { return batch_.samples(); }
+  [[nodiscard]] SampleExtras extras() const override { return batch_.extras(); }
   [[nodiscard]] std::size_t rows(std::size_t shard) const override { return batch_.rows(shard); }
   void gather(std::size_t shard, const BatchRows& rows) override {
     batch_.gather(shard, rows);
     check_labels(rows.labels, outputs_);
+    check_weights(rows.weights);
     normalize(normalization_, rows);
   }
 
@@ -209,14 +225,30 @@ struct Trainer::Impl {
         throw Error(ErrorKind::usage,
                     fmt::format("x holds {} numbers, not a multiple of {} inputs", samples.x.size(), in));
       }
-      if (samples.labels.size() != (labels ? n : 0) || samples.values.size() != (labels ? 0 : n * out)) {
-        throw Error(ErrorKind::usage,
-                    fmt::format("{} samples of this loss need {} labels and {} target values, found {} and {}", n,
-                                labels ? n : 0, labels ? 0 : n * out, samples.labels.size(), samples.values.size()));
+      const std::size_t targets = engine->loss().num_targets(out);
+      if (samples.labels.size() != (labels ? n : 0) || samples.values.size() != (labels ? 0 : n * targets)) {
+        throw Error(
+            ErrorKind::usage,
+            fmt::format("{} samples of this loss need {} labels and {} target values, found {} and {}", n,
+                        labels ? n : 0, labels ? 0 : n * targets, samples.labels.size(), samples.values.size()));
+      }
+      if (!samples.weights.empty() && samples.weights.size() != n) {
+        throw Error(ErrorKind::usage, fmt::format("{} samples with {} weights", n, samples.weights.size()));
       }
       check_labels(samples.labels, out);
+      check_weights(samples.weights);
     });
     return n;
+  }
+
+  // Of the samples of all ranks. Collective.
+  [[nodiscard]] SampleExtras extras_of(const LocalSamples& samples) const {
+    const auto is_missing = [](float value) { return std::isnan(value); };
+    const bool several = engine->loss().num_targets(engine->model().outputs()) > 1;
+    const std::uint32_t own =
+        (samples.weights.empty() ? 0U : 1U) | (several && std::ranges::any_of(samples.values, is_missing) ? 2U : 0U);
+    const std::uint32_t all = comm.combine(own);
+    return {.weights = (all & 1U) != 0, .missing = (all & 2U) != 0};
   }
 
   // Settled, for anything may follow, on some ranks alone too.
@@ -299,7 +331,7 @@ StepResult Trainer::Impl::train_step(const LocalSamples& samples) {
   }
   if (total == 0) throw Error(ErrorKind::usage, "train_step: no rank has any samples").as_agreed();
   const Range owned = engine->shards().owned(static_cast<std::size_t>(comm.rank()));
-  LocalBatch batch(samples, engine->model().inputs(), engine->model().outputs(), owned, local, first, total);
+  LocalBatch batch(samples, engine->model().inputs(), owned, local, first, total, extras_of(samples));
   return train_step(batch);
 }
 
@@ -308,10 +340,11 @@ Scores Trainer::evaluate(const LocalSamples& samples) {
     const std::size_t local = impl_->check(samples);
     const Normalization& normalization = impl_->normalization;
     const TargetUnits units{.shift = normalization.y.shift, .scale = normalization.y.scale};
-    return evaluate_local(impl_->comm, impl_->net(), local, units, [&](std::size_t first, const BatchRows& rows) {
-      LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), outputs(), rows);
-      normalize(normalization, rows);
-    });
+    return evaluate_local(impl_->comm, impl_->net(), local, impl_->extras_of(samples), units,
+                          [&](std::size_t first, const BatchRows& rows) {
+                            LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), rows);
+                            normalize(normalization, rows);
+                          });
   });
 }
 

@@ -1,4 +1,5 @@
-// Losses, layers, training runs and schedules against the numbers that PyTorch gave; make_golden.py wrote them.
+// Losses, layers, training runs and schedules against the numbers that PyTorch gave; make_golden.py and
+// make_golden_losses.py wrote them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -33,7 +34,11 @@ Json load(const std::string& name) {
 }
 
 std::vector<float> floats(const Json& list) {
-  return list.get<std::vector<float>>();
+  std::vector<float> values;
+  for (const Json& value : list) {
+    values.push_back(value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>());
+  }
+  return values;
 }
 
 Options options_of(const Json& table) {
@@ -88,6 +93,33 @@ TEST(Golden, LossesAndTheirGradientsAreThoseOfPyTorch) {
     const double weight = loss->weight(rows, targets);
     EXPECT_NEAR(sum / weight, one["value"].get<double>(), kOnePass);
     for (float& value : gradient) value /= static_cast<float>(weight);
+    expect_near(gradient, floats(one["gradient"]), kOnePass, "gradient");
+  }
+}
+
+TEST(Golden, LossesByWeightAndOfWhatIsThereAreThoseOfPyTorch) {
+  const Json golden = load("weighted_losses.json");
+  const auto rows = golden["rows"].get<std::size_t>();
+  const std::vector<float> weights = floats(golden["weights"]);
+  const auto labels = golden["labels"].get<std::vector<std::int32_t>>();
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& one : golden["cases"]) {
+    const bool gaps = one["gaps"].get<bool>();
+    SCOPED_TRACE(title(one) + (gaps ? ", some targets missing" : ""));
+    const auto loss = make_loss({one["type"].get<std::string>(), options_of(one["options"])});
+    const auto kind = one["targets"].get<std::string>();
+    const std::vector<float> values =
+        kind == "labels" ? std::vector<float>() : floats(gaps ? golden["missing"][kind] : golden[kind]);
+    const std::vector<float> outputs = floats(one["outputs"]);
+    Targets targets = kind == "labels" ? Targets{.labels = labels} : Targets{.values = values};
+    targets.weights = weights;
+    targets.may_miss = gaps;
+    std::vector<float> gradient(outputs.size());
+    const double sum = loss->evaluate(one["width"].get<std::size_t>(), outputs, targets, gradient);
+    const RowWeights weigh = loss->weigh(rows, targets);
+    EXPECT_LT(weigh.sum, weigh.size);  // one is negative
+    EXPECT_NEAR(sum / weigh.sum, one["value"].get<double>(), kOnePass);
+    for (float& value : gradient) value /= static_cast<float>(weigh.size);
     expect_near(gradient, floats(one["gradient"]), kOnePass, "gradient");
   }
 }

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -97,6 +100,76 @@ TEST_F(TrainerTest, WrongSizesOnOneRankAreAnErrorOnEveryRank) {
   if (comm.rank() == comm.size() - 1) samples.values = samples.values.first(samples.values.size() - 1);
   expect_error(ErrorKind::usage, {"target values"}, [&] { trainer.train_step(samples); });
   EXPECT_NO_THROW(trainer.train_step(part(mine)));
+}
+
+// Weights as counts do what copies of the samples do, but for the last bits; a negative one takes a copy away again.
+TEST_F(TrainerTest, WeightsCountSamples) {
+  Trainer weighted(MPI_COMM_WORLD, regression(), kInputs);
+  Trainer copied(MPI_COMM_WORLD, regression(), kInputs);
+  std::vector<float> weights(mine.size(), 1.0F);
+  std::vector<float> more_x, more_y;
+  const auto copy = [&](std::size_t i) {
+    const LocalSamples one = part({mine.begin + i, mine.begin + i + 1});
+    more_x.insert(more_x.end(), one.x.begin(), one.x.end());
+    more_y.insert(more_y.end(), one.values.begin(), one.values.end());
+  };
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    weights[i] = static_cast<float>(i % 4);
+    for (std::size_t copies = 0; copies < i % 4; ++copies) copy(i);
+  }
+  LocalSamples samples = part(mine);
+  samples.weights = weights;
+  for (int step = 0; step < 5; ++step) {
+    const StepResult a = weighted.train_step(samples);
+    const StepResult b = copied.train_step(LocalSamples{more_x, more_y});
+    EXPECT_NEAR(a.loss, b.loss, 1e-6);
+    EXPECT_EQ(a.weight, b.weight);
+    EXPECT_EQ(a.weight, a.weight_sum);
+    EXPECT_EQ(a.samples, kSamples);
+  }
+  const Scores a = weighted.evaluate(samples);
+  const Scores b = copied.evaluate(LocalSamples{more_x, more_y});
+  EXPECT_NEAR(a.rmse.value(), b.rmse.value(), 1e-5);
+  EXPECT_NEAR(a.r2.value(), b.r2.value(), 1e-5);
+  EXPECT_EQ(a.unweighted.size(), a.named().size());
+  EXPECT_TRUE(b.unweighted.empty());
+  weights.front() = comm.rank() == 0 ? -0.5F : 1.0F;
+  const StepResult negative = weighted.train_step(samples);
+  EXPECT_EQ(negative.weight - negative.weight_sum, 1.0);
+}
+
+TEST_F(TrainerTest, WeightsAreCheckedAndMayLeaveNothing) {
+  Trainer trainer(MPI_COMM_WORLD, regression(), kInputs);
+  std::vector<float> weights(mine.size(), 0.0F);
+  LocalSamples samples = part(mine);
+  samples.weights = weights;
+  const std::string before = trainer.digest();
+  const StepResult skipped = trainer.train_step(samples);
+  EXPECT_EQ(skipped.skipped, "all its samples have weight 0");
+  weights.back() = comm.rank() == comm.size() - 1 ? std::numeric_limits<float>::infinity() : 1.0F;
+  expect_error(ErrorKind::usage, {"weight inf"}, [&] { trainer.train_step(samples); });
+  samples.weights = samples.weights.first(mine.size() - 1);
+  expect_error(ErrorKind::usage, {"samples with", "weights"}, [&] { trainer.train_step(samples); });
+}
+
+TEST_F(TrainerTest, TargetsMayBeMissing) {
+  Trainer gaps(MPI_COMM_WORLD, regression(), kInputs);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (std::size_t i = 0; i < kSamples; ++i) y[2 * i + 1] = i < 3 || i % 3 == 0 ? nan : y[2 * i + 1];
+  y[0] = nan;  // a sample without any
+  const StepResult step = gaps.train_step(part(mine));
+  EXPECT_DOUBLE_EQ(step.weight, (2.0 * kSamples - 42 - 1) / 2);
+  EXPECT_TRUE(std::isfinite(step.loss));
+  const Scores scores = gaps.evaluate(part(mine));
+  std::vector<float> outputs(kSamples * 2);
+  gaps.predict(x, outputs);
+  double squares = 0, count = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (std::isnan(y[i])) continue;
+    squares += (double{outputs[i]} - y[i]) * (double{outputs[i]} - y[i]);
+    ++count;
+  }
+  EXPECT_NEAR(scores.rmse.value(), std::sqrt(squares / count), 1e-9);
 }
 
 TEST_F(TrainerTest, LabelsAreChecked) {

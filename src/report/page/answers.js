@@ -53,8 +53,9 @@ function drawConfusion(place, scores) {
 
 /** Of a regression: a point a sample, on the line where they are equal. */
 function drawPredicted(place, scores, output) {
-  const x = scores.true[output];
-  const y = scores.predicted[output];
+  const there = scores.true[output].map((_, i) => i).filter((i) => isNumber(scores.true[output][i]));  // others are missing
+  const x = there.map((i) => scores.true[output][i]);
+  const y = there.map((i) => scores.predicted[output][i]);
   const all = [...x, ...y].filter(isNumber);
   const low = all.reduce((a, b) => Math.min(a, b));
   const high = all.reduce((a, b) => Math.max(a, b));
@@ -90,7 +91,7 @@ function drawBins(place, spec, groups, range = null) {
 
 /** Of a binary classification: how sure the net is, by what is right. */
 function drawProbabilities(place, scores, output) {
-  const of = (one) => scores.predicted[output].filter((_, i) => (scores.true[output][i] > 0.5) === one);
+  const of = (one) => scores.predicted[output].filter((_, i) => isNumber(scores.true[output][i]) && (scores.true[output][i] > 0.5) === one);
   drawBins(place, { id: "probabilities", title: "Probabilities by truth", x: "predicted probability of 1",
     caption: `${numberText(scores.true[output].length)} of ${answersCaption(scores)} Right are those above 0.5 for 1 and below for 0.` },
   [{ label: "true 0", colour: "c1", values: of(false) }, { label: "true 1", colour: "c0", values: of(true) }], [0, 1]);

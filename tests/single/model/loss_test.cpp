@@ -164,7 +164,7 @@ TEST(ClassWeights, BalanceIsByTheCountsOfLabels) {
   Component loss{"softmax_cross_entropy", {{"class_weights", "balanced"}, {"label_smoothing", 0.1}}};
   EXPECT_TRUE(wants_balance(loss));
   EXPECT_TRUE(make_loss(loss)->class_weights().empty());
-  balance(loss, std::vector<std::int64_t>{6, 1, 2}, "train.h5");
+  balance(loss, std::vector<double>{6, 1, 2}, "train.h5");
   EXPECT_FALSE(wants_balance(loss));
   EXPECT_EQ(loss.options.numbers("class_weights"), (std::vector<double>{9.0 / (3 * 6), 9.0 / 3, 9.0 / (3 * 2)}));
   EXPECT_EQ(loss.options.number("label_smoothing"), 0.1);
@@ -198,7 +198,7 @@ TEST(ClassWeights, WhatIsNoneIsRefused) {
   refused(binary, "pos_weight", "balanced", {"model.loss.pos_weight: expected a number, found \"balanced\""});
   Component loss{softmax, {{"class_weights", "balanced"}}};
   expect_error(ErrorKind::config, {"train.h5 has none of class 1", "give a list"}, [&] {
-    balance(loss, std::vector<std::int64_t>{6, 0, 2}, "train.h5");
+    balance(loss, std::vector<double>{6, 0, 2}, "train.h5");
   });
 }
 
