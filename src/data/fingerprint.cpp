@@ -37,4 +37,25 @@ std::string fingerprint(const Table& x, const Table& y, std::span<const HashByte
   return hash.hex();
 }
 
+void BlockHasher::add(std::size_t at, std::span<const std::byte> bytes) {
+  while (next_ < end_) {
+    const std::size_t begin = next_ * kFingerprintBlock;
+    const std::size_t size = std::min(kFingerprintBlock, total_ - begin);
+    const std::size_t have = begin + held_.size();  // the first byte that is wanted
+    if (have >= at + bytes.size()) return;
+    const auto from = bytes.subspan(have - at);
+    if (held_.empty() && from.size() >= size) {
+      hashes_.push_back(hash_bytes(from.first(size)));
+      ++next_;
+      continue;
+    }
+    const auto more = from.first(std::min(from.size(), size - held_.size()));
+    held_.insert(held_.end(), more.begin(), more.end());
+    if (held_.size() < size) return;
+    hashes_.push_back(hash_bytes(held_));
+    held_.clear();
+    ++next_;
+  }
+}
+
 }  // namespace lockstep

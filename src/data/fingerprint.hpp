@@ -6,9 +6,11 @@
 // result does not depend on who did.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/hash.hpp"
 #include "core/range.hpp"
@@ -30,5 +32,30 @@ void hash_blocks(const Table& x, const Table& y, Range blocks, std::span<HashByt
 /// (another number of them).
 [[nodiscard]] std::string fingerprint(const Table& x, const Table& y, std::span<const HashBytes> hashes,
                                       const Table& w = {});
+
+/// Hashes of the fingerprint's blocks that begin in a range of bytes, which come in order.
+class BlockHasher {
+ public:
+  BlockHasher(Range bytes, std::size_t total) : total_(total), next_(fingerprint_blocks(bytes.begin)) {
+    first_ = next_;
+    end_ = fingerprint_blocks(bytes.end);
+  }
+  [[nodiscard]] std::size_t first() const noexcept { return first_; }
+  [[nodiscard]] bool complete() const noexcept { return next_ >= end_; }
+  /// Where the last of the blocks ends.
+  [[nodiscard]] std::size_t end_bytes() const noexcept { return std::min(end_ * kFingerprintBlock, total_); }
+
+  /// `bytes` lie at `at`, behind those before.
+  void add(std::size_t at, std::span<const std::byte> bytes);
+  [[nodiscard]] std::span<const HashBytes> hashes() const noexcept { return hashes_; }
+
+ private:
+  std::size_t total_;
+  std::size_t first_ = 0;
+  std::size_t next_ = 0;
+  std::size_t end_ = 0;
+  std::vector<std::byte> held_;  // of a block that is not complete
+  std::vector<HashBytes> hashes_;
+};
 
 }  // namespace lockstep
