@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <string_view>
@@ -14,6 +15,9 @@
 #include "cli/signals.hpp"
 #include "core/element_type.hpp"
 #include "core/number_text.hpp"
+#include "core/visible_text.hpp"
+#include "import/date_text.hpp"
+#include "import/field_text.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep::cli {
@@ -89,8 +93,12 @@ ImportOptions read_options(const CommandInput& input) {
   if (options.files.empty()) {
     throw Error(ErrorKind::usage, "import: a file is needed; see lockstep import --help");
   }
-  if (input.options.count("output") == 0) throw Error(ErrorKind::usage, "import: --output FILE.h5 is needed");
-  options.output = input.options["output"].as<std::string>();
+  options.dry_run = input.options.count("dry-run") != 0;
+  if (input.options.count("output") != 0) {
+    options.output = input.options["output"].as<std::string>();
+  } else if (!options.dry_run) {
+    throw Error(ErrorKind::usage, "import: --output FILE.h5 is needed");
+  }
   options.test = texts(input, "test");
   options.overwrite = input.options.count("overwrite") != 0;
   if (input.options.count("split") != 0) options.split = input.options["split"].as<double>();
@@ -99,11 +107,13 @@ ImportOptions read_options(const CommandInput& input) {
   options.seed = static_cast<std::uint64_t>(seed);
   options.csv.target = texts(input, "target");
   options.csv.categorical = texts(input, "categorical");
+  options.csv.date = texts(input, "date");
+  options.csv.weight = texts(input, "weight");
   options.csv.drop = texts(input, "drop");
+  options.csv.missing = texts(input, "missing");
   options.csv.task = choice<TargetTask>(
       input, "task",
       {{"auto", TargetTask::automatic}, {"classes", TargetTask::classes}, {"values", TargetTask::values}});
-  options.csv.drop_missing = choice<bool>(input, "missing", {{"refuse", false}, {"drop", true}});
   options.csv.delimiter = delimiter(input);
   options.csv.decimal = choice<char>(input, "decimal", {{".", '.'}, {",", ','}});
   if (options.csv.decimal == options.csv.delimiter) {
@@ -111,7 +121,7 @@ ImportOptions read_options(const CommandInput& input) {
   }
   options.csv.header = input.options.count("no-header") == 0;
   if (options.files.size() > 1) {
-    for (const char* name : {"target", "categorical", "drop", "no-header"}) {
+    for (const char* name : {"target", "categorical", "date", "weight", "drop", "missing", "no-header"}) {
       if (input.options.count(name) == 0) continue;
       throw Error(ErrorKind::usage, fmt::format("import: --{} is for a CSV table, found two files: {}, {}", name,
                                                 options.files[0], options.files[1]));
@@ -126,6 +136,75 @@ std::string shape_of(const std::vector<std::size_t>& shape) {
   return text;
 }
 
+// What is said of a column's missing fields; empty: nothing.
+std::string missing_text(const RecipeColumn& column, const ColumnSeen& seen, bool several) {
+  std::string text = seen.missing == 0 ? "" : fmt::format("{} missing", seen.missing);
+  const auto add = [&](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+  if (is_fill(column.missing)) {
+    std::string fill = "all 0";
+    if (column.use != ColumnUse::category) {
+      fill = fmt::format("{:.6g}", column.fill);
+    } else if (column.fill_category) {
+      fill = visible(column.texts[*column.fill_category]);
+    }
+    add(fmt::format("{}: {}{}", rule_name(column.missing), fill, column.indicator ? ", told by a feature" : ""));
+  } else if (seen.missing != 0) {
+    add(column.missing == MissingRule::drop ? "rows left out" : several ? "left out of loss and scores" : "");
+  }
+  return text;
+}
+
+// A table of what each column is and becomes.
+void tell_columns(const Recipe& recipe, const std::vector<ColumnSeen>& seen) {
+  const bool several = recipe.targets().size() > 1;
+  std::size_t longest = 6;
+  for (const RecipeColumn& column : recipe.columns) longest = std::max(longest, visible(column.name).size());
+  longest = std::min<std::size_t>(longest, 30);
+  tell("{:<{}}  {:<9}{:>9}  {}\n", "column", longest, "is", "features", "holds");
+  for (std::size_t i = 0; i < recipe.columns.size(); ++i) {
+    const RecipeColumn& column = recipe.columns[i];
+    std::string holds;
+    if (column.use == ColumnUse::category || column.use == ColumnUse::label) {
+      holds = count_text(column.texts.size(), "text") + ": " + visible(listed(column.texts, 5));
+    } else if (column.use != ColumnUse::dropped && seen[i].numbers != 0) {
+      const double mean = seen[i].sum / static_cast<double>(seen[i].numbers);
+      holds = column.use == ColumnUse::date
+                  ? fmt::format("{} to {}", date_text(seen[i].least), date_text(seen[i].largest))
+                  : fmt::format("{:.6g} to {:.6g}, mean {:.6g}", seen[i].least, seen[i].largest, mean);
+    }
+    const std::string missing = missing_text(column, seen[i], several);
+    if (!missing.empty()) holds += (holds.empty() ? "" : "; ") + missing;
+    const bool target = column.use == ColumnUse::value || column.use == ColumnUse::label;
+    const std::string is = column.use == ColumnUse::dropped ? "left out"
+                           : column.use == ColumnUse::value ? "target"
+                                                            : std::string(use_name(column.use));
+    tell("{:<{}}  {:<9}{:>9}  {}\n", visible(column.name), longest, is,
+         target || !is_feature(column.use) ? "" : std::to_string(width_of(column)), holds);
+  }
+}
+
+void tell_notices(const ImportResult& result) {
+  if (result.looks_like_classes) {
+    tell_message("all targets are whole numbers from 0 to 99, taken as values; for classes import with --task classes");
+  }
+  for (const std::string& name : result.counting) {
+    tell_message(fmt::format("column {} counts the rows: an id, perhaps; --drop {} leaves it out", name, name));
+  }
+  const bool several = result.recipe.targets().size() > 1;
+  for (std::size_t i = 0; i < result.recipe.columns.size(); ++i) {
+    const RecipeColumn& column = result.recipe.columns[i];
+    const ColumnSeen& seen = result.seen[i];
+    if (column.use == ColumnUse::value && several && seen.missing != 0 && column.missing == MissingRule::refuse) {
+      tell_message(
+          fmt::format("target {}: {} fields are missing, left out of loss and scores", column.name, seen.missing));
+    }
+    if (column.use == ColumnUse::weight && seen.negative != 0) {
+      tell_message(fmt::format("weight {}: {} of {} are negative; their sum is {:.6g}, that of all {:.6g}", column.name,
+                               seen.negative, seen.numbers, seen.negative_sum, seen.sum));
+    }
+  }
+}
+
 int run_import(const CommandInput& input) {
   note_stop_signals();
   ImportOptions options = read_options(input);
@@ -136,22 +215,23 @@ int run_import(const CommandInput& input) {
     result = import_data(options);
   }
   const RowFormat& format = result.format;
-  tell("{}\n", options.output);
+  if (options.dry_run && !result.recipe.columns.empty()) tell_columns(result.recipe, result.seen);
+  if (options.dry_run) {
+    tell("nothing is written: a dry run of\n");
+  } else {
+    tell("{}\n", options.output);
+  }
   const auto group = [&](const char* name, std::size_t rows) {
     if (rows == 0) return;
-    tell("  /{:<8} x {} [{}{}], y {} [{}{}]\n", name, type_name(format.x_type), rows, shape_of(format.x_shape),
-         type_name(format.y_type), rows, shape_of(format.y_shape));
+    tell("  /{:<8} x {} [{}{}], y {} [{}{}]{}\n", name, type_name(format.x_type), rows, shape_of(format.x_shape),
+         type_name(format.y_type), rows, shape_of(format.y_shape),
+         format.weights ? fmt::format(", w {} [{}]", type_name(ElementType::f32), rows) : "");
   };
   group("train", result.train);
   group("test", result.test);
   if (!format.classes.empty()) tell("  classes   {}\n", format.classes.size());
   if (result.dropped != 0) tell("  left out  {} with missing fields\n", count_text(result.dropped, "row"));
-  if (result.looks_like_classes) {
-    tell_message("all targets are whole numbers from 0 to 99, taken as values; for classes import with --task classes");
-  }
-  for (const std::string& name : result.counting) {
-    tell_message(fmt::format("column {} counts the rows: an id, perhaps; --drop {} leaves it out", name, name));
-  }
+  tell_notices(result);
   return 0;
 }
 
@@ -160,7 +240,7 @@ int run_import(const CommandInput& input) {
 Command import_command() {
   return {"import",
           "TABLE.csv|X Y",
-          "Makes an HDF5 file that runs read of a CSV table, or of a pair of IDX or .npy files.",
+          "Makes an HDF5 file that runs read of a CSV table, or of a pair of files.",
           "lockstep import cars.csv --target price --split 0.8 --output cars.h5",
           {{"output", OptionKind::text, "FILE.h5", "", "the file to make"},
            {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"},
@@ -168,13 +248,16 @@ Command import_command() {
            {"seed", OptionKind::integer, "N", "1", "which rows --split deals to train"},
            {"test", OptionKind::list, "FILE", "", "rows for test; given twice for a pair, X first"},
            {"target", OptionKind::list, "COLUMNS", "", "of CSV: what to predict"},
-           {"task", OptionKind::text, "TASK", "auto", "targets are classes or values; auto: as the first row looks"},
+           {"task", OptionKind::text, "TASK", "auto", "targets are classes or values"},
            {"categorical", OptionKind::list, "COLUMNS", "", "columns of texts; auto: as the first row looks"},
+           {"date", OptionKind::list, "COLUMNS", "", "columns of dates, or NAME=FORMAT, of strptime"},
+           {"weight", OptionKind::list, "COLUMN", "", "how much each row counts"},
            {"drop", OptionKind::list, "COLUMNS", "", "columns to leave out"},
-           {"missing", OptionKind::text, "WHAT", "refuse", "rows with missing fields: refuse, or drop them"},
+           {"missing", OptionKind::list, "RULE", "", "refuse, drop, mean, median, ... or NAME=RULE"},
            {"delimiter", OptionKind::text, "C", ",", "what stands between fields; tab for tabs"},
            {"decimal", OptionKind::text, "C", ".", "before decimals: a point or a comma"},
            {"no-header", OptionKind::flag, "", "", "the first row is data; columns are named 1, 2, ..."},
+           {"dry-run", OptionKind::flag, "", "", "tells what each column would become, writes nothing"},
            {"quiet", OptionKind::flag, "", "", "no progress"}},
           run_import};
 }

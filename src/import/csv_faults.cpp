@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "import/csv_table.hpp"
+#include "import/date_text.hpp"
 #include "import/field_text.hpp"
 
 namespace lockstep {
@@ -17,18 +18,33 @@ constexpr std::size_t kFewRows = 20;     // with fewer, texts or numbers may wel
 
 std::string ImportedTable::advice(const CsvColumn& column, std::string_view text) const {
   if (is_uuid(text))
-    return fmt::format(", a UUID: an id, of which nothing is learned; --drop {} leaves it out", column.name);
+    return fmt::format(", a UUID: an id, of which nothing is learned; --drop {} leaves it out", column.recipe.name);
   if (has_commas(text) && options_.decimal == '.') {
     return "; numbers with decimal commas are read with --decimal , (commas between thousands must go)";
   }
-  if (column.role == ColumnRole::value) return "; for class names as targets give --task classes";
-  return fmt::format("; for a column of texts give --categorical {0}, or --drop {0} to leave it out", column.name);
+  if (column.recipe.use == ColumnUse::value) return "; for class names as targets give --task classes";
+  if (parse_date(text, {})) return fmt::format("; for a column of dates give --date {}", column.recipe.name);
+  if (column.recipe.use == ColumnUse::weight) return "; weights are numbers";
+  return fmt::format("; for a column of texts give --categorical {0}, or --drop {0} to leave it out",
+                     column.recipe.name);
 }
 
-void ImportedTable::note_missing(std::size_t field) {
-  missing_ = true;
-  if (options_.drop_missing) return;
-  note_fault(field, "the field is empty or missing; --missing drop leaves such rows out");
+void ImportedTable::note_missing(CsvColumn& column, std::size_t field) {
+  ++column.seen.missing;
+  if (column.may_miss) return;
+  switch (column.recipe.missing) {
+    case MissingRule::refuse: {
+      const char* const others =
+          is_feature(column.recipe.use) ? ", --missing median, mean, most_frequent or zero fills it" : "";
+      return note_fault(field,
+                        fmt::format("the field is empty or missing; --missing drop leaves such rows out{}", others));
+    }
+    case MissingRule::drop:
+      dropping_ = true;
+      return;
+    default:
+      return;
+  }
 }
 
 void ImportedTable::note_fault(std::size_t field, std::string what) {
@@ -48,14 +64,14 @@ std::vector<RowFault> ImportedTable::faults(bool whole) {
     const CsvColumn& column = columns_[i];
     if (column.faulty || all.size() == kMostFaults) continue;
     const bool names = column.categories && column.categories->size() == seen_;
-    const bool counts = column.role == ColumnRole::number && column.counts && !faults_.empty();
+    const bool counts = column.recipe.use == ColumnUse::number && column.counts && !faults_.empty();
     if (!names && !counts) continue;
     const char* what = names ? "each row has another text" : "the numbers count the rows";
     all.push_back({0, i,
                    place(i) + fmt::format("{}: an id, of which nothing is learned; {}", what,
-                                          column.role == ColumnRole::label
+                                          column.recipe.use == ColumnUse::label
                                               ? "choose another --target"
-                                              : fmt::format("--drop {} leaves it out", column.name))});
+                                              : fmt::format("--drop {} leaves it out", column.recipe.name))});
   }
   std::stable_sort(all.begin(), all.end(), [](const RowFault& a, const RowFault& b) { return a.field < b.field; });
   return all;
@@ -64,7 +80,8 @@ std::vector<RowFault> ImportedTable::faults(bool whole) {
 std::vector<std::string> ImportedTable::counting() const {
   std::vector<std::string> names;
   for (const CsvColumn& column : columns_) {
-    if (seen_ >= kFewRows && column.role == ColumnRole::number && column.counts) names.push_back(column.name);
+    if (seen_ >= kFewRows && column.recipe.use == ColumnUse::number && column.counts)
+      names.push_back(column.recipe.name);
   }
   return names;
 }

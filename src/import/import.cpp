@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <limits>
 
 #include "data/open_dataset.hpp"
@@ -22,13 +23,16 @@ class PairRows final : public RowSource {
  public:
   explicit PairRows(OpenDataset& opened) : x_(*opened.x), y_(*opened.y) {}
 
-  std::size_t next(std::vector<std::byte>& x, std::vector<std::byte>& y) override {
+  void next(RowBlock& block) override {
     const TableHeader& header = x_.header();
     const std::size_t rows = std::min(header.rows - row_, std::max<std::size_t>(1, kBlock / header.row_bytes()));
     const Range range{row_, row_ + rows};
+    std::vector<std::byte>& x = block.x;
+    std::vector<std::byte>& y = block.y;
+    block.rows = rows;
     x.resize(rows * header.row_bytes());
     y.resize(rows * y_.header().row_bytes());
-    if (rows == 0) return 0;
+    if (rows == 0) return;
     x_.read(range, x);
     y_.read(range, y);
     check_finite(header, x);
@@ -44,7 +48,6 @@ class PairRows final : public RowSource {
       x.swap(narrowed_);
     }
     row_ += rows;
-    return rows;
   }
 
  private:
@@ -108,23 +111,18 @@ Deal deal(const ImportOptions& options, std::size_t rows) {
 
 /// Writes rows of `source`, by what `trains` says of each.
 template <class Trains>
-void write_rows(const ImportOptions& options, const RowFormat& format, RowSource& source, std::size_t total,
-                Trains&& trains, SplitFile& file, std::size_t& done) {
-  std::vector<std::byte> x;
-  std::vector<std::byte> y;
-  const std::size_t x_bytes = format.x_bytes();
-  const std::size_t y_bytes = format.y_bytes();
-  while (const std::size_t rows = source.next(x, y)) {
-    for (std::size_t row = 0; row < rows; ++row) {
-      file.add(trains(), std::span(x).subspan(row * x_bytes, x_bytes), std::span(y).subspan(row * y_bytes, y_bytes));
-    }
-    done += rows;
+void write_rows(const ImportOptions& options, RowSource& source, std::size_t total, Trains&& trains, SplitFile& file,
+                std::size_t& done) {
+  RowBlock block;
+  for (source.next(block); block.rows != 0; source.next(block)) {
+    for (std::size_t row = 0; row < block.rows; ++row) file.add(trains(), block, row);
+    done += block.rows;
     if (options.progress) options.progress("written", done, total);
   }
 }
 
 ImportResult import_csv(const ImportOptions& options) {
-  ImportedTable table(options.csv, options.output);
+  ImportedTable table(options.csv, options.output.empty() ? options.files.front() : options.output);
   std::vector<std::string> files = options.files;
   files.insert(files.end(), options.test.begin(), options.test.end());
   std::size_t first_rows = 0;
@@ -140,17 +138,25 @@ ImportResult import_csv(const ImportOptions& options) {
   }
   Deal dealt{.rows = table.rows(), .train = first_rows};
   if (options.test.empty()) dealt = deal(options, table.rows());
-  ImportResult result{
-      table.format(),  dealt.train, dealt.rows - dealt.train, table.dropped(), table.looks_like_classes(),
-      table.counting()};
+  // Which rows train, asked in their order, as often as one likes.
+  const auto trains = [&]() -> std::function<bool()> {
+    if (!options.test.empty()) return [first_rows, row = std::size_t{0}]() mutable { return row++ < first_rows; };
+    return [dealer = Dealer(options.seed, dealt.rows, dealt.train)]() mutable { return dealer.next(); };
+  };
+  table.fit(trains);
+  ImportResult result{.format = table.format(),
+                      .train = dealt.train,
+                      .test = dealt.rows - dealt.train,
+                      .dropped = table.dropped(),
+                      .looks_like_classes = table.looks_like_classes(),
+                      .counting = table.counting(),
+                      .recipe = table.recipe()};
+  for (const CsvColumn& column : table.columns()) result.seen.push_back(column.seen);
+  if (options.dry_run) return result;
   SplitFile file(options.output, result.format, result.train, result.test);
   const std::unique_ptr<RowSource> source = table.source();
-  Dealer dealer(options.seed, dealt.rows, dealt.train);
   std::size_t done = 0;
-  std::size_t row = 0;
-  write_rows(
-      options, result.format, *source, dealt.rows,
-      [&] { return options.test.empty() ? dealer.next() : row++ < first_rows; }, file, done);
+  write_rows(options, *source, dealt.rows, trains(), file, done);
   file.commit();
   return result;
 }
@@ -183,19 +189,20 @@ ImportResult import_pair(const ImportOptions& options) {
     }
     dealt.rows += test.x->header().rows;
   }
+  if (options.dry_run) return {.format = format, .train = dealt.train, .test = dealt.rows - dealt.train};
   SplitFile file(options.output, format, dealt.train, dealt.rows - dealt.train);
   Dealer dealer(options.seed, opened.x->header().rows, dealt.train);
   std::size_t done = 0;
   PairRows rows(opened);
   write_rows(
-      options, format, rows, dealt.rows, [&] { return dealer.next(); }, file, done);
+      options, rows, dealt.rows, [&] { return dealer.next(); }, file, done);
   if (!options.test.empty()) {
     PairRows test_rows(test);
     write_rows(
-        options, format, test_rows, dealt.rows, [] { return false; }, file, done);
+        options, test_rows, dealt.rows, [] { return false; }, file, done);
   }
   file.commit();
-  return {format, dealt.train, dealt.rows - dealt.train};
+  return {.format = format, .train = dealt.train, .test = dealt.rows - dealt.train};
 }
 
 }  // namespace
@@ -217,7 +224,7 @@ ImportResult import_data(const ImportOptions& options) {
   if (options.split && !(*options.split > 0 && *options.split < 1)) {
     throw Error(ErrorKind::usage, fmt::format("--split {}: expected a share above 0 and below 1", *options.split));
   }
-  check_output(options);
+  if (!options.dry_run) check_output(options);
   return files == 1 ? import_csv(options) : import_pair(options);
 }
 

@@ -17,6 +17,7 @@ struct ImportOptions {
   std::vector<std::string> files = {};  ///< a CSV table; or two, samples and labels: IDX or .npy
   std::vector<std::string> test = {};   ///< as many, for the test group; or none
   std::string output = {};
+  bool dry_run = false;  ///< all is read and told, nothing is made; `output` may be empty
   bool overwrite = false;
   std::optional<double> split = {};  ///< above 0, below 1: the share of rows that train; else all of `files`
   std::uint64_t seed = 1;            ///< of the split
@@ -32,6 +33,8 @@ struct ImportResult {
   std::size_t dropped = 0;                 ///< rows with missing fields
   bool looks_like_classes = false;         ///< see ImportedTable
   std::vector<std::string> counting = {};  ///< see ImportedTable
+  Recipe recipe = {};                      ///< of a table; without columns: of a pair
+  std::vector<ColumnSeen> seen = {};       ///< [columns of the recipe]
 };
 
 /// Reads all, and writes `output` all or nothing. Memory is bounded whatever the size of the files; on the disk of

@@ -20,6 +20,8 @@ struct RowFormat {
   std::vector<std::string> targets = {};
   std::vector<std::string> categorical = {};  ///< columns whose texts became features, "NAME=TEXT"
   std::vector<std::string> classes = {};
+  bool weights = false;     ///< whether samples have weights: w [n] float32
+  std::string recipe = {};  ///< of a table (import/recipe.hpp), as JSON
 
   [[nodiscard]] static std::size_t bytes(ElementType type, const std::vector<std::size_t>& shape) noexcept {
     std::size_t product = bytes_of(type);
@@ -28,14 +30,23 @@ struct RowFormat {
   }
   [[nodiscard]] std::size_t x_bytes() const noexcept { return bytes(x_type, x_shape); }  ///< of a row
   [[nodiscard]] std::size_t y_bytes() const noexcept { return bytes(y_type, y_shape); }
+  [[nodiscard]] std::size_t w_bytes() const noexcept { return weights ? sizeof(float) : 0; }
+};
+
+/// Some rows, in the types of a format.
+struct RowBlock {
+  std::size_t rows = 0;
+  std::vector<std::byte> x = {};
+  std::vector<std::byte> y = {};
+  std::vector<std::byte> w = {};  ///< empty without weights
 };
 
 /// Gives rows in their order, a block at a time.
 class RowSource {
  public:
   virtual ~RowSource() = default;
-  /// The next rows into x and y, which it sizes; returns how many, 0 at the end. Errors: data, io.
-  virtual std::size_t next(std::vector<std::byte>& x, std::vector<std::byte>& y) = 0;
+  /// The next rows into `block`, all of whose members it sets: none at the end. Errors: data, io.
+  virtual void next(RowBlock& block) = 0;
 };
 
 /// Which rows train: exactly `train` of `rows`, each choice of that many equally likely. Row i is dealt by a random

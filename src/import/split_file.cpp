@@ -18,6 +18,7 @@ h5::Layout plan(const std::string& path, const RowFormat& format, std::size_t tr
   const auto group = [&](const std::string& name, std::size_t rows) {
     tables.push_back({"/" + name + "/x", format.x_type, with_rows(rows, format.x_shape)});
     tables.push_back({"/" + name + "/y", format.y_type, with_rows(rows, format.y_shape)});
+    if (format.weights) tables.push_back({"/" + name + "/w", ElementType::f32, {rows}});
   };
   group("train", train);
   if (test != 0) group("test", test);
@@ -29,18 +30,23 @@ h5::Layout plan(const std::string& path, const RowFormat& format, std::size_t tr
   list("features", format.features);
   list("targets", format.targets);
   list("categorical", format.categorical);
+  if (!format.recipe.empty()) texts.push_back({"recipe", format.recipe});
   return h5::plan_file(path, tables, texts);
 }
 
 }  // namespace
 
 SplitFile::SplitFile(const std::string& path, const RowFormat& format, std::size_t train, std::size_t test)
-    : path_(path), layout_(plan(path, format, train, test)), file_(path) {
-  const std::array<std::size_t, 4> bytes = {train * format.x_bytes(), train * format.y_bytes(), test * format.x_bytes(),
-                                            test * format.y_bytes()};
-  for (std::size_t i = 0; i < layout_.offsets.size(); ++i) {
-    streams_[i].offset = layout_.offsets[i];
-    streams_[i].end = layout_.offsets[i] + bytes[i];
+    : path_(path),
+      layout_(plan(path, format, train, test)),
+      file_(path),
+      row_bytes_{format.x_bytes(), format.y_bytes(), format.w_bytes()} {
+  std::size_t planned = 0;
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    const std::size_t bytes = (i < kTables ? train : test) * row_bytes_[i % kTables];
+    if (bytes == 0) continue;  // no such table
+    streams_[i].offset = layout_.offsets[planned++];
+    streams_[i].end = streams_[i].offset + bytes;
   }
 }
 
@@ -55,6 +61,7 @@ void SplitFile::flush(Stream& stream) {
 
 void SplitFile::commit() {
   for (Stream& stream : streams_) {
+    if (stream.end == 0) continue;
     flush(stream);
     if (stream.offset != stream.end) throw Error(ErrorKind::internal, path_ + ": fewer rows came than were counted");
   }

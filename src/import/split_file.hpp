@@ -1,4 +1,4 @@
-// The HDF5 file that an import makes: groups train and test, each with x and y; see data/README.md.
+// The HDF5 file that an import makes: groups train and test, each with x, y and maybe w; see data/README.md.
 #pragma once
 
 #include <array>
@@ -20,11 +20,12 @@ class SplitFile {
   /// `train` and `test`: how many rows will come; `test` may be 0, then there is no such group.
   SplitFile(const std::string& path, const RowFormat& format, std::size_t train, std::size_t test);
 
-  /// A row of x and of y, in the format's types.
-  void add(bool train, std::span<const std::byte> x, std::span<const std::byte> y) {
-    Stream* const streams = train ? streams_.data() : streams_.data() + 2;
-    add(streams[0], x);
-    add(streams[1], y);
+  /// Row `row` of a block, in the format's types.
+  void add(bool train, const RowBlock& block, std::size_t row) {
+    Stream* const streams = train ? streams_.data() : streams_.data() + kTables;
+    add(streams[0], std::span(block.x).subspan(row * row_bytes_[0], row_bytes_[0]));
+    add(streams[1], std::span(block.y).subspan(row * row_bytes_[1], row_bytes_[1]));
+    if (row_bytes_[2] != 0) add(streams[2], std::span(block.w).subspan(row * row_bytes_[2], row_bytes_[2]));
   }
   /// All rows are there: the file takes its place. Errors: internal (more or fewer rows than were said).
   void commit();
@@ -36,6 +37,7 @@ class SplitFile {
     std::size_t end = 0;
     std::vector<std::byte> waiting = {};
   };
+  static constexpr std::size_t kTables = 3;                       // x, y, w
   static constexpr std::size_t kWaiting = std::size_t{1} << 20U;  // bytes
 
   void add(Stream& stream, std::span<const std::byte> bytes) {
@@ -47,7 +49,8 @@ class SplitFile {
   std::string path_;
   h5::Layout layout_;
   NewFile file_;
-  std::array<Stream, 4> streams_;  // x and y of train, x and y of test
+  std::array<std::size_t, kTables> row_bytes_;  // of w 0 without weights
+  std::array<Stream, 2 * kTables> streams_;     // those of train, those of test
 };
 
 }  // namespace lockstep

@@ -89,7 +89,7 @@ class CsvFiles final : public Kind {
     CsvOptions options;
     options.target = {"y"};
     options.categorical = {"auto"};
-    options.drop_missing = true;
+    options.missing = {"drop"};
     ImportedTable table(options, (folder / "data.h5").string());
     const std::string file = put(folder / "table.csv", input.files[0]);
     table.begin_file(file);

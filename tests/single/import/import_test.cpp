@@ -112,14 +112,14 @@ TEST_F(Import, MissingFieldsAreRefusedOrDropped) {
   wanted.csv.categorical = {"c"};
   refuses(ErrorKind::data, wanted,
           {"line 3: column 1 ('a')", "line 4: column 2 ('c')", "line 5: column 3 ('y')", "--missing drop"});
-  wanted.csv.drop_missing = true;
+  wanted.csv.missing = {"drop"};
   const ImportResult result = import_data(wanted);
   EXPECT_EQ(result.dropped, 4U);
   EXPECT_EQ(rows_of(read().x), (Numbers{{1, 0, 1}, {4, 1, 0}})) << "NA is a category like others";
   // The first row that is whole tells the types.
   wanted = options("a,c,y\n1,,2\n1,x,2\n", "y");
   wanted.csv.categorical = {"auto"};
-  wanted.csv.drop_missing = true;
+  wanted.csv.missing = {"drop"};
   EXPECT_EQ(import_data(wanted).format.features, (Names{"a", "c=x"}));
 }
 
