@@ -12,6 +12,8 @@ namespace {
 constexpr const char* kFeatures = "/names/features";
 constexpr const char* kTargets = "/names/targets";
 constexpr const char* kCategorical = "/names/categorical";
+constexpr const char* kRecipe = "/recipe";
+constexpr std::size_t kMostRecipe = std::size_t{1} << 28U;  // bytes
 
 void expect_count(const std::string& what, std::size_t found, std::int64_t wanted) {
   if (found == static_cast<std::uint64_t>(wanted)) return;
@@ -46,6 +48,7 @@ void write_column_names(h5::File& file, const ColumnNames& names) {
   write(kFeatures, names.features);
   write(kTargets, names.targets);
   write(kCategorical, names.categorical);
+  if (!names.recipe.empty()) file.write_text(kRecipe, names.recipe);
 }
 
 ColumnNames read_column_names(const std::string& file, std::int64_t inputs, std::int64_t outputs,
@@ -57,7 +60,12 @@ ColumnNames read_column_names(const std::string& file, std::int64_t inputs, std:
     if (texts.empty()) throw Error(ErrorKind::data, fmt::format("{}: {} is no list of texts, it is empty", file, path));
     return texts;
   };
-  ColumnNames names{.features = read(kFeatures), .targets = read(kTargets), .categorical = read(kCategorical)};
+  ColumnNames names{.features = read(kFeatures),
+                    .targets = read(kTargets),
+                    .categorical = read(kCategorical),
+                    .recipe = text_at(kRecipe).value_or("")};
+  if (names.recipe.size() > kMostRecipe)
+    throw Error(ErrorKind::data, fmt::format("{}: {} is too large", file, kRecipe));
   if (!names.features.empty()) expect_count(file + ": " + kFeatures, names.features.size(), inputs);
   // Labels are one column, whatever the outputs.
   if (names.targets.size() > 1) expect_count(file + ": " + kTargets, names.targets.size(), outputs);

@@ -143,7 +143,7 @@ std::string missing_text(const RecipeColumn& column, const ColumnSeen& seen, boo
   if (is_fill(column.missing)) {
     std::string fill = "all 0";
     if (column.use != ColumnUse::category) {
-      fill = fmt::format("{:.6g}", column.fill);
+      fill = column.use == ColumnUse::date ? date_text(column.fill) : fmt::format("{:.6g}", column.fill);
     } else if (column.fill_category) {
       fill = visible(column.texts[*column.fill_category]);
     }

@@ -109,6 +109,11 @@ ColumnNames read_columns(const h5::File& file, const std::string& group, const O
   ColumnNames columns{.features = read("features", opened.x.get()),
                       .targets = opened.y ? read("targets", opened.y.get()) : std::vector<std::string>{},
                       .categorical = read("categorical", nullptr)};
+  for (const std::string& place : {group, std::string("/")}) {
+    if (!file.has_attribute(place, "recipe")) continue;
+    columns.recipe = file.text_attribute(place, "recipe");
+    break;
+  }
   for (std::size_t i = 0; i < columns.categorical.size(); ++i) {
     if (std::ranges::any_of(columns.features, [&](const auto& name) { return columns.column_of(name) == i; })) continue;
     throw Error(ErrorKind::data,

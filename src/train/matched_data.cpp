@@ -20,6 +20,7 @@ std::string hash_of(const OpenDataset& data) {
     hash.integer(names->size());
     for (const std::string& name : *names) hash.text(name);
   }
+  hash.text(data.columns.recipe);
   return hash.hex();
 }
 

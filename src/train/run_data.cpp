@@ -192,6 +192,7 @@ void complete_names(const Dataset& train, CheckpointInfo& info) {
   if (info.class_names.empty()) info.class_names = train.class_names;
   if (info.columns.targets.empty()) info.columns.targets = train.columns.targets;
   if (!info.columns.features.empty()) return;
+  info.columns.recipe = train.columns.recipe;
   info.columns.features = train.columns.features;
   info.columns.categorical = train.columns.categorical;
 }
