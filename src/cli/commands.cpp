@@ -51,10 +51,12 @@ Command predict_command() {
           "CHECKPOINT",
           "Writes a checkpoint's answers to samples, as HDF5 or CSV.",
           "mpirun -n 2 lockstep predict runs/digits --input x.h5 --output y.csv",
-          {{"input", OptionKind::text, "FILE", "", "samples, FILE.h5:/group or IDX (default: the run's)"},
+          {{"input", OptionKind::text, "FILE", "", "FILE.h5:/group, IDX, .npy or a table (default: the run's)"},
            {"split", OptionKind::text, "NAME", "test", "group of FILE, or train or test data", {"train", "test"}},
            {"output", OptionKind::text, "OUT", "", "file to write, OUT.h5 or OUT.csv"},
-           {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"}}};
+           {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"},
+           {"keep", OptionKind::list, "COLUMNS", "", "of a table: columns to stand before the answers"},
+           {"bad-rows", OptionKind::text, "WHAT", "refuse", "of a table: refuse, or mark by an empty answer"}}};
 }
 
 Command bench_command() {

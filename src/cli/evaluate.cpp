@@ -12,6 +12,7 @@
 
 #include "cli/class_report.hpp"
 #include "cli/console.hpp"
+#include "cli/csv_input.hpp"
 #include "cli/data_option.hpp"
 #include "cli/importance_report.hpp"
 #include "cli/output.hpp"
@@ -144,12 +145,25 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     }
     source.y = input.options["labels"].as<std::string>();
   });
-  OpenDataset file = open_matched(comm, source, known_names(stored.info, *stored.loss, stored.path), notices);
+  const KnownNames known = known_names(stored.info, *stored.loss, stored.path);
+  std::uint32_t is_table = 0;
+  comm.together(
+      [&] { is_table = input.options.count("data") != 0 && is_csv(stored, source.x) && source.y.empty() ? 1 : 0; });
+  std::unique_ptr<CsvSamples> table;  // what is read from it goes first
+  OpenDataset file;
+  if (comm.combine(is_table) != 0) {
+    table = open_csv(comm, stored, source.x, {.answers = true}, notices);
+    file = table->open();
+    match_names(comm, file, known, notices);
+  } else {
+    file = open_matched(comm, source, known, notices);
+  }
   tell_notices(comm, notices);
   const bool measures = input.options.count("importance") != 0;
   DataConfig config = stored.run.data;
   if (measures) config.load = "auto";  // in memory where it fits there
   const Dataset data = read_scored_data(comm, std::move(file), config, *stored.loss, stored.model->outputs());
+  if (table) tell_notices(comm, unknown_notices(met_by_all(comm, *table), source.x, data.samples()));
   std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {

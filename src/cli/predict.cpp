@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
 #include "cli/console.hpp"
+#include "cli/csv_input.hpp"
 #include "cli/data_option.hpp"
 #include "cli/output.hpp"
 #include "cli/ranks.hpp"
@@ -75,22 +77,79 @@ PredictionPlan plan_of(const StoredNet& stored, const OpenDataset& data) {
   return plan;
 }
 
+// Rows that could not be read, told on stderr.
+void tell_bad_rows(const CsvMet& met, const std::string& file, std::size_t rows) {
+  if (met.bad == 0) return;
+  const CsvMet::BadRow first = met.first_bad.value();
+  tell_message(fmt::format("{}: {} of {} could not be read and have empty answers, the first on line {}: {}", file,
+                           met.bad, count_text(rows, "row"), first.line, first.what));
+}
+
+CsvReading reading_of(const CommandInput& input) {
+  CsvReading reading;
+  if (input.options.count("bad-rows") != 0) {
+    const auto text = input.options["bad-rows"].as<std::string>();
+    if (text != "refuse" && text != "mark") {
+      throw Error(ErrorKind::usage, fmt::format("--bad-rows: expected refuse or mark, found \"{}\"", text));
+    }
+    reading.mark_bad = text == "mark";
+  }
+  if (input.options.count("keep") != 0) {
+    for (const std::string& words : input.options["keep"].as<std::vector<std::string>>()) {
+      for (std::size_t begin = 0; begin <= words.size();) {
+        const std::size_t comma = std::min(words.find(',', begin), words.size());
+        const std::string name = words.substr(begin, comma - begin);
+        if (std::ranges::find(reading.keep, name) != reading.keep.end()) {
+          throw Error(ErrorKind::usage, fmt::format("--keep: {} is named twice", name));
+        }
+        reading.keep.push_back(name);
+        begin = comma + 1;
+      }
+    }
+  }
+  return reading;
+}
+
 }  // namespace
 
 int run_predict(const CommandInput& input) {
   const Communicator& comm = *input.comm;
   std::string output;
-  comm.together([&] { output = output_file(input); });
+  CsvReading reading;
+  comm.together([&] {
+    output = output_file(input);
+    reading = reading_of(input);
+    if (!reading.keep.empty() && std::filesystem::path(output).extension() != ".csv") {
+      throw Error(ErrorKind::usage,
+                  fmt::format("--keep: texts of a table go into a table: give --output OUT.csv, found "
+                              "{}",
+                              output));
+    }
+  });
   const StoredNet stored = load_net(comm, input);
   OpenDataset data;
+  std::unique_ptr<CsvSamples> table;
   std::unique_ptr<PredictionFile> file;
+  std::vector<std::string> notices;
+  std::string source;
+  std::uint32_t is_table = 0;
   comm.together(
       [&] {
-        data = open_samples(chosen_data(input, "input", stored.run).x);
-        if (comm.is_root()) check_place(input, output, data.source);
+        source = chosen_data(input, "input", stored.run).x;
+        is_table = is_csv(stored, source) ? 1 : 0;
+        if (comm.is_root()) check_place(input, output, source);
+        if (is_table != 0) return;
+        for (const char* option : {"keep", "bad-rows"}) {
+          if (input.options.count(option) == 0) continue;
+          throw Error(ErrorKind::usage, fmt::format("--{}: is for tables of text, found {}", option, source));
+        }
+        data = open_samples(source);
       },
       Blame::host);
-  std::vector<std::string> notices;
+  if (comm.combine(is_table) != 0) {
+    table = open_csv(comm, stored, source, reading, notices);
+    data = table->open();
+  }
   match_names(comm, data, known_names(stored.info, *stored.loss, stored.path), notices);
   comm.together(
       [&] {
@@ -99,7 +158,9 @@ int run_predict(const CommandInput& input) {
           throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", x.name, x.columns,
                                                    stored.model->inputs()));
         }
-        file = make_prediction_file(output, plan_of(stored, data));
+        PredictionPlan plan = plan_of(stored, data);
+        if (table) plan.kept_names = table->kept_names();
+        file = make_prediction_file(output, std::move(plan));
       },
       Blame::host);
   tell_notices(comm, notices);
@@ -109,9 +170,14 @@ int run_predict(const CommandInput& input) {
   ConsoleProgress progress(false);
   const auto begin = std::chrono::steady_clock::now();
   predict_to_file(comm, {*stored.model, *stored.loss, stored.weights.view()}, *data.x, stored.normalization, *file,
-                  {.done = [&](std::size_t done) { progress.on_samples(done, rows); }});
+                  {.done = [&](std::size_t done) { progress.on_samples(done, rows); }, .notes = table.get()});
   progress.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (table) {
+    const CsvMet met = met_by_all(comm, *table);
+    tell_notices(comm, unknown_notices(met, source, rows));
+    if (comm.is_root()) tell_bad_rows(met, source, rows);
+  }
   if (comm.is_root()) {
     tell("{}: {} by {} (step {}) of {} in {}, {:.0f} samples/s on {}\n", output, count_text(rows, "prediction"),
          stored.path, stored.info.position.step, data.source, format_seconds(seconds.count()),

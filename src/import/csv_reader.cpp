@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -21,6 +22,10 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 18U;      // bytes handed to libcsv at once
 constexpr std::size_t kMostField = std::size_t{1} << 20U;  // bytes
+
+constexpr const char* kStrayQuote =
+    "a quote in the middle of a field; a field with quotes in it begins and ends with one, and has its own doubled: "
+    "\"5\"\" pipe\"";
 
 // What an unclosed quote would otherwise gather: the rest of the file.
 void* limited_realloc(void* memory, std::size_t size) {
@@ -159,6 +164,12 @@ class PlainLines {
   /// False for a blank line.
   bool split_line(std::string_view line, CsvRows& rows) const {
     if (trimmed(line).empty()) return false;
+    split_row(line, rows);
+    return true;
+  }
+
+ public:
+  void split_row(std::string_view line, CsvRows& rows) const {
     const char* begin = line.data();
     const char* const end = begin + line.size();
     while (true) {
@@ -169,9 +180,9 @@ class PlainLines {
       begin = stop + 1;
     }
     rows.end_of_row();
-    return true;
   }
 
+ private:
   char delimiter_;
 };
 
@@ -211,21 +222,6 @@ struct Counting {
   }
 };
 
-/// The physical line of a field; reads the file again, which only an error does.
-std::size_t line_of(const std::string& path, char delimiter, std::size_t row, std::size_t field) {
-  InputFile file(path);
-  Parser parser(delimiter, CSV_REPALL_NL);
-  Counting counting{.wanted_row = row, .wanted_field = field};
-  std::vector<char> memory(kPiece);
-  bool first = true;
-  for (std::string_view bytes = file.read(memory); !bytes.empty() && !counting.found; bytes = file.read(memory)) {
-    if (std::exchange(first, false)) bytes = without_mark(bytes);
-    std::size_t used = 0;
-    if (!parser.parse(bytes, counting, used)) break;
-  }
-  return counting.line + (counting.found ? counting.within_before : 0);
-}
-
 /// The physical line of a byte.
 std::size_t line_at(const std::string& path, std::size_t offset) {
   InputFile file(path);
@@ -254,7 +250,23 @@ void check_kind(const std::string& path) {
   if (status.st_size == 0) throw Error(ErrorKind::data, path + ": is empty; expected a CSV table");
 }
 
-void check_beginning(const std::string& path, std::string_view first) {
+}  // namespace
+
+std::size_t csv_line(const std::string& path, char delimiter, std::size_t row, std::size_t field) {
+  InputFile file(path);
+  Parser parser(delimiter, CSV_REPALL_NL);
+  Counting counting{.wanted_row = row, .wanted_field = field};
+  std::vector<char> memory(kPiece);
+  bool first = true;
+  for (std::string_view bytes = file.read(memory); !bytes.empty() && !counting.found; bytes = file.read(memory)) {
+    if (std::exchange(first, false)) bytes = without_mark(bytes);
+    std::size_t used = 0;
+    if (!parser.parse(bytes, counting, used)) break;
+  }
+  return counting.line + (counting.found ? counting.within_before : 0);
+}
+
+void check_csv_beginning(const std::string& path, std::string_view first) {
   const auto refuse = [&](const std::string& what) { throw Error(ErrorKind::data, path + ": " + what); };
   if (first.starts_with("\x1F\x8B")) refuse("is packed with gzip; unpack it first: gunzip " + path);
   if (first.starts_with("\x89HDF\r\n")) refuse("is an HDF5 file already; expected a CSV table");
@@ -263,7 +275,32 @@ void check_beginning(const std::string& path, std::string_view first) {
   }
 }
 
-}  // namespace
+struct CsvRowSplitter::State {
+  explicit State(char between) : plain(between), delimiter(between) {}
+  PlainLines plain;
+  char delimiter;
+  std::optional<Parser> parser = {};  // of rows with quotes; anew behind one that it refuses
+};
+
+CsvRowSplitter::CsvRowSplitter(char delimiter) : state_(std::make_unique<State>(delimiter)) {}
+
+CsvRowSplitter::~CsvRowSplitter() = default;
+
+std::string CsvRowSplitter::split(std::string_view row, CsvRows& rows) {
+  if (row.find('"') == std::string_view::npos && row.find('\r') == std::string_view::npos) {
+    state_->plain.split_row(row, rows);
+    return {};
+  }
+  if (!state_->parser) state_->parser.emplace(state_->delimiter, static_cast<unsigned char>(0));
+  Forwarding forwarding{rows};
+  std::size_t used = 0;
+  const bool whole = state_->parser->parse(row, forwarding, used) && state_->parser->finish(forwarding);
+  const bool too_large = state_->parser->field_too_large();
+  if (!whole) state_->parser.reset();
+  if (forwarding.thrown) std::rethrow_exception(forwarding.thrown);
+  if (whole) return {};
+  return too_large ? "this row has a field of more than 1 MiB; is a quote not closed?" : kStrayQuote;
+}
 
 void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std::function<void(std::size_t)>& alive) {
   check_kind(path);
@@ -275,7 +312,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   const auto fail_with = [&](std::vector<std::string> told, bool whole) {
     const std::vector<RowFault> faults = rows.faults(whole);
     for (std::size_t i = 0; i < faults.size(); ++i) {
-      const std::size_t line = line_of(path, delimiter, faults[i].row, faults[i].field);
+      const std::size_t line = csv_line(path, delimiter, faults[i].row, faults[i].field);
       told.insert(told.begin() + static_cast<std::ptrdiff_t>(i),
                   "line " + std::to_string(line) + ": " + faults[i].what);
     }
@@ -293,7 +330,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
     try {
       std::rethrow_exception(forwarding.thrown);
     } catch (const BadRow& bad) {
-      fail(line_of(path, delimiter, forwarding.row, bad.field), bad.what());
+      fail(csv_line(path, delimiter, forwarding.row, bad.field), bad.what());
     }
   };
   const PlainLines plain(delimiter);
@@ -301,7 +338,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   std::size_t done = 0;  // bytes
   for (std::string_view bytes = file.read(memory); !bytes.empty(); bytes = file.read(memory)) {
     if (done == 0) {
-      check_beginning(path, bytes);
+      check_csv_beginning(path, bytes);
       const std::size_t size = bytes.size();
       bytes = without_mark(bytes);
       done = size - bytes.size();
@@ -321,13 +358,11 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
       check_thrown();
       done += used;
       if (!whole && parser.field_too_large()) {
-        fail(line_of(path, delimiter, forwarding.row, SIZE_MAX),
+        fail(csv_line(path, delimiter, forwarding.row, SIZE_MAX),
              "this row has a field of more than 1 MiB; is a quote not closed?");
       }
       if (!whole) {
-        fail(line_at(path, done),
-             "a quote in the middle of a field; a field with quotes in it begins and ends with one, and has its own "
-             "doubled: \"5\"\" pipe\"");
+        fail(line_at(path, done), kStrayQuote);
       }
       bytes.remove_prefix(part.size());
       between_rows = !line.empty() && !parser.within_quotes();
@@ -337,7 +372,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   const bool closed = parser.finish(forwarding);
   check_thrown();
   if (!closed) {
-    fail(line_of(path, delimiter, forwarding.row, SIZE_MAX), "the file ends within a quoted field of this row");
+    fail(csv_line(path, delimiter, forwarding.row, SIZE_MAX), "the file ends within a quoted field of this row");
   }
   fail_with({}, true);
 }

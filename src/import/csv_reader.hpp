@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,6 +39,30 @@ class CsvRows {
   /// What was wrong so far; `whole`: all rows have come. A few: the place of each is looked up in the file.
   [[nodiscard]] virtual std::vector<RowFault> faults(bool /*whole*/) { return {}; }
 };
+
+/// Takes rows apart that are cut out already.
+class CsvRowSplitter {
+ public:
+  explicit CsvRowSplitter(char delimiter);
+  ~CsvRowSplitter();
+  CsvRowSplitter(const CsvRowSplitter&) = delete;
+  CsvRowSplitter& operator=(const CsvRowSplitter&) = delete;
+
+  /// Hands the fields of `row`, which has no line end, to `rows`, and its end. Returns what is wrong with it; empty:
+  /// nothing. Errors: what `rows` throws.
+  [[nodiscard]] std::string split(std::string_view row, CsvRows& rows);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The physical line of a field, which counts from 1: row `row`, blank lines left out, and in it field `field`,
+/// SIZE_MAX for the row's first line. Reads the file up to there. Errors: data, io.
+[[nodiscard]] std::size_t csv_line(const std::string& path, char delimiter, std::size_t row, std::size_t field);
+
+/// Refuses files that are no tables of text by their first bytes. Errors: data, with what to do.
+void check_csv_beginning(const std::string& path, std::string_view first);
 
 /// Reads all of `path`, in pieces, and calls `alive` with the bytes done behind each. `delimiter` is one byte.
 /// Memory: that of the largest field, at most 1 MiB.

@@ -32,6 +32,8 @@ void Predictions::clear() {
   probabilities.clear();
   labels.clear();
   values.clear();
+  bad = {};
+  kept = nullptr;
 }
 
 void add_predictions(Task task, std::size_t width, std::span<const float> outputs, const TargetUnits& units,

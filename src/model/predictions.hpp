@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "core/row_texts.hpp"
 #include "model/loss.hpp"
 #include "model/metrics.hpp"
 
@@ -18,8 +19,11 @@ struct Predictions {
   std::vector<std::int64_t>
       labels;                  ///< classification: [rows], the first of the largest; binary: [rows, outputs], 0, 1
   std::vector<double> values;  ///< regression: [rows, outputs], in the targets' own units
+  std::span<const std::uint8_t> bad = {};  ///< [rows] 1: the sample could not be read, so there is no answer; or empty
+  const RowTexts* kept = nullptr;          ///< [rows] what stands before the answer in a line of CSV; or none
 
   void clear();
+  [[nodiscard]] bool is_bad(std::size_t row) const noexcept { return !bad.empty() && bad[row] != 0; }
 };
 
 /// Adds what `outputs` [n, width], all finite, say: the same bits for a row whatever rows stand beside it.

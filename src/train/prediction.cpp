@@ -67,12 +67,13 @@ class Parcel {
 class Predictor {
  public:
   Predictor(const Communicator& comm, const Net& net, TableReader& x, const Normalization& normalization,
-            const PredictionFile& file)
+            const PredictionFile& file, const RowNotes* notes)
       : comm_(comm),
         net_(net),
         x_(x),
         normalization_(normalization),
         file_(file),
+        notes_(notes),
         units_{normalization.y.shift, normalization.y.scale},
         workspace_(net.model.make_workspace(kEvaluationBlock, false)) {}
 
@@ -85,10 +86,14 @@ class Predictor {
     check_finite(table, header.name, {0, rows.size()}, rows.begin);
     comm_.pulse().enter(Phase::predicting);
     predictions_.clear();
+    if (notes_ != nullptr) {
+      predictions_.bad = notes_->bad();
+      predictions_.kept = &notes_->kept();
+    }
     for (std::size_t first = 0; first < rows.size(); first += kEvaluationBlock) {
       const std::size_t count = std::min(kEvaluationBlock, rows.size() - first);
       const auto outputs = forward(table, first, count);
-      check_outputs(outputs, rows.begin + first);
+      check_outputs(outputs, rows.begin, first);
       add_predictions(net_.loss.task(), net_.model.outputs(), outputs, units_, predictions_);
       comm_.pulse().beat();
     }
@@ -104,14 +109,16 @@ class Predictor {
     return net_.model.forward(Pass{}, net_.weights, count, workspace_);
   }
 
-  void check_outputs(std::span<const float> outputs, std::size_t first) const {
+  // Of rows from `first` on of those that begin with row `begin`.
+  void check_outputs(std::span<const float> outputs, std::size_t begin, std::size_t first) const {
     if (all_finite(outputs)) return;
     const std::size_t width = net_.model.outputs();
-    std::size_t row = 0;
-    while (all_finite(outputs.subspan(row * width, width))) ++row;
-    throw Error(ErrorKind::data, fmt::format("{}: the net's answer to row {} (rows count from 0) is not finite; its "
-                                             "numbers lie too far from those that the net was trained on",
-                                             x_.header().name, first + row));
+    for (std::size_t row = 0; row < outputs.size() / width; ++row) {
+      if (predictions_.is_bad(first + row) || all_finite(outputs.subspan(row * width, width))) continue;
+      throw Error(ErrorKind::data, fmt::format("{}: the net's answer to row {} (rows count from 0) is not finite; its "
+                                               "numbers lie too far from those that the net was trained on",
+                                               x_.header().name, begin + first + row));
+    }
   }
 
   const Communicator& comm_;
@@ -119,6 +126,7 @@ class Predictor {
   TableReader& x_;
   const Normalization& normalization_;
   const PredictionFile& file_;
+  const RowNotes* notes_;
   TargetUnits units_;
   Workspace workspace_;
   std::vector<std::byte> memory_;
@@ -135,7 +143,7 @@ void predict_to_file(const Communicator& comm, const Net& net, TableReader& x, c
   const auto part = [&](std::size_t piece) {
     return Range{std::min(piece * step, rows), std::min((piece + 1) * step, rows)};
   };
-  Predictor predictor(comm, net, x, normalization, file);
+  Predictor predictor(comm, net, x, normalization, file, options.notes);
   std::array<Parcel, 2> parcels;  // one on its way while the next is filled
   Parcel incoming;
   std::exception_ptr failed;  // of rank 0, until the ranks next agree: the others go on sending meanwhile

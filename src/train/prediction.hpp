@@ -7,6 +7,7 @@
 #include "comm/communicator.hpp"
 #include "data/normalization.hpp"
 #include "data/open_dataset.hpp"
+#include "data/row_notes.hpp"
 #include "train/evaluation.hpp"
 #include "train/prediction_file.hpp"
 
@@ -15,6 +16,7 @@ namespace lockstep {
 struct PredictOptions {
   std::size_t piece_bytes = std::size_t{1} << 24U;  ///< of samples and their predictions in one piece, about
   std::function<void(std::size_t rows)> done = {};  ///< called on rank 0 with the rows written so far
+  const RowNotes* notes = nullptr;                  ///< of the reader behind `x`: bad rows, texts before the answers
 };
 
 /// Predicts all rows of `x`, which every rank has opened, and writes them to `file`, which appears when all are there.

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -49,14 +51,15 @@ class Hdf5Predictions final : public PredictionFile {
   }
 
   void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
+    constexpr auto none = std::numeric_limits<float>::quiet_NaN();
     if (plan_.task != Task::regression) {
-      append_bytes(std::span<const float>(predictions.probabilities), bytes);
-      append_bytes(std::span<const std::int64_t>(predictions.labels), bytes);
+      append(predictions, std::span(predictions.probabilities), none, bytes);
+      append(predictions, std::span(predictions.labels), std::int64_t{-1}, bytes);
     } else if (plan_.own_units) {
-      append_bytes(std::span<const double>(predictions.values), bytes);
+      append(predictions, std::span(predictions.values), double{none}, bytes);
     } else {
       const std::vector<float> values(predictions.values.begin(), predictions.values.end());  // as they were
-      append_bytes(std::span<const float>(values), bytes);
+      append(predictions, std::span(values), none, bytes);
     }
   }
 
@@ -86,6 +89,17 @@ class Hdf5Predictions final : public PredictionFile {
   void commit() override { file_->commit(); }
 
  private:
+  // `none`: in the place of the answers to bad rows.
+  template <class T>
+  static void append(const Predictions& predictions, std::span<const T> values, T none, std::vector<std::byte>& bytes) {
+    const std::size_t before = bytes.size();
+    append_bytes(values, bytes);
+    const std::size_t width = predictions.rows == 0 ? 0 : values.size() / predictions.rows;
+    for (std::size_t i = 0; !predictions.bad.empty() && i < values.size(); ++i) {
+      if (predictions.is_bad(i / width)) std::memcpy(bytes.data() + before + i * sizeof none, &none, sizeof none);
+    }
+  }
+
   std::string path_;
   PredictionPlan plan_;
   std::vector<h5::PlannedTable> arrays_;
@@ -112,8 +126,14 @@ class CsvPredictions final : public PredictionFile {
     const auto out = std::back_inserter(text);
     const std::size_t k = plan_.outputs;
     const std::size_t labels = predictions.labels.size() / std::max<std::size_t>(predictions.rows, 1);
+    const std::size_t fields = (labels == 0 ? k : labels + k) + (names_.empty() ? 0 : 1);
     for (std::size_t row = 0; row < predictions.rows; ++row) {
       const char* separator = "";
+      if (predictions.kept != nullptr) text.append(predictions.kept->at(row));
+      if (predictions.is_bad(row)) {
+        text.append(std::string(fields - 1, ',') + "\n");
+        continue;
+      }
       const auto add = [&](const auto& value) {
         fmt::format_to(out, "{}{}", separator, value);
         separator = ",";
@@ -158,16 +178,18 @@ class CsvPredictions final : public PredictionFile {
       return csv_text(k == 1 ? name : name + "_" + target(i));
     };
     std::vector<std::string> columns;
+    for (const std::string& name : plan_.kept_names) columns.push_back(csv_text(name));
+    const std::string class_name = plan_.class_target.empty() ? "class" : csv_text(plan_.class_target);
     if (plan_.task == Task::regression) {
       for (std::size_t i = 0; i < k; ++i) columns.push_back(named ? csv_text(target(i)) : numbered("y", i));
     } else if (plan_.task == Task::binary) {
       for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("label", i));
-      if (!names_.empty()) columns.emplace_back("class");
+      if (!names_.empty()) columns.push_back(class_name);
       const std::string of_one = names_.empty() ? "" : "_" + plan_.class_names[1];
       for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("probability" + of_one, i));
     } else {
       columns.emplace_back("label");
-      if (!names_.empty()) columns.emplace_back("class");
+      if (!names_.empty()) columns.push_back(class_name);
       for (std::size_t i = 0; i < k; ++i) {
         columns.push_back(
             csv_text("probability_" + (i < plan_.class_names.size() ? plan_.class_names[i] : std::to_string(i))));
@@ -188,6 +210,7 @@ std::unique_ptr<PredictionFile> make_prediction_file(const std::string& path, Pr
   // Of a binary net with one output the names are those of 0 and 1.
   const bool of_labels = plan.task == Task::binary && plan.outputs == 1 && plan.class_names.size() == 2;
   if (plan.task != Task::classification && !of_labels) plan.class_names.clear();
+  plan.class_target = plan.target_names.size() == 1 && !plan.class_names.empty() ? plan.target_names.front() : "";
   if (plan.task == Task::classification || plan.target_names.size() != plan.outputs) plan.target_names.clear();
   const std::string end = std::filesystem::path(path).extension().string();
   if (end == ".h5" || end == ".hdf5") return std::make_unique<Hdf5Predictions>(path, std::move(plan));

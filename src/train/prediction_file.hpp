@@ -22,6 +22,8 @@ struct PredictionPlan {
   bool own_units = false;                      ///< regression: targets were normalised, so values are doubles
   std::vector<std::string> class_names = {};   ///< of labels; may be empty
   std::vector<std::string> target_names = {};  ///< of the columns of y; may be empty
+  std::string class_target = {};               ///< of the target whose classes these are; set by make_prediction_file
+  std::vector<std::string> kept_names = {};    ///< CSV: of the columns that Predictions::kept holds
   std::vector<std::pair<std::string, std::string>> notes = {};  ///< HDF5: attributes of the root
   std::int64_t step = 0;                                        ///< HDF5: attribute, of the checkpoint
 };
@@ -49,7 +51,8 @@ class PredictionFile {
 /// With names its attributes `classes` and `targets` hold them.
 /// CSV: a header, then a row a sample with the same numbers, each in the shortest form that reads back the same. Values
 /// are named by targets, probabilities by classes, or by targets where there are several binary ones; with class names
-/// there is a column `class` behind the label.
+/// the class stands behind the label, in a column of the target's name, or `class`.
+/// Of bad rows CSV has what was kept and empty fields, HDF5 NaN and the label -1.
 [[nodiscard]] std::unique_ptr<PredictionFile> make_prediction_file(const std::string& path, PredictionPlan plan);
 
 }  // namespace lockstep

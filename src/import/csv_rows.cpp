@@ -1,0 +1,224 @@
+#include "import/csv_rows.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "lockstep/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 20U;      // bytes that are read at once
+constexpr std::size_t kMarkBytes = std::size_t{1} << 16U;  // between marks, at least
+constexpr std::size_t kMostMarks = std::size_t{1} << 16U;  // of a file, about
+constexpr std::size_t kAliveRows = std::size_t{1} << 16U;
+
+int open_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) return fd;
+  throw Error(errno == ENOENT ? ErrorKind::data : ErrorKind::io,
+              path + ": cannot be opened: " + std::generic_category().message(errno));
+}
+
+// Bytes of a file at `offset`; less than `out` at its end alone.
+std::size_t read_at(int fd, const std::string& path, std::size_t offset, std::span<char> out) {
+  ssize_t got = -1;
+  do {
+    got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) throw Error(ErrorKind::io, path + ": cannot be read: " + std::generic_category().message(errno));
+  return static_cast<std::size_t>(got);
+}
+
+}  // namespace
+
+RowCutter::RowCutter(const std::string& path, char delimiter)
+    : path_(path), delimiter_(delimiter), fd_(open_file(path)), buffer_(kPiece) {
+  seek(0);
+}
+
+RowCutter::~RowCutter() {
+  ::close(fd_);
+}
+
+void RowCutter::seek(std::size_t offset) {
+  base_ = offset;
+  begin_ = end_ = 0;
+  ended_ = has_quotes_ = has_returns_ = false;
+  if (offset != 0) return;
+  constexpr std::string_view mark = "\xEF\xBB\xBF";
+  while (end_ < mark.size() && fill()) continue;
+  if (std::string_view(buffer_.data(), end_).starts_with(mark)) begin_ = mark.size();
+}
+
+void RowCutter::seek_into(std::size_t offset, bool in_quotes) {
+  if (offset == 0) return seek(0);
+  seek(offset - 1);
+  while (end_ < 2 && fill()) continue;
+  begin_ = std::min<std::size_t>(1, end_);
+  const bool behind_line =
+      end_ > 0 && (buffer_[0] == '\n' || (buffer_[0] == '\r' && !(end_ > 1 && buffer_[1] == '\n')));
+  if (behind_line && !in_quotes) return;
+  begin_ = find_end(in_quotes);
+}
+
+// More of the file behind what there is; false at its end.
+bool RowCutter::fill() {
+  if (ended_) return false;
+  if (begin_ != 0) {
+    std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+              buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
+    base_ += begin_;
+    end_ -= begin_;
+    begin_ = 0;
+    const std::string_view left(buffer_.data(), end_);
+    has_quotes_ = left.find('"') != std::string_view::npos;
+    has_returns_ = left.find('\r') != std::string_view::npos;
+  }
+  if (end_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
+  const std::size_t got = read_at(fd_, path_, base_ + end_, std::span(buffer_).subspan(end_));
+  if (got == 0) {
+    ended_ = true;
+    return false;
+  }
+  const std::string_view more(buffer_.data() + end_, got);
+  has_quotes_ = has_quotes_ || more.find('"') != std::string_view::npos;
+  has_returns_ = has_returns_ || more.find('\r') != std::string_view::npos;
+  end_ += got;
+  return true;
+}
+
+// The place in the buffer behind the line end of the row at begin_, which it reads all of.
+std::size_t RowCutter::find_end(bool in_quotes) {
+  std::size_t at = begin_;
+  while (true) {
+    const std::string_view bytes(buffer_.data(), end_);
+    const std::size_t stop = has_returns_ ? bytes.find_first_of("\r\n", at) : bytes.find('\n', at);
+    const std::size_t looked = stop == std::string_view::npos ? end_ : stop;
+    if (has_quotes_) {
+      const auto count = std::count(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                                    bytes.begin() + static_cast<std::ptrdiff_t>(looked), '"');
+      in_quotes = in_quotes != ((count & 1) != 0);
+    }
+    at = looked;
+    const bool cut_off = stop != std::string_view::npos && bytes[stop] == '\r' && stop + 1 == end_;  // of a CRLF?
+    if (stop != std::string_view::npos && !cut_off) {
+      const std::size_t behind = stop + (bytes[stop] == '\r' && bytes[stop + 1] == '\n' ? 2 : 1);
+      if (!in_quotes) return behind;
+      at = behind;
+      continue;
+    }
+    if (end_ - begin_ > kMostRow) {
+      throw Error(ErrorKind::data, path_ + ": the row at byte " + std::to_string(base_ + begin_) +
+                                       " has more than 32 MiB; is a quote not closed?");
+    }
+    at -= begin_;
+    const bool more = fill();  // moves what is there to the front
+    at += begin_;
+    if (!more) return end_;
+  }
+}
+
+bool RowCutter::is_blank(std::string_view line) const noexcept {
+  return std::ranges::all_of(line, [&](char c) { return (c == ' ' || c == '\t') && c != delimiter_; });
+}
+
+bool RowCutter::next() {
+  while (begin_ != end_ || fill()) {
+    const std::size_t behind = find_end(false);
+    std::string_view row(buffer_.data() + begin_, behind - begin_);
+    row_offset_ = base_ + begin_;
+    begin_ = behind;
+    if (row.ends_with('\n')) row.remove_suffix(1);
+    if (row.ends_with('\r')) row.remove_suffix(1);
+    if (is_blank(row)) continue;
+    row_ = row;
+    return true;
+  }
+  return false;
+}
+
+std::size_t csv_bytes(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    throw Error(errno == ENOENT ? ErrorKind::data : ErrorKind::io,
+                path + ": " + std::generic_category().message(errno));
+  }
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorKind::data, path + ": expected a CSV file, found a folder or a pipe");
+  if (status.st_size == 0) throw Error(ErrorKind::data, path + ": is empty; expected a CSV table");
+  return static_cast<std::size_t>(status.st_size);
+}
+
+std::uint64_t count_quotes(const std::string& path, Range bytes, const std::function<void()>& alive) {
+  const int fd = open_file(path);
+  const std::unique_ptr<const int, void (*)(const int*)> closes(&fd, [](const int* file) { ::close(*file); });
+  std::vector<char> memory(std::min(kPiece, bytes.size()));
+  std::uint64_t quotes = 0;
+  for (std::size_t at = bytes.begin; at < bytes.end;) {
+    const auto part = std::span(memory).first(std::min(memory.size(), bytes.end - at));
+    const std::size_t got = read_at(fd, path, at, part);
+    if (got == 0) break;  // it has become shorter, which those who read its rows will meet
+    quotes +=
+        static_cast<std::uint64_t>(std::count(part.begin(), part.begin() + static_cast<std::ptrdiff_t>(got), '"'));
+    at += got;
+    if (alive) alive();
+  }
+  return quotes;
+}
+
+RowPart scan_rows(const std::string& path, char delimiter, Range bytes, bool in_quotes,
+                  const std::function<void()>& alive) {
+  const std::size_t between = std::max(kMarkBytes, bytes.size() / kMostMarks);
+  RowPart found;
+  RowCutter cutter(path, delimiter);
+  cutter.seek_into(bytes.begin, in_quotes);
+  while (cutter.next() && cutter.offset() < bytes.end) {
+    if (found.marks.empty() || cutter.offset() >= found.marks.back().offset + between) {
+      found.marks.push_back({found.rows, cutter.offset()});
+    }
+    if (++found.rows % kAliveRows == 0 && alive) alive();
+  }
+  return found;
+}
+
+RowIndex::RowIndex(const std::vector<RowPart>& parts) {
+  for (const RowPart& part : parts) {
+    for (const RowMark& mark : part.marks) marks_.push_back({rows_ + mark.row, mark.offset});
+    rows_ += part.rows;
+  }
+}
+
+RowMark RowIndex::before(std::size_t row) const {
+  const auto behind = std::ranges::upper_bound(marks_, row, {}, &RowMark::row);
+  if (behind == marks_.begin()) throw Error(ErrorKind::usage, "row index: there is no such row");
+  return *std::prev(behind);
+}
+
+std::string encode(const RowPart& part) {
+  std::string bytes(sizeof part.rows + part.marks.size() * sizeof(RowMark), '\0');
+  std::memcpy(bytes.data(), &part.rows, sizeof part.rows);
+  if (!part.marks.empty()) {
+    std::memcpy(bytes.data() + sizeof part.rows, part.marks.data(), part.marks.size() * sizeof(RowMark));
+  }
+  return bytes;
+}
+
+RowPart decode_part(std::string_view bytes) {
+  RowPart part;
+  std::memcpy(&part.rows, bytes.data(), sizeof part.rows);
+  bytes.remove_prefix(sizeof part.rows);
+  part.marks.resize(bytes.size() / sizeof(RowMark));
+  if (!part.marks.empty()) std::memcpy(part.marks.data(), bytes.data(), bytes.size());
+  return part;
+}
+
+}  // namespace lockstep
