@@ -28,11 +28,12 @@ RowIndex index_rows(const Communicator& comm, const std::string& file, char deli
   const auto rank = static_cast<std::size_t>(comm.rank());
   const auto alive = [&] { comm.pulse().beat(); };
   std::uint64_t quotes = 0;
+  std::size_t bytes_in_all = 0;
   Range mine;
   comm.together(
       [&] {
-        const std::size_t bytes = csv_bytes(file);
-        mine = bytes > kSmall ? part_of(bytes, rank, ranks) : Range{0, rank == 0 ? bytes : 0};
+        bytes_in_all = csv_bytes(file);
+        mine = bytes_in_all > kSmall ? part_of(bytes_in_all, rank, ranks) : Range{0, rank == 0 ? bytes_in_all : 0};
         quotes = count_quotes(file, mine, alive);
       },
       Blame::host);
@@ -41,14 +42,20 @@ RowIndex index_rows(const Communicator& comm, const std::string& file, char deli
   comm.sum(of_ranks);
   std::int64_t before = 0;
   for (std::size_t r = 0; r < rank; ++r) before += of_ranks[r];
-  RowPart part;
-  comm.together(
-      [&] {
-        if (!mine.empty()) part = scan_rows(file, delimiter, mine, before % 2 != 0, alive);
-      },
-      Blame::host);
   std::vector<RowPart> parts;
-  for (const std::string& bytes : comm.gather_texts(encode(part))) parts.push_back(decode_part(bytes));
+  const auto scan = [&](Range bytes, bool in_quotes) {
+    RowPart part;
+    comm.together(
+        [&] {
+          if (!bytes.empty()) part = scan_rows(file, delimiter, bytes, in_quotes, alive);
+        },
+        Blame::host);
+    parts.clear();
+    for (const std::string& text : comm.gather_texts(encode(part))) parts.push_back(decode_part(text));
+  };
+  scan(mine, before % 2 != 0);
+  const bool stray = std::ranges::any_of(parts, &RowPart::stray);
+  if (stray) scan(rank == 0 ? Range{0, bytes_in_all} : Range{}, false);  // the count of quotes tells nothing
   return RowIndex(parts);
 }
 

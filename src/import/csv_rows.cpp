@@ -42,7 +42,10 @@ std::size_t read_at(int fd, const std::string& path, std::size_t offset, std::sp
 }  // namespace
 
 RowCutter::RowCutter(const std::string& path, char delimiter)
-    : path_(path), delimiter_(delimiter), fd_(open_file(path)), buffer_(kPiece) {
+    : path_(path),
+      delimiter_(delimiter),
+      fd_(open_file(path)),
+      buffer_(std::clamp(csv_bytes(path) + 1, std::size_t{4096}, kPiece)) {
   seek(0);
 }
 
@@ -55,9 +58,9 @@ void RowCutter::seek(std::size_t offset) {
   begin_ = end_ = 0;
   ended_ = has_quotes_ = has_returns_ = false;
   if (offset != 0) return;
-  constexpr std::string_view mark = "\xEF\xBB\xBF";
-  while (end_ < mark.size() && fill()) continue;
-  if (std::string_view(buffer_.data(), end_).starts_with(mark)) begin_ = mark.size();
+  while (end_ < kMark.size() && fill()) continue;
+  has_mark_ = std::string_view(buffer_.data(), end_).starts_with(kMark);
+  if (has_mark_) begin_ = kMark.size();
 }
 
 void RowCutter::seek_into(std::size_t offset, bool in_quotes) {
@@ -68,7 +71,7 @@ void RowCutter::seek_into(std::size_t offset, bool in_quotes) {
   const bool behind_line =
       end_ > 0 && (buffer_[0] == '\n' || (buffer_[0] == '\r' && !(end_ > 1 && buffer_[1] == '\n')));
   if (behind_line && !in_quotes) return;
-  begin_ = find_end(in_quotes);
+  begin_ = find_rest_end(in_quotes);
 }
 
 // More of the file behind what there is; false at its end.
@@ -97,23 +100,19 @@ bool RowCutter::fill() {
   return true;
 }
 
-// The place in the buffer behind the line end of the row at begin_, which it reads all of.
-std::size_t RowCutter::find_end(bool in_quotes) {
+// The place in the buffer behind the line end of the row at begin_, all of which it reads. `look(bytes)` is given what
+// comes before each line end, piece by piece, and tells whether it is between quotes; then this end and it are passed
+// by.
+template <class Look>
+std::size_t RowCutter::find_end(Look&& look) {
   std::size_t at = begin_;
   while (true) {
     const std::string_view bytes(buffer_.data(), end_);
     const std::size_t stop = has_returns_ ? bytes.find_first_of("\r\n", at) : bytes.find('\n', at);
-    const std::size_t looked = stop == std::string_view::npos ? end_ : stop;
-    if (has_quotes_) {
-      const auto count = std::count(bytes.begin() + static_cast<std::ptrdiff_t>(at),
-                                    bytes.begin() + static_cast<std::ptrdiff_t>(looked), '"');
-      in_quotes = in_quotes != ((count & 1) != 0);
-    }
-    at = looked;
     const bool cut_off = stop != std::string_view::npos && bytes[stop] == '\r' && stop + 1 == end_;  // of a CRLF?
     if (stop != std::string_view::npos && !cut_off) {
       const std::size_t behind = stop + (bytes[stop] == '\r' && bytes[stop + 1] == '\n' ? 2 : 1);
-      if (!in_quotes) return behind;
+      if (!look(bytes.substr(at, stop - at))) return behind;
       at = behind;
       continue;
     }
@@ -128,13 +127,67 @@ std::size_t RowCutter::find_end(bool in_quotes) {
   }
 }
 
+RowCutter::State RowCutter::look(State state, std::string_view bytes) noexcept {
+  for (const char c : bytes) {
+    const bool space = (c == ' ' || c == '\t') && c != delimiter_;
+    switch (state) {
+      case State::start:
+        if (c == '"') {
+          state = State::quoted;
+        } else if (c != delimiter_ && !space) {
+          state = State::plain;
+        }
+        break;
+      case State::plain:
+        stray_ = stray_ || c == '"';
+        if (c == delimiter_) state = State::start;
+        break;
+      case State::quoted:
+        if (c == '"') state = State::closing;
+        break;
+      case State::closing:
+      case State::closed:
+        if (c == delimiter_) {
+          state = State::start;
+        } else if (c == '"' && state == State::closing) {
+          state = State::quoted;  // it was doubled
+        } else if (space) {
+          state = State::closed;
+        } else {
+          stray_ = true;
+          state = State::plain;
+        }
+        break;
+    }
+  }
+  return state;
+}
+
+std::size_t RowCutter::find_row_end() {
+  State state = State::start;
+  return find_end([&](std::string_view bytes) {
+    if (!has_quotes_ || (state != State::quoted && bytes.find('"') == std::string_view::npos)) return false;
+    state = look(state, bytes);
+    return state == State::quoted;
+  });
+}
+
+// From within a row, whose quotes are taken to be good.
+std::size_t RowCutter::find_rest_end(bool in_quotes) {
+  return find_end([&](std::string_view bytes) {
+    const auto count = std::count(bytes.begin(), bytes.end(), '"');
+    in_quotes = in_quotes != ((count & 1) != 0);
+    return in_quotes;
+  });
+}
+
 bool RowCutter::is_blank(std::string_view line) const noexcept {
   return std::ranges::all_of(line, [&](char c) { return (c == ' ' || c == '\t') && c != delimiter_; });
 }
 
 bool RowCutter::next() {
   while (begin_ != end_ || fill()) {
-    const std::size_t behind = find_end(false);
+    const std::size_t behind = find_row_end();
     std::string_view row(buffer_.data() + begin_, behind - begin_);
     row_offset_ = base_ + begin_;
     begin_ = behind;
@@ -181,12 +234,13 @@ RowPart scan_rows(const std::string& path, char delimiter, Range bytes, bool in_
   RowPart found;
   RowCutter cutter(path, delimiter);
   cutter.seek_into(bytes.begin, in_quotes);
-  while (cutter.next() && cutter.offset() < bytes.end) {
+  while (cutter.next() && (cutter.offset() < bytes.end || (bytes.begin == 0 && cutter.behind_mark()))) {
     if (found.marks.empty() || cutter.offset() >= found.marks.back().offset + between) {
       found.marks.push_back({found.rows, cutter.offset()});
     }
     if (++found.rows % kAliveRows == 0 && alive) alive();
   }
+  found.stray = cutter.stray();
   return found;
 }
 
@@ -204,18 +258,20 @@ RowMark RowIndex::before(std::size_t row) const {
 }
 
 std::string encode(const RowPart& part) {
-  std::string bytes(sizeof part.rows + part.marks.size() * sizeof(RowMark), '\0');
-  std::memcpy(bytes.data(), &part.rows, sizeof part.rows);
+  const std::uint64_t head[] = {part.stray ? 1U : 0U, part.rows};
+  std::string bytes(sizeof head + part.marks.size() * sizeof(RowMark), '\0');
+  std::memcpy(bytes.data(), head, sizeof head);
   if (!part.marks.empty()) {
-    std::memcpy(bytes.data() + sizeof part.rows, part.marks.data(), part.marks.size() * sizeof(RowMark));
+    std::memcpy(bytes.data() + sizeof head, part.marks.data(), part.marks.size() * sizeof(RowMark));
   }
   return bytes;
 }
 
 RowPart decode_part(std::string_view bytes) {
-  RowPart part;
-  std::memcpy(&part.rows, bytes.data(), sizeof part.rows);
-  bytes.remove_prefix(sizeof part.rows);
+  std::uint64_t head[2];
+  std::memcpy(head, bytes.data(), sizeof head);
+  bytes.remove_prefix(sizeof head);
+  RowPart part{.stray = head[0] != 0, .rows = head[1]};
   part.marks.resize(bytes.size() / sizeof(RowMark));
   if (!part.marks.empty()) std::memcpy(part.marks.data(), bytes.data(), bytes.size());
   return part;

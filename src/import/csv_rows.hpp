@@ -1,8 +1,9 @@
 // Rows of a CSV file from any place in it: where rows begin, found by several processes together, and rows cut out.
 //
-// A line ends in LF, CRLF or CR, and a line end between quotes is part of a field: whether a byte lies between quotes
-// depends on how many there are before it, as quotes stand at the ends of fields or are doubled. Blank lines are no
-// rows. So a file is cut as read_csv reads it.
+// A line ends in LF, CRLF or CR, and a line end between quotes is part of a field. Where quotes stand at the ends of
+// fields or are doubled, the number of quotes before a byte tells whether it lies between quotes. A quote that stands
+// elsewhere is a stray one: it opens nothing, so that the fault stays in its row. Blank lines are no rows. So a good
+// file is cut as read_csv reads it.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +40,21 @@ class RowCutter {
   [[nodiscard]] std::string_view row() const noexcept { return row_; }
   /// Where it begins [bytes].
   [[nodiscard]] std::size_t offset() const noexcept { return row_offset_; }
+  /// Whether it is the first of the file, behind a byte order mark.
+  [[nodiscard]] bool behind_mark() const noexcept { return has_mark_ && row_offset_ == kMark.size(); }
+  /// Whether a stray quote has been met.
+  [[nodiscard]] bool stray() const noexcept { return stray_; }
 
  private:
   [[nodiscard]] bool fill();
-  [[nodiscard]] std::size_t find_end(bool in_quotes);
+  static constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  enum class State { start, plain, quoted, closing, closed };  // of a field, as far as the row has been looked through
+
+  template <class Look>
+  [[nodiscard]] std::size_t find_end(Look&& look);
+  [[nodiscard]] std::size_t find_row_end();
+  [[nodiscard]] std::size_t find_rest_end(bool in_quotes);
+  [[nodiscard]] State look(State state, std::string_view bytes) noexcept;
   [[nodiscard]] bool is_blank(std::string_view line) const noexcept;
 
   std::string path_;
@@ -52,7 +64,9 @@ class RowCutter {
   std::size_t begin_ = 0;  // of what is not cut yet, in the buffer
   std::size_t end_ = 0;    // of what is read
   std::size_t base_ = 0;   // where in the file the buffer begins
-  bool ended_ = false;     // nothing is left to be read
+  bool has_mark_ = false;  // the file begins with a byte order mark
+  bool stray_ = false;
+  bool ended_ = false;  // nothing is left to be read
   bool has_quotes_ = false;
   bool has_returns_ = false;
   std::string_view row_;
@@ -67,6 +81,7 @@ struct RowMark {
 
 /// The rows that begin in a part of a file's bytes.
 struct RowPart {
+  bool stray = false;  ///< a stray quote was met: what lies behind must be looked at from the file's beginning
   std::uint64_t rows = 0;
   std::vector<RowMark> marks = {};  ///< the first row, and some more; rows count from the part's first
 };

@@ -246,9 +246,8 @@ void CsvSamples::match_header(const std::vector<std::string>& names) {
   if (!lacking.empty()) {
     std::vector<std::string> there;
     for (const std::string& name : names) there.push_back(shown(name));
-    throw Error(ErrorKind::data,
-                fmt::format("{}: there is no column {}, which the net was trained on; found: {}", path_,
-                            listed(lacking), listed(there)));
+    throw Error(ErrorKind::data, fmt::format("{}: there is no column {}, which the net was trained on; found: {}",
+                                             path_, listed(lacking), listed(there)));
   }
   for (std::size_t i = 0; i < reading_.keep.size(); ++i) {
     const auto found = places.find(reading_.keep[i]);
@@ -383,7 +382,8 @@ void CsvSamples::read_row(std::size_t row, float* x, bool counts) {
     std::fill_n(x, row_->expander().features(), 0.0F);
   }
   if (reading_.keep.empty()) {
-    kept_.append(fmt::format_int(row + 1).c_str());
+    const fmt::format_int number(row + 1);
+    kept_.append({number.data(), number.size()});
     kept_.append(",");
   }
   for (const std::string& text : row_->kept_texts) append_csv(text, ',', kept_);

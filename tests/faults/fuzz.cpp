@@ -1,7 +1,7 @@
 // Feeds changed run files, checkpoints and tables to the code that reads them. An input is accepted, or refused by
 // an Error of kind config, data, usage or io; another exception, a crash, a hang or a hunger for memory is a failure.
 //
-//   fuzz [--count N] [--seed S] [--kind run|checkpoint|content|idx|npy|csv] [--case N]
+//   fuzz [--count N] [--seed S] [--kind run|checkpoint|content|idx|npy|csv|recipe|table] [--case N]
 //
 // Case N of a kind and a seed is the same input on every machine with the same libraries; --case runs it alone. The
 // cases run in children, a batch each, so that one that crashes is told and the rest go on.
@@ -250,12 +250,14 @@ void check_seeds(const Kind& kind) {
 }
 
 int run(const Settings& settings) {
-  std::array<Share, 6> shares = {{{make_run_files(), 4},
+  std::array<Share, 8> shares = {{{make_run_files(), 4},
                                   {make_checkpoints(), 3},
                                   {make_idx_files(), 3},
                                   {make_npy_files(), 1},
                                   {make_csv_files(), 1},
-                                  {make_contents(), 1}}};
+                                  {make_contents(), 1},
+                                  {make_recipes(), 2},
+                                  {make_recipe_tables(), 3}}};
   const std::uint64_t count = settings.count.value_or(10'000);
   std::vector<std::unique_ptr<Fuzzer>> fuzzers;
   for (std::size_t index = 0; index < shares.size(); ++index) {
@@ -267,7 +269,8 @@ int run(const Settings& settings) {
     const std::uint64_t inputs = settings.kind ? count : count * tenths / 10;
     fuzzers.back()->run(first, settings.number ? first + 1 : inputs);
   }
-  if (fuzzers.empty()) throw std::runtime_error("--kind: expected run, checkpoint, content, idx, npy or csv");
+  if (fuzzers.empty())
+    throw std::runtime_error("--kind: expected run, checkpoint, content, idx, npy, csv, recipe or table");
   fmt::print("{:<12}{:>8}{:>10}{:>9}{:>10}{:>9}\n", "kind", "inputs", "accepted", "refused", "failures", "seconds");
   bool failed = false;
   for (const auto& fuzzer : fuzzers) {

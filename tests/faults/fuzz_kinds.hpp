@@ -1,5 +1,5 @@
-// What is fuzzed: run files, checkpoints, IDX, .npy and CSV files. Each kind has good files to start from and hands a
-// changed one to the code that meets it in a run.
+// What is fuzzed: run files, checkpoints, IDX, .npy and CSV files, recipes. Each kind has good files to start from and
+// hands a changed one to the code that meets it in a run.
 #pragma once
 
 #include <cstdint>
@@ -52,5 +52,10 @@ void use_checkpoint(const std::string& file);
 [[nodiscard]] std::unique_ptr<Kind> make_npy_files();
 /// A CSV table, as far as its rows of numbers.
 [[nodiscard]] std::unique_ptr<Kind> make_csv_files();
+/// The recipe of a table, and a table that is read by it.
+[[nodiscard]] std::unique_ptr<Kind> make_recipes();
+/// Tables that are read by a recipe: with columns in another order, renamed, missing, doubled, texts that are not
+/// known, rows that cannot be read; what must become of them is known.
+[[nodiscard]] std::unique_ptr<Kind> make_recipe_tables();
 
 }  // namespace lockstep::fuzz

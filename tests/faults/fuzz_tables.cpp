@@ -89,20 +89,24 @@ class CsvFiles final : public Kind {
     CsvOptions options;
     options.target = {"y"};
     options.categorical = {"auto"};
-    options.missing = {"drop"};
+    options.missing = {"drop", "a=median+indicator"};
     ImportedTable table(options, (folder / "data.h5").string());
     const std::string file = put(folder / "table.csv", input.files[0]);
     table.begin_file(file);
     read_csv(file, ',', table, {});
     table.end_file();
+    table.fit([] { return [] { return true; }; });
     const RowFormat format = table.format();
+    if (!(recipe_of_json(format.recipe, "this table") == table.recipe()))
+      throw WrongResult("another recipe comes back");
     const std::unique_ptr<RowSource> source = table.source();
-    std::vector<std::byte> x;
-    std::vector<std::byte> y;
     std::size_t rows = 0;
-    while (const std::size_t more = source->next(x, y)) {
-      if (x.size() != more * format.x_bytes() || y.size() != more * format.y_bytes()) throw WrongResult("half a row");
-      rows += more;
+    RowBlock block;
+    for (source->next(block); block.rows != 0; source->next(block)) {
+      if (block.x.size() != block.rows * format.x_bytes() || block.y.size() != block.rows * format.y_bytes()) {
+        throw WrongResult("half a row");
+      }
+      rows += block.rows;
     }
     if (rows != table.rows()) throw WrongResult("not all rows come again");
   }
