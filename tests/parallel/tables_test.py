@@ -1,0 +1,226 @@
+"""From a table to answers about new rows: what import did with one is done with others, at any rank count."""
+
+import csv
+import io
+import json
+import math
+import tempfile
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy
+import program
+
+RUN = """
+seed = 1
+[data]
+train = "{data}:/train"
+test = "{data}:/test"
+normalize = "standard"
+[model]
+loss = "{loss}"
+layers = [{{type = "dense", units = 16}}, {{type = "relu"}}, {{type = "dense", units = {outputs}}}]
+[train]
+batch = 32
+shards = 3
+epochs = 4
+[optimizer]
+type = "adam"
+lr = 1e-2
+"""
+HEADER = ["id", "age", "when", "color", "note", "size"]
+COLORS = ["red", "blue", 'dark, "green"']
+
+
+def people(rows, seed):
+    """Rows with gaps, texts with commas, quotes and line ends, and dates; the answer depends on all of it."""
+    rng = numpy.random.default_rng(seed)
+    made = []
+    for i in range(rows):
+        age, color, size = rng.normal(40, 12), int(rng.integers(0, 3)), rng.normal()
+        month, day = int(rng.integers(1, 13)), int(rng.integers(1, 29))
+        score = (age - 40) / 12 + (color == 0) + size + math.sin(month)
+        made.append({"id": f"p{i}", "age": "" if rng.random() < 0.15 else f"{age:.2f}",
+                     "when": f"2024-{month:02}-{day:02}", "color": "" if rng.random() < 0.1 else COLORS[color],
+                     "note": 'two\nlines, "quoted"' if i % 3 == 0 else f"note {i}", "size": f"{size:.4f}",
+                     "bought": "yes" if score > 0.5 else "no", "spent": f"{score:.3f}"})
+    return made
+
+
+def text_of(rows, columns, delimiter=","):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, delimiter=delimiter, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+class Tables(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        place = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(place.cleanup)
+        cls.folder = Path(place.name)
+        cls.train, cls.test = people(400, 1), people(150, 2)
+        cls.write("train.csv", text_of(cls.train, HEADER + ["bought"]))
+        cls.write("test.csv", text_of(cls.test, HEADER + ["bought"]))
+        cls.data = cls.folder / "people.h5"
+        program.run("import", cls.folder / "train.csv", "--test", cls.folder / "test.csv", "--target", "bought",
+                    "--categorical", "color", "--date", "when", "--drop", "id,note", "--missing", "median+indicator",
+                    "--output", cls.data, mpi=False)
+        cls.run_folder = cls.trained("people", cls.data, loss="softmax_cross_entropy", outputs=2)
+
+    @classmethod
+    def write(cls, name, text):
+        path = cls.folder / name
+        path.write_text(text, encoding="utf-8", newline="")
+        return path
+
+    @classmethod
+    def trained(cls, name, data, **keys):
+        run = cls.folder / f"{name}.toml"
+        run.write_text(RUN.format(data=data, **keys), encoding="utf-8")
+        program.run("train", run, "--output", cls.folder / name, "--quiet", ranks=2)
+        return cls.folder / name
+
+    def predict(self, table, *options, ranks=1, out="answers.csv", run=None, **how):
+        return program.run("predict", run or self.run_folder, "--input", table, "--output", self.folder / out,
+                           "--overwrite", *options, ranks=ranks, **how)
+
+    def answers(self, out="answers.csv"):
+        with open(self.folder / out, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_fills_are_those_of_the_rows_that_train(self):
+        with h5py.File(self.data) as file:
+            recipe = json.loads(file.attrs["recipe"])
+            features = json.loads(file.attrs["features"])
+            x = file["test/x"][:]
+        ages = [float(row["age"]) for row in self.train if row["age"]]
+        colors = [row["color"] for row in self.train if row["color"]]
+        columns = {column["name"]: column for column in recipe["columns"]}
+        median = numpy.median(numpy.array(ages, "f4"))
+        self.assertEqual(columns["age"]["fill"], median)
+        self.assertEqual(columns["color"]["fill"], max(sorted(set(colors)), key=colors.count))
+        for i, row in enumerate(self.test):
+            at = dict(zip(features, x[i]))
+            self.assertEqual(at["age"], numpy.float32(row["age"]) if row["age"] else numpy.float32(median))
+            self.assertEqual(at["age.missing"], float(not row["age"]))
+            color = row["color"] or columns["color"]["fill"]
+            self.assertEqual([at[f"color={name}"] for name in sorted(COLORS)], [float(name == color) for name in sorted(COLORS)])
+            days = (numpy.datetime64(row["when"]) - numpy.datetime64("1970-01-01")).astype(int)
+            self.assertEqual(at["when.days"], days)
+
+    def test_a_table_and_the_file_that_import_makes_of_it_have_the_same_answers(self):
+        self.predict(f"{self.data}:/test", out="file.csv")
+        shuffled = ["size", "note", "color", "id", "when", "age"]
+        table = self.write("new.csv", text_of(self.test, shuffled))
+        for ranks in (1, 3):
+            self.predict(table, "--keep", "id,note", ranks=ranks, out=f"table{ranks}.csv")
+        one, three = ((self.folder / f"table{ranks}.csv").read_bytes() for ranks in (1, 3))
+        self.assertEqual(one, three)
+        known, found = self.answers("file.csv"), self.answers("table1.csv")
+        self.assertEqual(list(found[0]), ["id", "note"] + list(known[0]))
+        self.assertEqual(list(known[0])[:2], ["label", "bought"], "the class stands under its target's name")
+        for row, expected, answer in zip(self.test, known, found, strict=True):
+            self.assertEqual(answer, {"id": row["id"], "note": row["note"], **expected})
+        self.predict(table)
+        self.assertEqual([row["row"] for row in self.answers()], [str(i + 1) for i in range(len(self.test))])
+
+    def test_evaluate_scores_a_table_as_the_file(self):
+        told = [json.loads(program.run("evaluate", self.run_folder, *data, "--json", ranks=ranks).stdout)
+                for data, ranks in (((), 1), (("--data", self.folder / "test.csv"), 1),
+                                    (("--data", self.folder / "test.csv"), 3))]
+        for scores in told:
+            scores.pop("data")
+        self.assertEqual(told[0], told[1])
+        self.assertEqual(told[0], told[2])
+        unknown = self.write("unknown.csv", text_of(self.test, HEADER + ["bought"]).replace(",yes\n", ",maybe\n"))
+        self.assertIn("knows no class 'maybe'",
+                      program.run("evaluate", self.run_folder, "--data", unknown, expect=2).stderr)
+
+    def test_columns_that_do_not_fit_are_refused_by_name(self):
+        text = text_of(self.test, HEADER)
+        for changed, says in ((text.replace("age", "years", 1), "there is no column 'age'"),
+                              (text.replace("id,age", "age,age", 1), "two columns named 'age'")):
+            done = self.predict(self.write("bad.csv", changed), ranks=2, expect=2)
+            self.assertIn(says, done.stderr)
+            self.assertEqual(done.stderr.count("lockstep: error:"), 1)
+
+    def test_unknown_texts_are_counted_once(self):
+        rows = [{**row, "color": "teal" if i % 10 == 0 else row["color"]} for i, row in enumerate(self.test)]
+        table = self.write("teal.csv", text_of(rows, HEADER))
+        for ranks in (1, 3):
+            done = self.predict(table, ranks=ranks)
+            self.assertIn("15 of 150 samples have a category of 'color' that the net does not know ('teal')", done.stderr)
+
+    def test_rows_that_cannot_be_read_are_refused_or_marked(self):
+        rows = [dict(row) for row in self.test]
+        rows[7]["size"] = "large"
+        rows[90]["when"] = "2024-02-30"
+        table = self.write("bad.csv", text_of(rows, HEADER))
+        line = 2 + sum(1 + row["note"].count("\n") for row in rows[:7]) + rows[7]["note"].count("\n")
+        for ranks in (1, 3):
+            done = self.predict(table, ranks=ranks, expect=2)
+            self.assertIn(f"bad.csv: line {line}: column 6 ('size'): expected a number, found 'large'", done.stderr)
+            done = self.predict(table, "--bad-rows", "mark", ranks=ranks, out=f"marked{ranks}.csv")
+            self.assertIn(f"2 of 150 rows could not be read and have empty answers, the first on line {line}", done.stderr)
+        self.assertEqual(*((self.folder / f"marked{ranks}.csv").read_bytes() for ranks in (1, 3)))
+        marked = self.answers("marked1.csv")
+        self.assertEqual([i for i, row in enumerate(marked) if row["bought"] == ""], [7, 90])
+        self.assertEqual(set(marked[7].values()), {"8", ""})
+        self.predict(table, "--bad-rows", "mark", out="marked.h5")
+        with h5py.File(self.folder / "marked.h5") as file:
+            self.assertEqual(numpy.flatnonzero(file["label"][:] == -1).tolist(), [7, 90])
+            self.assertEqual(numpy.flatnonzero(numpy.isnan(file["probabilities"][:]).any(1)).tolist(), [7, 90])
+
+    def test_ranks_find_the_rows_of_a_large_table_together(self):
+        # Line ends within quotes everywhere, and in the second table one stray quote, behind which counting misleads.
+        rows = people(150, 4)
+        block = text_of(rows, HEADER).split("\n", 1)[1]
+        text = ",".join(HEADER) + "\n" + block * 160  # 1.2 MB
+        count = 160 * len(rows)
+        stray = text.replace("note 1,", 'no"te 1,', 1)
+        for name, table, bad in (("large.csv", text, 0), ("stray.csv", stray, 1)):
+            path = self.write(name, table)
+            self.assertGreater(path.stat().st_size, 1 << 20)
+            for ranks in (1, 3):
+                done = self.predict(path, "--bad-rows", "mark", "--keep", "id", ranks=ranks, out=f"large{ranks}.csv")
+                self.assertEqual(f"1 of {count} rows could not be read" in done.stderr, bad == 1)
+            self.assertEqual(*((self.folder / f"large{ranks}.csv").read_bytes() for ranks in (1, 3)))
+            found = self.answers("large1.csv")
+            self.assertEqual(len(found), count)
+            self.assertEqual([row["id"] for row in found], [row["id"] for row in rows] * 160)
+            self.assertEqual(sum(row["label"] == "" for row in found), bad)
+
+    def test_values_are_named_by_their_targets(self):
+        self.write("values.csv", text_of(self.train, ["age", "size", "spent", "color"], ";").replace(".", ","))
+        data = self.folder / "values.h5"
+        program.run("import", self.folder / "values.csv", "--target", "spent", "--categorical", "color", "--missing",
+                    "mean,color=zero", "--delimiter", ";", "--decimal", ",", "--split", "0.8", "--output", data, mpi=False)
+        run = self.trained("values", data, loss="mse", outputs=1)
+        table = self.write("new-values.csv", text_of(self.test, ["color", "size", "age"], ";").replace(".", ","))
+        self.predict(table, run=run, ranks=2)
+        self.assertEqual(list(self.answers()[0]), ["row", "spent"])
+        with h5py.File(data) as file:  # by hand
+            features = json.loads(file.attrs["features"])
+        self.assertEqual(features[:2], ["age", "size"])
+
+    def test_options_that_do_not_fit_are_refused(self):
+        table = self.folder / "test.csv"
+        self.assertIn("give --output OUT.csv", self.predict(table, "--keep", "id", out="kept.h5", expect=2).stderr)
+        self.assertIn("'none' is no column", self.predict(table, "--keep", "none", expect=2).stderr)
+        self.assertIn("named twice", self.predict(table, "--keep", "id,id", expect=2).stderr)
+        self.assertIn("expected refuse or mark", self.predict(table, "--bad-rows", "drop", expect=2).stderr)
+        self.assertIn("for tables of text", self.predict(f"{self.data}:/test", "--keep", "id", expect=2).stderr)
+        with h5py.File(self.data) as file, h5py.File(self.folder / "plain.h5", "w") as plain:
+            for name in ("train/x", "train/y", "test/x", "test/y"):
+                plain[name] = file[name][:]
+        run = self.trained("plain", self.folder / "plain.h5", loss="softmax_cross_entropy", outputs=2)
+        self.assertIn("the net was not trained on a table that lockstep import has made",
+                      self.predict(table, run=run, expect=2).stderr)
+
+
+if __name__ == "__main__":
+    program.main()
