@@ -51,6 +51,13 @@ void ImportedTable::note_fault(std::size_t field, std::string what) {
   row_faults_.push_back({file_rows_, field, place(field) + what});
 }
 
+void ImportedTable::note_uneven(std::size_t row, std::size_t fields) {
+  if (std::exchange(uneven_, true)) return;
+  row_faults_.push_back({row, SIZE_MAX,
+                         fmt::format("expected {} fields, as {}, found {}{}", columns_.size(),
+                                     options_.header ? "in the header" : "in the first row", fields, hint_)});
+}
+
 void ImportedTable::keep_faults() {
   for (RowFault& fault : std::exchange(row_faults_, {})) {
     if (fault.field < columns_.size() && std::exchange(columns_[fault.field].faulty, true)) continue;

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <utility>
 
@@ -25,26 +24,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMostTexts = 5;  // unknown ones that are told of a column
-constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
-
-/// Texts as places in a recipe's list.
-class TextPlaces {
- public:
-  explicit TextPlaces(const std::vector<std::string>& texts) {
-    for (std::size_t i = 0; i < texts.size(); ++i) places_.emplace(texts[i], static_cast<std::uint32_t>(i));
-  }
-  [[nodiscard]] std::uint32_t find(std::string_view text) const {
-    const auto found = places_.find(text);
-    return found == places_.end() ? kUnknownText : found->second;
-  }
-
- private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
-  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> places_;
-};
 
 // RFC 4180: in quotes where it has to be.
 void append_csv(std::string_view text, char behind, RowTexts& to) {
@@ -83,106 +62,6 @@ class FieldList final : public CsvRows {
 
 }  // namespace
 
-/// The fields of a row, put into slots.
-class CsvSamples::Row final : public CsvRows {
- public:
-  explicit Row(const Recipe& recipe, bool answers)
-      : recipe_(recipe),
-        answers_(answers),
-        several_(recipe.label() == nullptr && recipe.targets().size() > 1),
-        slots_(recipe.columns),
-        expander_(recipe, slots_),
-        splitter_(recipe.delimiter),
-        memory_(slots_.bytes()) {
-    for (const RecipeColumn& column : recipe.columns) {
-      texts_.push_back(column.texts.empty() ? nullptr : std::make_unique<TextPlaces>(column.texts));
-    }
-  }
-
-  // Of the file: which column of the recipe each field is, or kNowhere; which of the kept ones.
-  std::vector<std::size_t> columns;
-  std::vector<std::size_t> kept;
-  // What split() met.
-  std::string fault;
-  std::size_t fault_field = 0;
-  std::vector<std::string> kept_texts;
-  std::vector<std::pair<std::size_t, std::string>> unknown;  // column of the recipe, text
-
-  [[nodiscard]] const RowExpander& expander() const noexcept { return expander_; }
-  [[nodiscard]] const std::byte* slots() const noexcept { return memory_.data(); }
-
-  void split(std::string_view row) {
-    fault.clear();
-    unknown.clear();
-    fields_ = 0;
-    targets_there_ = 0;
-    for (std::string& text : kept_texts) text.clear();
-    const std::string what = splitter_.split(row, *this);
-    if (!what.empty()) fail(SIZE_MAX, what);
-    if (fault.empty() && fields_ != columns.size()) {
-      fail(SIZE_MAX, fmt::format("expected {} fields, as in the {}, found {}", columns.size(),
-                                 recipe_.header ? "header" : "first row", fields_));
-    }
-    if (fault.empty() && answers_ && several_ && targets_there_ == 0) fail(SIZE_MAX, "all its targets are missing");
-  }
-
-  void field(std::string_view text) override {
-    const std::size_t field = fields_++;
-    if (field >= columns.size()) return;
-    if (kept[field] != kNowhere) kept_texts[kept[field]] = text;
-    const std::size_t column = columns[field];
-    if (column == kNowhere || !fault.empty()) return;
-    const RecipeColumn& recipe = recipe_.columns[column];
-    std::byte* const slot = memory_.data() + slots_.of(column);
-    if (texts_[column] != nullptr) return put_text(field, column, text, slot);
-    const FieldFault found = put_number(recipe, recipe_.decimal, text, slot);
-    if (found == FieldFault::none) {
-      targets_there_ += recipe.use == ColumnUse::value ? 1 : 0;
-      return;
-    }
-    if (found == FieldFault::missing && (is_fill(recipe.missing) || (several_ && recipe.use == ColumnUse::value))) {
-      return;
-    }
-    fail(field, describe(found, recipe, text));
-  }
-  void end_of_row() override {}
-
- private:
-  void put_text(std::size_t field, std::size_t column, std::string_view text, std::byte* slot) {
-    const RecipeColumn& recipe = recipe_.columns[column];
-    if (text.empty()) {
-      put_slot(slot, 0, kNoText);
-      if (!is_fill(recipe.missing)) fail(field, describe(FieldFault::missing, recipe, text));
-      return;
-    }
-    const std::uint32_t place = texts_[column]->find(text);
-    put_slot(slot, 0, place);
-    if (place != kUnknownText) return;
-    if (recipe.use == ColumnUse::label) return fail(field, fmt::format("the net knows no class {}", shown(text)));
-    unknown.emplace_back(column, text);
-  }
-
-  void fail(std::size_t field, const std::string& what) {
-    const std::string column =
-        field == SIZE_MAX ? ""
-        : recipe_.header  ? fmt::format("column {} ({}): ", field + 1, shown(recipe_.columns[columns[field]].name))
-                          : fmt::format("column {}: ", field + 1);
-    fault = column + what;
-    fault_field = field;
-  }
-
-  const Recipe& recipe_;
-  bool answers_;
-  bool several_;  // values of which some may be missing
-  RowSlots slots_;
-  RowExpander expander_;
-  CsvRowSplitter splitter_;
-  std::vector<std::byte> memory_;
-  std::vector<std::unique_ptr<TextPlaces>> texts_;
-  std::size_t fields_ = 0;
-  std::size_t targets_there_ = 0;
-};
-
 /// x, y or w of it.
 class CsvSamples::Reader final : public TableReader {
  public:
@@ -206,9 +85,9 @@ CsvSamples::CsvSamples(const std::string& path, Recipe recipe, CsvReading readin
     throw Error(ErrorKind::data,
                 fmt::format("{}: line {}: {}", path, csv_line(path, recipe_.delimiter, 0, SIZE_MAX), fault));
   }
-  row_ = std::make_unique<Row>(recipe_, reading_.answers);
-  row_->columns.assign(first.fields.size(), kNowhere);
-  row_->kept.assign(first.fields.size(), kNowhere);
+  row_ = std::make_unique<RecipeRow>(recipe_);
+  row_->columns.assign(first.fields.size(), RecipeRow::kNowhere);
+  row_->kept.assign(first.fields.size(), RecipeRow::kNowhere);
   row_->kept_texts.resize(reading_.keep.size());
   if (recipe_.header) {
     match_header(first.fields);
@@ -396,40 +275,6 @@ void CsvSamples::note_bad(std::size_t row, std::size_t field, const std::string&
   const std::size_t line = csv_line(path_, recipe_.delimiter, row + (recipe_.header ? 1 : 0), field);
   if (!reading_.mark_bad) throw Error(ErrorKind::data, fmt::format("{}: line {}: {}", path_, line, what));
   met_.first_bad = CsvMet::BadRow{.row = row, .line = line, .what = what};
-}
-
-std::string encode(const CsvMet& met) {
-  nlohmann::json json;
-  json["bad"] = met.bad;
-  if (met.first_bad) {
-    json["first"] = {{"row", met.first_bad->row}, {"line", met.first_bad->line}, {"what", met.first_bad->what}};
-  }
-  for (const auto& [column, unknown] : met.unknown) {
-    json["unknown"][column] = {{"fields", unknown.fields}, {"texts", unknown.texts}};
-  }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-void join(CsvMet& all, const std::string& more) {
-  const nlohmann::json json = nlohmann::json::parse(more);
-  all.bad += json.at("bad").get<std::size_t>();
-  if (json.contains("first")) {
-    const auto& first = json.at("first");
-    const auto row = first.at("row").get<std::size_t>();
-    if (!all.first_bad || row < all.first_bad->row) {
-      all.first_bad = CsvMet::BadRow{
-          .row = row, .line = first.at("line").get<std::size_t>(), .what = first.at("what").get<std::string>()};
-    }
-  }
-  if (!json.contains("unknown")) return;
-  for (const auto& [column, unknown] : json.at("unknown").items()) {
-    CsvMet::Unknown& to = all.unknown[column];
-    to.fields += unknown.at("fields").get<std::size_t>();
-    for (const auto& [text, row] : unknown.at("texts").items()) {
-      const auto [place, fresh] = to.texts.emplace(text, row.get<std::size_t>());
-      if (!fresh) place->second = std::min(place->second, row.get<std::size_t>());
-    }
-  }
 }
 
 }  // namespace lockstep

@@ -3,9 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,8 +12,10 @@
 #include "core/row_texts.hpp"
 #include "data/open_dataset.hpp"
 #include "data/row_notes.hpp"
+#include "import/csv_met.hpp"
 #include "import/csv_rows.hpp"
 #include "import/recipe.hpp"
+#include "import/recipe_row.hpp"
 
 namespace lockstep {
 
@@ -24,27 +24,6 @@ struct CsvReading {
   bool mark_bad = false;  ///< rows that cannot be read are noted and given as zeros; else they are an error
   std::vector<std::string> keep = {};  ///< columns whose texts are given beside the samples
 };
-
-/// What was met in the rows that were read.
-struct CsvMet {
-  struct BadRow {
-    std::size_t row = 0;  ///< of the table, counted from 0
-    std::size_t line = 0;
-    std::string what = {};
-  };
-  std::size_t bad = 0;
-  std::optional<BadRow> first_bad = {};
-  /// By column: how many fields have a text that the recipe does not know, and some of them, with their rows.
-  struct Unknown {
-    std::size_t fields = 0;
-    std::map<std::string, std::size_t> texts = {};
-  };
-  std::map<std::string, Unknown> unknown = {};
-};
-
-/// As JSON, to be sent to others; `more` joined to `all`.
-[[nodiscard]] std::string encode(const CsvMet& met);
-void join(CsvMet& all, const std::string& more);
 
 /// One thread.
 class CsvSamples final : public RowNotes {
@@ -80,7 +59,6 @@ class CsvSamples final : public RowNotes {
 
  private:
   class Reader;
-  class Row;
   enum class Part { x, y, w };
 
   void match_header(const std::vector<std::string>& names);
@@ -96,7 +74,7 @@ class CsvSamples final : public RowNotes {
   std::vector<std::string> notices_;
   RowIndex index_;
   std::size_t rows_ = 0;
-  std::unique_ptr<Row> row_;
+  std::unique_ptr<RecipeRow> row_;
   RowCutter cutter_;
   std::size_t next_row_ = 0;  // that the cutter gives next, of the file
   bool placed_ = false;

@@ -150,11 +150,7 @@ void ImportedTable::end_of_row() {
   const std::size_t targets_there = std::exchange(targets_there_, 0);
   if (fields != columns_.size()) {
     row_faults_.clear();
-    if (!std::exchange(uneven_, true)) {
-      row_faults_.push_back({file_rows_, SIZE_MAX,
-                             fmt::format("expected {} fields, as {}, found {}{}", columns_.size(),
-                                         options_.header ? "in the header" : "in the first row", fields, hint_)});
-    }
+    note_uneven(file_rows_, fields);
   } else {
     ++seen_;
     const bool no_target = values_ > 1 && targets_there == 0;
@@ -175,6 +171,8 @@ void ImportedTable::keep_early_row() {
   for (std::size_t i = 0; row.size() == columns_.size() && i < row.size(); ++i) {
     if (columns_[i].open != CsvColumn::Open::no && settle(columns_[i], row[i])) --open_;
   }
+  if (row.size() != columns_.size()) note_uneven(file_rows_ + early_rows_.size(), row.size());
+  keep_faults();
   early_rows_.push_back(std::move(row));
   if (open_ != 0) return;
   start_rows();

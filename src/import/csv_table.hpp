@@ -127,6 +127,7 @@ class ImportedTable final : public CsvRows {
   [[nodiscard]] std::string advice(const CsvColumn& column, std::string_view text) const;
   void note_missing(CsvColumn& column, std::size_t field);
   void note_fault(std::size_t field, std::string what);
+  void note_uneven(std::size_t row, std::size_t fields);
   void keep_faults();
   /// Whether another sign than the delimiter makes more columns of the first row.
   void look_for_delimiter();

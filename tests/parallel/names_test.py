@@ -195,7 +195,7 @@ class Names(unittest.TestCase):
         done = program.run("evaluate", net, "--data", f"{other}:/test", mpi=False, expect=2)
         self.assertRegex(done.stderr, "its classes are not those of .*; missing: 'bee'; not known there: 'eel'")
         rows = list(csv.DictReader(self.predict(f"{self.folder}/kinds.h5:/test", "kinds.csv", net=net)[0].splitlines()))
-        self.assertEqual(list(rows[0]), ["label", "class"] + [f"probability_{kind}" for kind in ("ant", "bee", "cat")])
+        self.assertEqual(list(rows[0]), ["label", "kind"] + [f"probability_{kind}" for kind in ("ant", "bee", "cat")])
 
     def test_inspect_shows_the_names_and_a_nameless_run_gets_them(self):
         text = program.run("inspect", self.net, mpi=False).stdout
