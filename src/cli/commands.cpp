@@ -138,10 +138,10 @@ Command landscape_command() {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::vector<Command> all{train_command(),  evaluate_command(), predict_command(),   inspect_command(),
-                                        import_command(), export_command(),   report_command(),    bench_command(),
-                                        doctor_command(), explain_command(),  landscape_command(), completion_command(),
-                                        manual_command()};
+  static const std::vector<Command> all{
+      train_command(),   evaluate_command(),  predict_command(),    inspect_command(), import_command(),
+      new_command(),     export_command(),    report_command(),     bench_command(),   doctor_command(),
+      explain_command(), landscape_command(), completion_command(), manual_command()};
   return all;
 }
 

@@ -10,6 +10,7 @@ namespace lockstep::cli {
 // Those that need no MPI, one a file.
 [[nodiscard]] Command inspect_command();
 [[nodiscard]] Command import_command();
+[[nodiscard]] Command new_command();
 [[nodiscard]] Command export_command();
 [[nodiscard]] Command report_command();
 [[nodiscard]] Command completion_command();

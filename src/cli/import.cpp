@@ -184,6 +184,10 @@ void tell_columns(const Recipe& recipe, const std::vector<ColumnSeen>& seen) {
 }
 
 void tell_notices(const ImportResult& result) {
+  for (std::size_t i = 0; i < result.dropped_for.size(); ++i) {
+    if (result.dropped_for[i].empty()) continue;
+    tell_message(fmt::format("column {} is left out: {}", result.recipe.columns[i].name, result.dropped_for[i]));
+  }
   if (result.looks_like_classes) {
     tell_message("all targets are whole numbers from 0 to 99, taken as values; for classes import with --task classes");
   }

@@ -124,7 +124,7 @@ void ImportedTable::assign_uses() {
   const std::vector<std::size_t> targets = find_columns(options_.target, "--target");
   const std::vector<std::size_t> categorical = find_columns(options_.categorical, "--categorical", &automatic);
   const std::vector<std::size_t> weights = find_columns(options_.weight, "--weight");
-  const std::vector<std::size_t> dropped = find_columns(options_.drop, "--drop");
+  const std::vector<std::size_t> dropped = find_columns(options_.drop, "--drop", &drops_useless_);
   if (targets.empty()) {
     std::vector<std::string_view> names;
     for (const CsvColumn& column : columns_) names.emplace_back(column.recipe.name);

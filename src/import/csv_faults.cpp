@@ -47,6 +47,12 @@ void ImportedTable::note_missing(CsvColumn& column, std::size_t field) {
   }
 }
 
+void ImportedTable::note_useless(CsvColumn& column, std::size_t field, const char* why, std::string fault) {
+  if (!drops_useless_ || !is_feature(column.recipe.use)) return note_fault(field, std::move(fault));
+  column.faulty = true;
+  column.dropped_for = why;
+}
+
 void ImportedTable::note_fault(std::size_t field, std::string what) {
   row_faults_.push_back({file_rows_, field, place(field) + what});
 }
@@ -72,16 +78,31 @@ std::vector<RowFault> ImportedTable::faults(bool whole) {
     if (column.faulty || all.size() == kMostFaults) continue;
     const bool names = column.categories && column.categories->size() == seen_;
     const bool counts = column.recipe.use == ColumnUse::number && column.counts && !faults_.empty();
-    if (!names && !counts) continue;
+    if ((!names && !counts) || (drops_useless_ && is_feature(column.recipe.use))) continue;
     const char* what = names ? "each row has another text" : "the numbers count the rows";
     all.push_back({0, i,
                    place(i) + fmt::format("{}: an id, of which nothing is learned; {}", what,
                                           column.recipe.use == ColumnUse::label
                                               ? "choose another --target"
-                                              : fmt::format("--drop {} leaves it out", column.recipe.name))});
+                                              : fmt::format("--drop {} leaves it out (--drop auto: all such)",
+                                                            column.recipe.name))});
   }
   std::stable_sort(all.begin(), all.end(), [](const RowFault& a, const RowFault& b) { return a.field < b.field; });
   return all;
+}
+
+void ImportedTable::drop_useless() {
+  for (CsvColumn& column : columns_) {
+    RecipeColumn& recipe = column.recipe;
+    if (!drops_useless_ || !is_feature(recipe.use)) continue;
+    if (column.dropped_for.empty() && seen_ >= kFewRows) {
+      if (column.categories && column.categories->size() == seen_) column.dropped_for = "each row has another text";
+      if (recipe.use == ColumnUse::number && column.counts) column.dropped_for = "its numbers count the rows";
+    }
+    if (column.dropped_for.empty()) continue;
+    recipe = {.name = recipe.name, .use = ColumnUse::dropped};
+    column.categories.reset();
+  }
 }
 
 std::vector<std::string> ImportedTable::counting() const {

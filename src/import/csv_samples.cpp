@@ -193,6 +193,7 @@ OpenDataset CsvSamples::open() {
   data.y = label != nullptr ? std::make_unique<Reader>(*this, Part::y, ElementType::i32, 1)
                             : std::make_unique<Reader>(*this, Part::y, ElementType::f64, data.columns.targets.size());
   if (label != nullptr) data.class_names = label->texts;
+  if (recipe_.weight() != nullptr) data.w = std::make_unique<Reader>(*this, Part::w, ElementType::f32, 1);
   return data;
 }
 

@@ -102,18 +102,28 @@ void ImportedTable::store(CsvColumn& column, std::size_t field, std::string_view
     return note_missing(column, field);
   }
   try {
-    if (is_uuid(text) || (options_.decimal == '.' && has_commas(text))) {
+    if (is_uuid(text)) {
+      return note_useless(
+          column, field, "it holds UUIDs",
+          fmt::format("expected a {}, found {}{}", recipe.use == ColumnUse::label ? "class" : "category", shown(text),
+                      advice(column, text)));
+    }
+    if (options_.decimal == '.' && has_commas(text)) {
       return note_fault(field,
                         fmt::format("expected a {}, found {}{}", recipe.use == ColumnUse::label ? "class" : "category",
                                     shown(text), advice(column, text)));
     }
-    put_slot(slot, 0, column.categories->code(text));
+    const std::uint32_t code = column.categories->code(text);
+    put_slot(slot, 0, code);
+    if (recipe.use != ColumnUse::label) return;
+    if (code == column.text_counts.size()) column.text_counts.push_back(0);
+    ++column.text_counts[code];
   } catch (const std::length_error& error) {
-    note_fault(field,
-               recipe.use == ColumnUse::label
-                   ? fmt::format("{}; too many for classes; --task values takes numbers as they are", error.what())
-                   : fmt::format("{}; too many for categories; is it a name or a number? --drop {} leaves it out",
-                                 error.what(), recipe.name));
+    note_useless(column, field, "it has more than 1000 different texts",
+                 recipe.use == ColumnUse::label
+                     ? fmt::format("{}; too many for classes; --task values takes numbers as they are", error.what())
+                     : fmt::format("{}; too many for categories; is it a name or a number? --drop {} leaves it out",
+                                   error.what(), recipe.name));
   } catch (const std::invalid_argument& error) {
     note_fault(field, error.what());
   }

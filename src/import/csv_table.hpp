@@ -25,8 +25,8 @@ struct CsvOptions {
   std::vector<std::string> target = {};       ///< column names, each maybe several with commas between; likewise:
   std::vector<std::string> categorical = {};  ///< "auto": every column whose first field is a text, or a date
   std::vector<std::string> date = {};         ///< "NAME", or "NAME=FORMAT", of strptime
-  std::vector<std::string> drop = {};
-  std::vector<std::string> weight = {};  ///< one
+  std::vector<std::string> drop = {};         ///< "auto": columns that name or count the rows
+  std::vector<std::string> weight = {};       ///< one
   /// "RULE" for all columns, "NAME=RULE" for one; a fill may have "+indicator" behind it.
   std::vector<std::string> missing = {};
   TargetTask task = TargetTask::automatic;
@@ -72,6 +72,8 @@ struct CsvColumn {
   bool faulty = false;  ///< it is not looked at any more
   bool counts = true;   ///< of numbers: each is one more than that of the row before
   float last = 0;
+  std::vector<std::size_t> text_counts = {};  ///< of a label: rows with each code
+  std::string dropped_for = {};               ///< why --drop auto leaves it out; empty: it does not
 };
 
 /// Receives the rows of one file after the other. Errors of field and end_of_row: BadRow; config (options that name
@@ -126,6 +128,8 @@ class ImportedTable final : public CsvRows {
   /// Of a text where a number should be.
   [[nodiscard]] std::string advice(const CsvColumn& column, std::string_view text) const;
   void note_missing(CsvColumn& column, std::size_t field);
+  /// Of a column in which nothing is to be learned: with --drop auto it is left out, else that is a fault.
+  void note_useless(CsvColumn& column, std::size_t field, const char* why, std::string fault);
   void note_fault(std::size_t field, std::string what);
   void note_uneven(std::size_t row, std::size_t fields);
   void keep_faults();
@@ -136,6 +140,7 @@ class ImportedTable final : public CsvRows {
   /// Calls `take` with each spilled row and whether it trains.
   template <class Take>
   void each_spilled(const std::function<bool()>& trains, Take&& take);
+  void drop_useless();
   void fit_numbers(const std::function<std::function<bool()>()>& trains);
 
   CsvOptions options_;
@@ -165,6 +170,7 @@ class ImportedTable final : public CsvRows {
   std::size_t rows_before_ = 0;  ///< of earlier files
   std::size_t dropped_ = 0;
   bool looks_like_classes_ = false;
+  bool drops_useless_ = false;
 };
 
 }  // namespace lockstep

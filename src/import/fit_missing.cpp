@@ -232,6 +232,7 @@ void ImportedTable::fit_numbers(const std::function<std::function<bool()>()>& tr
 }
 
 void ImportedTable::fit(const std::function<std::function<bool()>()>& trains) {
+  drop_useless();
   fit_numbers(trains);
   // Texts, and in which columns fields are missing at all.
   std::vector<std::vector<std::uint64_t>> counts(columns_.size());
@@ -276,6 +277,7 @@ void ImportedTable::make_recipe() {
     recipe_.columns.push_back(column.recipe);
     features += width_of(column.recipe);
   }
+  if (features == 0) throw Error(ErrorKind::data, file_ + ": no column is left to learn from");
   if (features > kMostFeatures) {
     throw Error(ErrorKind::data, fmt::format("{}: its categories make {} columns; at most {} are taken", file_,
                                              features, kMostFeatures));

@@ -151,7 +151,16 @@ ImportResult import_csv(const ImportOptions& options) {
                       .looks_like_classes = table.looks_like_classes(),
                       .counting = table.counting(),
                       .recipe = table.recipe()};
-  for (const CsvColumn& column : table.columns()) result.seen.push_back(column.seen);
+  for (const CsvColumn& column : table.columns()) {
+    result.seen.push_back(column.seen);
+    result.dropped_for.push_back(column.dropped_for);
+    if (column.recipe.use != ColumnUse::label) continue;
+    const std::vector<std::uint32_t> places = column.categories->places();
+    result.class_samples.resize(places.size());
+    for (std::size_t code = 0; code < column.text_counts.size(); ++code) {
+      result.class_samples[places[code]] = column.text_counts[code];
+    }
+  }
   if (options.dry_run) return result;
   SplitFile file(options.output, result.format, result.train, result.test);
   const std::unique_ptr<RowSource> source = table.source();

@@ -30,11 +30,13 @@ struct ImportResult {
   RowFormat format = {};
   std::size_t train = 0;  ///< rows
   std::size_t test = 0;
-  std::size_t dropped = 0;                 ///< rows with missing fields
-  bool looks_like_classes = false;         ///< see ImportedTable
-  std::vector<std::string> counting = {};  ///< see ImportedTable
-  Recipe recipe = {};                      ///< of a table; without columns: of a pair
-  std::vector<ColumnSeen> seen = {};       ///< [columns of the recipe]
+  std::size_t dropped = 0;                      ///< rows with missing fields
+  bool looks_like_classes = false;              ///< see ImportedTable
+  std::vector<std::string> counting = {};       ///< see ImportedTable
+  Recipe recipe = {};                           ///< of a table; without columns: of a pair
+  std::vector<ColumnSeen> seen = {};            ///< [columns of the recipe]
+  std::vector<std::string> dropped_for = {};    ///< likewise: why --drop auto has left it out, or empty
+  std::vector<std::size_t> class_samples = {};  ///< [classes], in all rows that were read
 };
 
 /// Reads all, and writes `output` all or nothing. Memory is bounded whatever the size of the files; on the disk of
