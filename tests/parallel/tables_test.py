@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -220,6 +221,75 @@ class Tables(unittest.TestCase):
         run = self.trained("plain", self.folder / "plain.h5", loss="softmax_cross_entropy", outputs=2)
         self.assertIn("the net was not trained on a table that lockstep import has made",
                       self.predict(table, run=run, expect=2).stderr)
+
+
+class FromTheReadme(unittest.TestCase):
+    """What the README says of tables, as it stands there."""
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.folder = Path(place.name)
+        (self.folder / "data").symlink_to(program.ROOT / "data")
+        page = (program.ROOT / "README.md").read_text(encoding="utf-8")
+        section = page.split("## From a table to answers\n")[1].split("\n## ")[0]
+        self.blocks = [block.split("```")[0].strip().splitlines() for block in section.split("```sh\n")[1:]]
+
+    def do(self, block):
+        """Runs the commands; what each has printed."""
+        told = []
+        for line in block:
+            line = line.replace("build/bin/lockstep", str(program.PROGRAM))
+            done = subprocess.run(line, shell=True, cwd=self.folder, capture_output=True, text=True, timeout=110)
+            self.assertEqual(done.returncode, 0, f"{line}\n{done.stdout}{done.stderr}")
+            told.append(done.stdout)
+        return told
+
+    def answers(self):
+        with open(self.folder / "answers.csv", encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_five_commands_lead_from_a_table_to_good_answers(self):
+        block = self.blocks[0]
+        self.assertEqual(len(block), 5)
+        told = self.do(block)
+        command = next(line.strip() for line in told[0].splitlines() if "lockstep import" in line)
+        self.assertEqual(command.replace(" --categorical auto", ""), block[1].split("build/bin/")[1])
+        scores = program.summary(self.folder / "runs/strength")["test"]
+        self.assertGreater(scores["r2"], 0.88)  # linear regression reaches 0.6, scikit-learn's MLP 0.90
+        answers = self.answers()
+        with open(program.ROOT / "data/concrete.csv", encoding="utf-8", newline="") as file:
+            table = list(csv.DictReader(file))
+        self.assertEqual(list(answers[0]), ["age", "compressive_strength"])
+        self.assertEqual([row["age"] for row in answers], [row["age"] for row in table])
+        found, truth = (numpy.array([float(row["compressive_strength"]) for row in rows]) for rows in (answers, table))
+        self.assertGreater(1 - ((found - truth) ** 2).mean() / truth.var(), 0.88)
+
+    def test_a_table_with_texts_gaps_and_few_who_leave(self):
+        told = self.do(self.blocks[1])
+        command = next(line.strip() for line in told[1].splitlines() if "lockstep import" in line)
+        self.assertEqual(command, self.blocks[1][2].split("build/bin/")[1])
+        answers = self.answers()
+        self.assertEqual(list(answers[0]), ["customer", "label", "left", "probability_yes"])
+        self.assertEqual(len(answers), 500)
+        truth = subprocess.run(["python3", program.ROOT / "data/customers.py", "500", "--seed", "2"], check=True,
+                               capture_output=True, text=True).stdout
+        left = numpy.array([row["left"] == "yes" for row in csv.DictReader(io.StringIO(truth, newline=""))])
+        chance = numpy.array([float(row["probability_yes"]) for row in answers])
+        pairs = chance[left][:, None] - chance[~left][None, :]
+        self.assertGreater((pairs > 0).mean() + (pairs == 0).mean() / 2, 0.8)  # ROC AUC
+
+    def test_new_of_a_file_trains_as_it_is(self):
+        self.do(["build/bin/lockstep new data/digits.h5", "mpirun -n 2 build/bin/lockstep train digits.toml --quiet"])
+        self.assertGreater(program.summary(self.folder / "runs/digits")["test"]["accuracy"], 0.96)
+        done = program.run("new", self.folder / "data/digits.h5", cwd=self.folder, mpi=False, expect=2)
+        self.assertIn("digits.toml is there already", done.stderr)
+        for words, says in ((["none.h5"], "no such file"), ([self.folder / "data/README.md"], "lockstep: error:"),
+                            ([self.folder / "data/digits.h5", "--target", "y", "--overwrite"], "is for a table of text"),
+                            ([self.folder / "data/digits.h5:/none", "--overwrite"], "no group /none holds x and y")):
+            done = program.run("new", *words, cwd=self.folder, mpi=False, expect=2)
+            self.assertIn(says, done.stderr)
+            self.assertEqual(done.stderr.count("lockstep: error:"), 1)
 
 
 if __name__ == "__main__":
