@@ -15,6 +15,7 @@
 #include "cli/output.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
+#include "import/recipe.hpp"
 #include "io/files.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
@@ -69,6 +70,8 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
   json["categorical"] = info.columns.categorical;
   json["targets"] = info.columns.targets;
   json["classes"] = info.class_names;
+  const auto recipe = nlohmann::ordered_json::parse(info.columns.recipe, nullptr, false);
+  json["recipe"] = recipe.is_discarded() ? nlohmann::ordered_json() : recipe;
   json["normalization"] = info.normalization;
   json["run"] = info.run;
   return json;
@@ -92,11 +95,34 @@ void print_names(const char* what, const std::vector<std::string>& of_file) {
   tell("{}\n", line);
 }
 
+// How the table behind the training data is read.
+void print_recipe(const CheckpointInfo& info) {
+  if (info.columns.recipe.empty()) return;
+  const Recipe recipe = recipe_of_json(info.columns.recipe, "this checkpoint");
+  std::vector<std::string> left_out;
+  std::vector<std::string> dates;
+  std::vector<std::string> filled;
+  for (const RecipeColumn& column : recipe.columns) {
+    if (column.use == ColumnUse::dropped) left_out.push_back(column.name);
+    if (column.use == ColumnUse::date) dates.push_back(column.name);
+    if (!is_fill(column.missing)) continue;
+    filled.push_back(
+        fmt::format("{} ({}{})", column.name, rule_name(column.missing), column.indicator ? ", told" : ""));
+  }
+  const std::string delimiter = recipe.delimiter == '\t' ? "tabs" : fmt::format("'{}'", recipe.delimiter);
+  tell("  table         {} columns, {} between them, decimals behind '{}'{}\n", recipe.columns.size(), delimiter,
+       recipe.decimal, recipe.weight() == nullptr ? "" : ", weight " + visible(recipe.weight()->name));
+  print_names("left out", left_out);
+  print_names("dates", dates);
+  print_names("filled", filled);
+}
+
 void print_data(const CheckpointInfo& info) {
   print_names("features", info.columns.features);
   print_names("categorical", info.columns.categorical);
   print_names("targets", info.columns.targets);
   print_names("classes", info.class_names);
+  print_recipe(info);
   const auto columns = [&](const char* name) {
     const auto found = info.normalization.find(name);
     return found == info.normalization.end() ? 0 : found->second.size();

@@ -73,8 +73,9 @@ Choices choose(const DataFacts& facts) {
   const std::size_t n = facts.samples;
   made.width = n < 2'000 ? 64 : n < 50'000 ? 128 : 256;
   if (facts.inputs >= 256) made.width = std::max<std::size_t>(made.width, 256);
-  made.dropout = !facts.class_samples.empty() && n < 50'000 ? 0.1 : 0;
-  made.batch = n < 1'000 ? 16 : n < 5'000 ? 32 : n < 20'000 ? 64 : n < 200'000 ? 256 : 1024;
+  const bool labels = !facts.class_samples.empty();
+  made.dropout = !labels ? 0 : n < 10'000 ? 0.2 : n < 100'000 ? 0.1 : 0;
+  made.batch = n < 1'000 ? 16 : n < 5'000 ? (labels ? 64 : 32) : n < 20'000 ? 128 : n < 200'000 ? 256 : 1024;
   // A shard is computed by one rank: enough of them for all cores, and of a few rows at least.
   const std::size_t most = std::max<std::size_t>(made.batch / 4, 1);
   made.shards = std::clamp<std::size_t>(std::bit_ceil(std::max<std::size_t>(facts.cores, 4)), 1, std::bit_floor(most));
@@ -164,10 +165,11 @@ std::string starter_run(const std::string& name, const DataFacts& facts) {
     out.add(fmt::format("early_stop = {{patience = {}}}", made.patience),
             "ends when validation improves no more, with the best state");
   }
+  out.add("ema = 0.99", "the net is the average of about the last 100 steps: steadier");
   out.add("");
   out.add("[optimizer]");
   out.add("type = \"adamw\"", "needs little tuning");
-  out.add("lr = 2e-3");
+  out.add(labels ? "lr = 1e-3" : "lr = 2e-3", "smaller where the loss jumps, larger where it crawls");
   out.add("weight_decay = 1e-2");
   out.add("clip_norm = 1.0", "a bad batch cannot throw the net far");
   if (made.holds_out) {
