@@ -192,6 +192,7 @@ OpenDataset CsvSamples::open() {
   const RecipeColumn* const label = recipe_.label();
   data.y = label != nullptr ? std::make_unique<Reader>(*this, Part::y, ElementType::i32, 1)
                             : std::make_unique<Reader>(*this, Part::y, ElementType::f64, data.columns.targets.size());
+  data.y->let_miss(data.columns.targets.size() > 1);
   if (label != nullptr) data.class_names = label->texts;
   if (recipe_.weight() != nullptr) data.w = std::make_unique<Reader>(*this, Part::w, ElementType::f32, 1);
   return data;

@@ -208,6 +208,31 @@ class Tables(unittest.TestCase):
             features = json.loads(file.attrs["features"])
         self.assertEqual(features[:2], ["age", "size"])
 
+    def test_weights_and_missing_targets_are_read_as_import_does(self):
+        rng = numpy.random.default_rng(5)
+        for name, people in (("train", self.train), ("test", self.test)):
+            rows = [{**row, "weight": f"{rng.uniform(-0.2, 2):.3f}", "twice": "" if i % 7 == 0 else f"{i % 5}.5",
+                     "spent": "NA" if i % 11 == 0 else row["spent"]} for i, row in enumerate(people)]
+            self.write(f"weighed-{name}.csv", text_of(rows, ["age", "size", "weight", "spent", "twice"]))
+        data = self.folder / "weighed.h5"
+        done = program.run("import", self.folder / "weighed-train.csv", "--test", self.folder / "weighed-test.csv",
+                           "--target", "spent,twice", "--weight", "weight", "--missing", "median", "--output", data, mpi=False)
+        self.assertIn("target twice:", done.stderr)
+        self.assertIn("are negative", done.stderr)
+        run = self.trained("weighed", data, loss="mse", outputs=2)
+        told = [json.loads(program.run("evaluate", run, *words, "--json", ranks=ranks).stdout)
+                for words, ranks in (((), 1), (("--data", self.folder / "weighed-test.csv"), 1),
+                                     (("--data", self.folder / "weighed-test.csv"), 3))]
+        self.assertNotEqual(told[0]["rmse"], told[0]["unweighted"]["rmse"])
+        for scores in told:
+            scores.pop("data")
+        # A row without any target is left out by import, and weighs nothing here.
+        for scores in told:
+            scores.pop("samples")
+        self.assertEqual(told[1], told[2])
+        for name in ("loss", "rmse", "mae"):
+            self.assertAlmostEqual(told[0][name], told[1][name], places=6)
+
     def test_options_that_do_not_fit_are_refused(self):
         table = self.folder / "test.csv"
         self.assertIn("give --output OUT.csv", self.predict(table, "--keep", "id", out="kept.h5", expect=2).stderr)
