@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "core/number_text.hpp"
 #include "core/visible_text.hpp"
@@ -23,6 +24,7 @@ struct ClassScore {
   std::int64_t samples = 0;
   std::optional<double> recall;     // unset: no samples
   std::optional<double> precision;  // unset: no answers, or not known
+  std::optional<double> f1;         // unset: neither, or not known
   std::size_t mistaken_for = 0;     // the most frequent wrong answer ...
   std::int64_t mistakes = 0;        // ... and how often it was given
 };
@@ -51,6 +53,7 @@ std::vector<ClassScore> scores_by_class(const Scores& scores, const std::vector<
         score.mistakes = mistakes;
       }
       score.precision = share(scores.class_right[c], answers);
+      score.f1 = share(2 * scores.class_right[c], score.samples + answers);
     }
     all.push_back(std::move(score));
   }
@@ -99,16 +102,56 @@ std::string class_report(const Scores& scores, const std::vector<std::string>& n
     name_width = std::max(name_width, std::min<std::size_t>(fmt::formatted_size("{}", score->name), 24));
   }
   const bool mistakes_known = !scores.confusion.empty();
-  text += fmt::format("{:<{}}{:>9}{:>9}{:>11}{}\n", "class", name_width, "samples", "recall", "precision",
+  text += fmt::format("{:<{}}{:>9}{:>9}{:>11}{:>9}{}\n", "class", name_width, "samples", "recall", "precision", "f1",
                       mistakes_known ? "  most often taken for" : "");
   for (const ClassScore* score : shown) {
-    text += fmt::format("{:<{}}{:>9}{:>9}{:>11}", score->name, name_width, score->samples, share_text(score->recall),
-                        share_text(score->precision));
+    text += fmt::format("{:<{}}{:>9}{:>9}{:>11}{:>9}", score->name, name_width, score->samples,
+                        share_text(score->recall), share_text(score->precision), share_text(score->f1));
     if (score->mistakes != 0) text += fmt::format("  {} ({})", all[score->mistaken_for].name, score->mistakes);
     text += '\n';
   }
   if (mistakes_known && all.size() <= kMostClasses) text += matrix(scores, all, name_width);
   return text;
+}
+
+std::string target_report(const Scores& scores, const std::vector<std::string>& names) {
+  if (scores.targets.size() < 2) return "";
+  constexpr std::pair<const char*, std::optional<double> TargetScores::*> kColumns[] = {
+      {"r2", &TargetScores::r2},
+      {"rmse", &TargetScores::rmse},
+      {"mae", &TargetScores::mae},
+      {"mape", &TargetScores::mape},
+      {"median", &TargetScores::error_median},
+      {"90 %", &TargetScores::error_p90},
+      {"largest", &TargetScores::error_max}};
+  std::vector<std::string> shown;
+  std::size_t width = 6;
+  for (std::size_t i = 0; i < scores.targets.size(); ++i) {
+    shown.push_back(i < names.size() ? visible(names[i]) : fmt::format("{}", i));
+    width = std::max(width, std::min<std::size_t>(fmt::formatted_size("{}", shown.back()), 24));
+  }
+  std::string text = fmt::format("\n{:<{}}", "target", width);
+  for (const auto& [name, _] : kColumns) text += fmt::format("{:>12}", name);
+  text += '\n';
+  for (std::size_t i = 0; i < scores.targets.size(); ++i) {
+    text += fmt::format("{:<{}}", shown[i], width);
+    for (const auto& [_, score] : kColumns) {
+      const std::optional<double>& value = scores.targets[i].*score;
+      text += value ? fmt::format("{:>12.5g}", *value) : fmt::format("{:>12}", "-");
+    }
+    text += '\n';
+  }
+  return text + "(median, 90 %, largest: of the absolute errors)\n";
+}
+
+nlohmann::ordered_json target_json(const Scores& scores, const std::vector<std::string>& names) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < scores.targets.size(); ++i) {
+    nlohmann::ordered_json entry{{"target", i}, {"name", i < names.size() ? names[i] : fmt::format("{}", i)}};
+    for (const auto& [name, value] : scores.targets[i].named()) entry[name] = value;
+    list.push_back(std::move(entry));
+  }
+  return list;
 }
 
 nlohmann::ordered_json class_json(const Scores& scores, const std::vector<std::string>& names) {
@@ -121,7 +164,8 @@ nlohmann::ordered_json class_json(const Scores& scores, const std::vector<std::s
                     {"name", score.name},
                     {"samples", score.samples},
                     {"recall", number(score.recall)},
-                    {"precision", number(score.precision)}});
+                    {"precision", number(score.precision)},
+                    {"f1", number(score.f1)}});
   }
   return list;
 }

@@ -80,8 +80,10 @@ struct ShownScore {
   int rank;
 };
 
-// All scores in the order of the run folder. Of each split one is what people look for: accuracy, or the loss of a
-// regression; of test data first.
+constexpr std::string_view kShownScores[] = {"loss", "accuracy", "top5", "macro_recall", "r2", "rmse", "mae"};
+
+// Some scores in the order of the run folder, which has all. Of each split one is what people look for: accuracy, or
+// the loss of a regression; of test data first.
 std::vector<ShownScore> shown_scores(const EpochScores& scores) {
   std::vector<ShownScore> shown;
   for (const auto& [split, of_split] : {std::pair{"validation", &scores.validation}, {"test", &scores.test}}) {
@@ -89,6 +91,7 @@ std::vector<ShownScore> shown_scores(const EpochScores& scores) {
     const auto named = (*of_split)->named();
     const bool classes = std::ranges::any_of(named, [](const auto& score) { return score.first == "accuracy"; });
     for (const auto& [name, value] : named) {
+      if (std::ranges::find(kShownScores, name) == std::end(kShownScores)) continue;
       const bool first = name == (classes ? "accuracy" : "loss");
       const bool test = of_split == &scores.test;
       shown.push_back({.text = fmt::format("  {} {} {:<8.5g}", split, name, value),

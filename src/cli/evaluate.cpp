@@ -58,6 +58,8 @@ void print_json(const Scored& scored, const StoredNet& stored) {
   nlohmann::ordered_json json = head_json(scored, stored);
   for (const auto& [name, value] : scores.named()) json[name] = value;
   for (const auto& [name, value] : scores.unweighted) json["unweighted"][name] = value;
+  if (stored.loss->task() == Task::binary && stored.model->outputs() == 1) json["threshold"] = stored.threshold;
+  if (scores.targets.size() > 1) json["targets"] = target_json(scores, stored.info.columns.targets);
   if (!scores.class_samples.empty()) json["classes"] = class_json(scores, stored.info.class_names);
   if (!scores.confusion.empty()) json["confusion"] = scores.confusion;
   if (scored.importance) json["importance"] = importance_json(*scored.importance);
@@ -174,8 +176,9 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
                   static_cast<std::int64_t>(stored.model->outputs()));
     rows = rows_of(input, stored, data);
   });
-  const Net net{*stored.model, *stored.loss, stored.weights.view()};
-  Scored scored{evaluate(comm, net, data, stored.normalization, rows), data.source};
+  const Net net{*stored.model, *stored.loss, stored.weights.view(), stored.threshold};
+  Scored scored{evaluate(comm, net, data, stored.normalization, rows, {.by_order = true}), data.source};
+  if (!scored.scores.left_out.empty()) tell_notices(comm, {"left out: " + scored.scores.left_out});
   if (measures) scored.importance = measure_importance(comm, input, stored, net, data, rows, scored.scores);
   return scored;
 }
@@ -197,13 +200,19 @@ int run_evaluate(const CommandInput& input) {
   const Scores& scores = scored.scores;
   tell("{} (step {}) on {}: {} samples\n", stored.path, stored.info.position.step, scored.data, scores.samples);
   const bool weighted = !scores.unweighted.empty();
-  if (weighted) tell("{:<14}{:<14}{}\n", "", "by weight", "each sample once");
+  if (weighted) tell("{:<20}{:<14}{}\n", "", "by weight", "each sample once");
   for (const auto& [name, value] : scores.named()) {
     const auto each = std::ranges::find(scores.unweighted, name, [](const auto& score) { return score.first; });
     const std::string beside = each == scores.unweighted.end() ? "" : fmt::format("{:.6g}", each->second);
-    tell("{:<14}{:<{}.6g}{}\n", name, value, weighted ? 14 : 0, beside);
+    tell("{:<20}{:<{}.6g}{}\n", name, value, weighted ? 14 : 0, beside);
   }
-  if (!stored.normalization.y.empty()) tell("(loss in normalised units, rmse and mae in those of the targets)\n");
+  if (!stored.normalization.y.empty())
+    tell("(loss in normalised units, rmse, mae and other errors in those of the targets)\n");
+  if (stored.threshold != 0.5) {
+    tell("(the answer is 1 above a probability of {:.6g}{})\n", stored.threshold,
+         stored.info.decision ? fmt::format(", chosen by {} on validation data", stored.info.decision->rule) : "");
+  }
+  tell_lines(target_report(scores, stored.info.columns.targets));
   tell_lines(class_report(scores, stored.info.class_names));
   if (scored.importance) tell_lines(importance_text(*scored.importance));
   return 0;

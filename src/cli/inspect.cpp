@@ -51,6 +51,10 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
   json["weights"] = checkpoint.table.count();
   json["optimizer_slots"] = checkpoint.slot_names;
   json["ema"] = !checkpoint.ema.empty();
+  if (info.decision) {
+    json["decision"] = {
+        {"threshold", info.decision->threshold}, {"rule", info.decision->rule}, {"score", info.decision->score}};
+  }
   if (info.restored) json["restored"] = {{"step", info.restored->step}, {"epoch", info.restored->epoch}};
   if (info.best) {
     json["best"] = {{"monitor", info.best->monitor},
@@ -165,6 +169,10 @@ void print_text(const Checkpoint& checkpoint, const std::string& path) {
   if (info.best)
     tell("  best          {} {:.6g} at step {} (epoch {})\n", info.best->monitor, info.best->value, info.best->step,
          info.best->epoch);
+  if (info.decision) {
+    tell("  threshold     {:.6g}, by {}: {:.6g} on validation data\n", info.decision->threshold, info.decision->rule,
+         info.decision->score);
+  }
   if (info.restored) {
     tell("  restored      the run has ended with the state of step {} (epoch {})\n", info.restored->step,
          info.restored->epoch);

@@ -169,7 +169,8 @@ int run_predict(const CommandInput& input) {
   const std::size_t rows = data.x->header().rows;
   ConsoleProgress progress(false);
   const auto begin = std::chrono::steady_clock::now();
-  predict_to_file(comm, {*stored.model, *stored.loss, stored.weights.view()}, *data.x, stored.normalization, *file,
+  predict_to_file(comm, {*stored.model, *stored.loss, stored.weights.view(), stored.threshold}, *data.x,
+                  stored.normalization, *file,
                   {.done = [&](std::size_t done) { progress.on_samples(done, rows); }, .notes = table.get()});
   progress.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;

@@ -6,6 +6,7 @@
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
 #include "lockstep/error.hpp"
+#include "train/decision.hpp"
 #include "train/kept_normalization.hpp"
 
 namespace lockstep::cli {
@@ -20,6 +21,7 @@ void build_net(StoredNet& net) {
   net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs));
   net.loss = make_loss(net.run.model.loss);
   net.normalization = normalization_of(net.info);
+  net.threshold = threshold_of(net.run, net.info);
 }
 
 StoredNet read_net(const CommandInput& input) {

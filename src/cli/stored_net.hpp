@@ -23,6 +23,7 @@ struct StoredNet {
   std::unique_ptr<Loss> loss;
   Buffer<float> weights;
   Normalization normalization;
+  double threshold = 0.5;  ///< of a binary net with one output
 };
 
 /// The checkpoint named by the command's argument, read by one process.

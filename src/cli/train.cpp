@@ -37,11 +37,13 @@ void print_result(const FitSummary& summary, const std::string& folder) {
                     100 * summary.communication_seconds / summary.step_seconds));
   }
   row("train loss", fmt::format("{:.6g}", summary.scores.train_loss));
-  for (const auto& [split, scores] :
-       {std::pair{"validation", &summary.scores.validation}, {"test", &summary.scores.test}}) {
+  for (const auto& [split, scores] : {std::pair{"train", &summary.scores.train},
+                                      {"validation", &summary.scores.validation},
+                                      {"test", &summary.scores.test}}) {
     if (!*scores) continue;
     for (const auto& [name, value] : (*scores)->named()) {
-      row(fmt::format("{} {}", split, name), fmt::format("{:.6g}", value));
+      const bool is_end = scores == &summary.scores.train && name == "loss";
+      row(fmt::format("{} {}", split, is_end ? "end_loss" : name), fmt::format("{:.6g}", value));
     }
   }
   if (summary.best) {
@@ -51,6 +53,9 @@ void print_result(const FitSummary& summary, const std::string& folder) {
   }
   if (summary.restored) {
     row("ends with", fmt::format("the state of epoch {}, step {}", summary.restored->epoch, summary.restored->step));
+  }
+  if (summary.decision) {
+    row("threshold", fmt::format("{:.6g} (by {})", summary.decision->threshold, summary.decision->rule));
   }
   row("checkpoint", summary.checkpoint.empty() ? "none saved" : summary.checkpoint);
   row("digest", summary.digest);

@@ -61,6 +61,8 @@ class Loss {
   [[nodiscard]] double evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
                                 std::span<float> doutputs) const;
 
+  /// Whether it is the log loss of labels and probabilities, but for the weights of samples.
+  [[nodiscard]] virtual bool is_log_loss() const { return false; }
   /// How much a sample of each class counts, 0 or more; empty: all the same.
   [[nodiscard]] virtual std::span<const double> class_weights() const { return {}; }
   /// What these `rows` rows weigh, added in their order: their number, where nothing has a weight.

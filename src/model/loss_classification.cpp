@@ -30,6 +30,7 @@ class BinaryCrossEntropy final : public Loss {
       : of_ones_(std::move(of_ones)), name_(std::move(name)) {}
 
   [[nodiscard]] Task task() const override { return Task::binary; }
+  [[nodiscard]] bool is_log_loss() const override { return of_ones_.empty(); }
   void check_outputs(std::size_t outputs) const override {
     if (of_ones_.size() > 1) expect_one_an_output(of_ones_, outputs, name_);
   }
@@ -109,6 +110,7 @@ class SoftmaxCrossEntropy final : public Loss {
   }
 
   [[nodiscard]] Task task() const override { return Task::classification; }
+  [[nodiscard]] bool is_log_loss() const override { return smoothing_ == 0 && weights_.empty(); }
   [[nodiscard]] std::span<const double> class_weights() const override { return weights_; }
   void check_outputs(std::size_t outputs) const override {
     if (!weights_.empty()) expect_one_an_output(weights_, outputs, name_);

@@ -161,17 +161,10 @@ void weigh_errors(std::size_t width, std::span<const float> outputs, const Targe
   }
 }
 
-// 1 - SSE/SST of one output, whose targets weigh `samples`; nullopt when the targets do not vary by more than the
-// rounding of their sums or, where they are normalised, by more than floats that are constant but for rounding
-// (data/column_statistics.hpp).
+// 1 - SSE/SST of one output, whose targets weigh `samples`.
 std::optional<double> r2_of(double samples, std::span<const double> sums, bool normalised) {
-  constexpr double rounding = 1e-13;  // of the sums' doubles; floats resolve no smaller variance
-  constexpr double two_floats = 2.0 * std::numeric_limits<float>::epsilon();
-  if (!(samples > 0)) return std::nullopt;
-  const double total = sums[3] - sums[2] * sums[2] / samples;
-  if (total <= rounding * sums[3]) return std::nullopt;
-  if (normalised && total <= samples * two_floats * two_floats) return std::nullopt;
-  return 1.0 - sums[0] / total;
+  if (!targets_vary(samples, sums[2], sums[3], normalised)) return std::nullopt;
+  return 1.0 - sums[0] / (sums[3] - sums[2] * sums[2] / samples);
 }
 
 void finish_regression(std::size_t width, const TargetUnits& units, std::span<const double> sums, Scores& scores) {
@@ -248,6 +241,14 @@ void finish_classification(std::size_t classes, std::span<const std::int64_t> co
 }
 
 }  // namespace
+
+bool targets_vary(double weight, double sum, double sum_of_squares, bool normalised) noexcept {
+  constexpr double rounding = 1e-13;  // of the sums' doubles; floats resolve no smaller variance
+  constexpr double two_floats = 2.0 * std::numeric_limits<float>::epsilon();
+  if (!(weight > 0)) return false;
+  const double total = sum_of_squares - sum * sum / weight;
+  return total > rounding * sum_of_squares && !(normalised && total <= weight * two_floats * two_floats);
+}
 
 Metrics::Metrics(Task task, std::size_t outputs, TargetUnits units, SampleExtras extras)
     : task_(task), outputs_(outputs), units_(std::move(units)), extras_(extras) {
@@ -337,17 +338,48 @@ Scores Metrics::finish(std::size_t samples, std::span<const double> sums, std::s
   return scores;
 }
 
-std::vector<std::pair<std::string, double>> Scores::named() const {
-  std::vector<std::pair<std::string, double>> result{{"loss", loss}};
-  const auto add = [&](const char* name, const std::optional<double>& value) {
-    if (value) result.emplace_back(name, *value);
-  };
-  add("accuracy", accuracy);
-  add("top5", top5);
-  add("macro_recall", macro_recall);
-  add("r2", r2);
-  add("rmse", rmse);
-  add("mae", mae);
+namespace {
+
+using Named = std::vector<std::pair<std::string, double>>;
+
+void add(Named& named, const char* name, const std::optional<double>& value) {
+  if (value) named.emplace_back(name, *value);
+}
+
+// What a target has as all of them have.
+template <class Some>
+void add_errors(Named& named, const Some& scores) {
+  add(named, "r2", scores.r2);
+  add(named, "explained_variance", scores.explained_variance);
+  add(named, "rmse", scores.rmse);
+  add(named, "mae", scores.mae);
+  add(named, "mape", scores.mape);
+  add(named, "error_median", scores.error_median);
+  add(named, "error_p90", scores.error_p90);
+  add(named, "error_p95", scores.error_p95);
+  add(named, "error_max", scores.error_max);
+}
+
+}  // namespace
+
+Named TargetScores::named() const {
+  Named result;
+  add_errors(result, *this);
+  return result;
+}
+
+Named Scores::named() const {
+  Named result{{"loss", loss}};
+  add(result, "accuracy", accuracy);
+  add(result, "top5", top5);
+  add(result, "macro_recall", macro_recall);
+  add(result, "precision", precision);
+  add(result, "recall", recall);
+  add(result, "f1", f1);
+  add(result, "log_loss", log_loss);
+  add(result, "auc", auc);
+  add(result, "average_precision", average_precision);
+  add_errors(result, *this);
   return result;
 }
 

@@ -25,6 +25,10 @@ struct TargetUnits {
   std::vector<double> scale;
 };
 
+/// Whether targets of one kind, which weigh `weight`, vary by more than the rounding of their sums or, where they are
+/// normalised, by more than floats that are constant but for rounding (data/column_statistics.hpp).
+[[nodiscard]] bool targets_vary(double weight, double sum, double sum_of_squares, bool normalised) noexcept;
+
 class Metrics {
  public:
   /// A confusion matrix is kept up to kMaxConfusion classes.

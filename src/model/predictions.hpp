@@ -27,8 +27,9 @@ struct Predictions {
 };
 
 /// Adds what `outputs` [n, width], all finite, say: the same bits for a row whatever rows stand beside it.
+/// `threshold`: the probability above which a binary output is answered with 1.
 /// Errors: usage (shapes that do not agree).
 void add_predictions(Task task, std::size_t width, std::span<const float> outputs, const TargetUnits& units,
-                     Predictions& predictions);
+                     Predictions& predictions, double threshold = 0.5);
 
 }  // namespace lockstep

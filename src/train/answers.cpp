@@ -108,6 +108,7 @@ nlohmann::ordered_json describe_answers(const Net& net, const Asked& asked, cons
   const SampledAnswers answers = sample_answers(net, asked);
   json["task"] = net.loss.task() == Task::binary ? "binary" : "regression";
   json["sampled"] = answers.samples;
+  if (net.loss.task() == Task::binary) json["threshold"] = net.threshold;
   json["true"] = answers.truth;
   json["predicted"] = answers.predicted;
   return json;

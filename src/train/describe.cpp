@@ -70,12 +70,14 @@ std::string describe_stream(const EnginePlan& plan, const RunData& data) {
       count_text(std::min(stream.window_blocks(), stream.blocks()), "block"), megabytes(stream_bytes(plan, data)));
 }
 
-std::size_t scoring_bytes(const EnginePlan& plan, const RunData& data) {
-  return scores_splits(data) ? plan.parts.model.workspace_bytes(kEvaluationBlock, false) : 0;
+std::size_t scoring_bytes(const EnginePlan& plan, const RunData& data, const ScoreWishes& wishes) {
+  const Model& model = plan.parts.model;
+  const std::size_t ordering = plan.comm.is_root() ? ordering_bytes(wishes, data, model.outputs()) : 0;
+  return scores_splits(plan.run, data) ? model.workspace_bytes(kEvaluationBlock, false) + ordering : 0;
 }
 
 // Data lies once a host. So does what the exchange shares, of which bytes() counts a rank's share.
-std::string describe_memory(const EnginePlan& plan, const RunData& data) {
+std::string describe_memory(const EnginePlan& plan, const RunData& data, const ScoreWishes& wishes) {
   const auto mb = megabytes;
   const Communicator& comm = plan.comm;
   const std::size_t order =  // of an epoch, and what it is made of; or windows
@@ -89,7 +91,7 @@ std::string describe_memory(const EnginePlan& plan, const RunData& data) {
       "memory: {:.1f} MB a rank ({:.1f} MB of it activations), {:.1f} MB a host with {} ({:.1f} MB of it data, held "
       "once); {:.1f} MB more on rank 0 while a checkpoint is written, {:.1f} MB more a rank while scores are taken",
       mb(rank), mb(plan.activation_bytes()), mb(rank * ranks + held), count_text(ranks, "rank"), mb(held),
-      mb(plan.saving_bytes()), mb(scoring_bytes(plan, data)));
+      mb(plan.saving_bytes()), mb(scoring_bytes(plan, data, wishes)));
 }
 
 std::vector<std::string> exchange_notices(const EnginePlan& plan) {

@@ -23,10 +23,10 @@ namespace lockstep {
 [[nodiscard]] std::string describe_stream(const EnginePlan& plan, const RunData& data);
 
 /// Bytes that a rank needs while scores are taken; 0 where none are.
-[[nodiscard]] std::size_t scoring_bytes(const EnginePlan& plan, const RunData& data);
+[[nodiscard]] std::size_t scoring_bytes(const EnginePlan& plan, const RunData& data, const ScoreWishes& wishes);
 
 /// Memory that a rank and the fullest host need. Collective.
-[[nodiscard]] std::string describe_memory(const EnginePlan& plan, const RunData& data);
+[[nodiscard]] std::string describe_memory(const EnginePlan& plan, const RunData& data, const ScoreWishes& wishes);
 
 /// What is to be known of the exchange: on what the bits depend, and that more than needed goes between hosts. Local.
 [[nodiscard]] std::vector<std::string> exchange_notices(const EnginePlan& plan);

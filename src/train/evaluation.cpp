@@ -1,12 +1,21 @@
 #include "train/evaluation.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "core/tree.hpp"
 #include "data/shard_plan.hpp"
+#include "lockstep/error.hpp"
+#include "model/detail_metrics.hpp"
+#include "model/probabilities.hpp"
 #include "train/block_reader.hpp"
 #include "train/engine.hpp"
+#include "train/monitor.hpp"
+#include "train/sample_answers.hpp"
 
 namespace lockstep {
 namespace {
@@ -25,79 +34,115 @@ std::vector<std::size_t> deal(std::size_t blocks, const Communicator& comm) {
 class BlockSums {
  public:
   BlockSums(const Loss& loss, std::size_t outputs, const TargetUnits& units, SampleExtras extras)
-      : loss_(loss), outputs_(outputs), metrics_(loss.task(), width(loss, outputs), units, extras) {
-    if (extras.weights) plain_.emplace(loss.task(), width(loss, outputs), units, plain_extras(extras));
+      : loss_(loss), outputs_(outputs), part_(loss, width(loss, outputs), units, extras) {
+    if (extras.weights) plain_.emplace(loss, width(loss, outputs), units, SampleExtras{.missing = extras.missing});
   }
-  [[nodiscard]] std::size_t columns() const { return of(metrics_) + (plain_ ? of(*plain_) : 0); }
-  [[nodiscard]] std::size_t counts() const { return (plain_ ? *plain_ : metrics_).num_counts(); }
+  [[nodiscard]] std::size_t columns() const { return part_.columns() + (plain_ ? plain_->columns() : 0); }
+  [[nodiscard]] std::size_t counts() const { return part_.counts() + (plain_ ? plain_->counts() : 0); }
 
-  void add(std::span<const float> outputs, Targets targets, std::span<float> slopes, std::span<double> sums,
-           std::span<std::int64_t> counts) const {
-    add_to(metrics_, outputs, targets, slopes, sums.first(of(metrics_)), plain_ ? counts.first(0) : counts);
+  /// `answers`: of a binary net numbers whose sign is the answer, else the outputs. Shapes: outputs, answers [n,
+  /// outputs].
+  void add(std::span<const float> outputs, std::span<const float> answers, Targets targets, std::span<float> slopes,
+           std::span<double> sums, std::span<std::int64_t> counts) const {
+    add_to(part_, outputs, answers, targets, slopes, sums.first(part_.columns()), counts.first(part_.counts()));
+    if (!plain_) return;
     targets.weights = {};
-    if (plain_) add_to(*plain_, outputs, targets, slopes, sums.subspan(of(metrics_)), counts);
+    add_to(*plain_, outputs, answers, targets, slopes, sums.subspan(part_.columns()), counts.subspan(part_.counts()));
   }
 
-  [[nodiscard]] Scores finish(std::size_t samples, std::span<const double> totals,
-                              std::span<const std::int64_t> counts) const {
-    if (!plain_) return scores(metrics_, samples, totals, counts);
-    Scores each = scores(*plain_, samples, totals.subspan(of(metrics_)), counts);
-    Scores result = scores(metrics_, samples, totals.first(of(metrics_)), counts.first(0));
-    result.unweighted = each.named();
-    result.class_samples = std::move(each.class_samples);
-    result.class_right = std::move(each.class_right);
-    result.confusion = std::move(each.confusion);
+  /// And the scores with each sample counted once, where samples have weights.
+  [[nodiscard]] std::pair<Scores, std::optional<Scores>> finish(std::size_t samples, std::span<const double> totals,
+                                                                std::span<const std::int64_t> counts) const {
+    std::pair<Scores, std::optional<Scores>> result;
+    result.first = scores(part_, samples, totals.first(part_.columns()), counts.first(part_.counts()));
+    if (!plain_) return result;
+    Scores& each = result.second.emplace(
+        scores(*plain_, samples, totals.subspan(part_.columns()), counts.subspan(part_.counts())));
+    result.first.class_samples = std::move(each.class_samples);
+    result.first.class_right = std::move(each.class_right);
+    result.first.confusion = std::move(each.confusion);
     return result;
   }
 
- private:
   static std::size_t width(const Loss& loss, std::size_t outputs) {
     return loss.targets() == TargetKind::labels ? outputs : loss.num_targets(outputs);
   }
-  static SampleExtras plain_extras(SampleExtras extras) { return {.missing = extras.missing}; }
-  static std::size_t of(const Metrics& metrics) { return metrics.num_sums() + 1; }
 
-  void add_to(const Metrics& metrics, std::span<const float> outputs, const Targets& targets, std::span<float> slopes,
-              std::span<double> sums, std::span<std::int64_t> counts) const {
+ private:
+  // By weight, or not: first the sums of the metrics, then what the rows weigh, then the details.
+  struct Part {
+    Part(const Loss& loss, std::size_t width, const TargetUnits& units, SampleExtras extras)
+        : metrics(loss.task(), width, units, extras), details(loss.task(), width, units, extras, !loss.is_log_loss()) {}
+    [[nodiscard]] std::size_t columns() const { return metrics.num_sums() + 1 + details.num_sums(); }
+    [[nodiscard]] std::size_t counts() const { return metrics.num_counts() + details.num_counts(); }
+    Metrics metrics;
+    DetailMetrics details;
+  };
+
+  void add_to(const Part& part, std::span<const float> outputs, std::span<const float> answers, const Targets& targets,
+              std::span<float> slopes, std::span<double> sums, std::span<std::int64_t> counts) const {
+    const std::size_t own = part.metrics.num_sums();
+    const std::size_t own_counts = part.metrics.num_counts();
     const double loss = loss_.evaluate(outputs_, outputs, targets, slopes);
-    metrics.add_block(loss, outputs, targets, sums.first(metrics.num_sums()), counts);
-    sums.back() = loss_.weight(outputs.size() / outputs_, targets);
+    part.metrics.add_block(loss, answers, targets, sums.first(own), counts.first(own_counts));
+    sums[own] = loss_.weight(outputs.size() / outputs_, targets);
+    part.details.add_block(outputs, answers, targets, sums.subspan(own + 1), counts.subspan(own_counts));
   }
-  static Scores scores(const Metrics& metrics, std::size_t samples, std::span<const double> totals,
+  static Scores scores(const Part& part, std::size_t samples, std::span<const double> totals,
                        std::span<const std::int64_t> counts) {
-    Scores scores = metrics.finish(samples, totals.first(metrics.num_sums()), counts);
-    scores.loss = totals.front() / totals.back();
+    const std::size_t own = part.metrics.num_sums();
+    const std::size_t own_counts = part.metrics.num_counts();
+    Scores scores = part.metrics.finish(samples, totals.first(own), counts.first(own_counts));
+    scores.loss = totals.front() / totals[own];
+    part.details.finish(totals.subspan(own + 1), counts.subspan(own_counts), scores);
     return scores;
   }
 
   const Loss& loss_;
   std::size_t outputs_;
-  Metrics metrics_;
-  std::optional<Metrics> plain_;
+  Part part_;
+  std::optional<Part> plain_;
 };
 
+SampleAnswers answers_of(const Net& net, const TargetUnits& units, SampleExtras extras) {
+  return {net.loss.task(), BlockSums::width(net.loss, net.model.outputs()), units, extras};
+}
+
 // Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the
-// rows of a block after filling them.
+// rows of a block after filling them. `said`, unless null, takes what the net says.
 template <class Rows, class Fill>
-Scores evaluate_blocks(const Communicator& comm, const Net& net, const BlockSums& block_sums, SampleExtras extras,
-                       std::size_t samples, std::span<const std::size_t> starts, Rows rows_of, Fill fill) {
+Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUnits& units, SampleExtras extras,
+                       std::size_t samples, std::span<const std::size_t> starts, Rows rows_of, Fill fill,
+                       SampleAnswers* said) {
+  const BlockSums block_sums(net.loss, net.model.outputs(), units, extras);
   const auto rank = static_cast<std::size_t>(comm.rank());
   const std::size_t columns = block_sums.columns();
+  const bool decides = net.loss.task() == Task::binary && net.threshold != 0.5;
   std::vector<double> sums;
   std::vector<std::int64_t> counts;
   comm.together([&] {  // samples that are read only now may be gone on one rank, and so may memory
     sums.resize(starts.back() * columns);
     counts.resize(block_sums.counts());
+    if (said != nullptr) said->reserve((starts[rank + 1] - starts[rank]) * kEvaluationBlock);
     Workspace workspace = net.model.make_workspace(kEvaluationBlock, false);
     RowBuffer buffer(net.loss.num_targets(net.model.outputs()), net.loss.targets());
     buffer.expect(extras);
     buffer.reserve(kEvaluationBlock);
+    std::vector<float> decided(decides ? kEvaluationBlock * net.model.outputs() : 0);
     for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
       comm.pulse().beat();
       const std::size_t rows = rows_of(block);
       fill(block, buffer.rows(rows, workspace.input(rows)));
       const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
-      block_sums.add(outputs, buffer.targets(rows), workspace.doutputs(rows),
+      const Targets targets = buffer.targets(rows);
+      if (said != nullptr) said->add(outputs, targets);
+      std::span<const float> answers = outputs;
+      if (decides) {
+        const auto to = std::span(decided).first(outputs.size());
+        fill_answers(net.threshold, outputs, to);
+        answers = to;
+      }
+      block_sums.add(outputs, answers, targets, workspace.doutputs(rows),
                      std::span(sums).subspan(block * columns, columns), counts);
     }
   });
@@ -107,20 +152,60 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const BlockSums
   comm.sum(counts);
   std::vector<double> totals;
   for (std::size_t column = 0; column < columns; ++column) totals.push_back(tree_sum_column(sums, columns, column));
-  return block_sums.finish(samples, totals, counts);
+  auto [scores, each] = block_sums.finish(samples, totals, counts);
+  if (said != nullptr) {
+    said->gather(comm);
+    said->score(comm, true, scores);
+    if (each) said->score(comm, false, *each);
+  }
+  if (each) scores.unweighted = each->named();
+  return scores;
+}
+
+// What takes the answers to `samples` samples, where it is asked for and they are not too many; else why not.
+std::optional<SampleAnswers> wanted_answers(const Net& net, const TargetUnits& units, SampleExtras extras,
+                                            std::size_t samples, const ScoreOptions& options, std::string& left_out) {
+  if (!options.by_order) return std::nullopt;
+  SampleAnswers said = answers_of(net, units, extras);
+  if (samples <= SampleAnswers::kMostNumbers / said.numbers()) return said;
+  left_out = fmt::format(
+      "{}: these go by the order of all samples, of which rank 0 takes {} numbers in all; here are {}",
+      fmt::join(order_scores(net.loss.task()), ", "), SampleAnswers::kMostNumbers, samples * said.numbers());
+  return std::nullopt;
 }
 
 }  // namespace
 
 Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data, const Normalization& normalization,
-                RowList rows) {
+                RowList rows, const ScoreOptions& options) {
   BlockReader reader(data, normalization, rows, net.loss, net.model.outputs());
-  const BlockSums sums(net.loss, net.model.outputs(), {.shift = normalization.y.shift, .scale = normalization.y.scale},
-                       data.extras());
-  return evaluate_blocks(
-      comm, net, sums, data.extras(), reader.samples(), deal(reader.blocks(), comm),
+  const TargetUnits units{.shift = normalization.y.shift, .scale = normalization.y.scale};
+  std::string left_out;
+  auto said = wanted_answers(net, units, data.extras(), reader.samples(), options, left_out);
+  Scores scores = evaluate_blocks(
+      comm, net, units, data.extras(), reader.samples(), deal(reader.blocks(), comm),
       [&](std::size_t block) { return reader.rows(block); },
-      [&](std::size_t block, const BatchRows& to) { reader.gather(block, to); });
+      [&](std::size_t block, const BatchRows& to) { reader.gather(block, to); }, said ? &*said : nullptr);
+  scores.left_out = left_out;
+  return scores;
+}
+
+std::optional<Threshold> find_threshold(const Communicator& comm, const Net& net, const Dataset& data,
+                                        const Normalization& normalization, RowList rows, ThresholdRule rule) {
+  BlockReader reader(data, normalization, rows, net.loss, net.model.outputs());
+  SampleAnswers said = answers_of(net, {}, data.extras());
+  if (reader.samples() > SampleAnswers::kMostNumbers / said.numbers()) {
+    throw Error(ErrorKind::config, fmt::format("decision.threshold: it is chosen by at most {} numbers, of {} samples; "
+                                               "here are {}",
+                                               SampleAnswers::kMostNumbers,
+                                               SampleAnswers::kMostNumbers / said.numbers(), reader.samples()))
+        .as_agreed();
+  }
+  (void)evaluate_blocks(
+      comm, net, {}, data.extras(), reader.samples(), deal(reader.blocks(), comm),
+      [&](std::size_t block) { return reader.rows(block); },
+      [&](std::size_t block, const BatchRows& to) { reader.gather(block, to); }, &said);
+  return said.threshold(comm, rule);
 }
 
 bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, const Normalization& normalization,
@@ -158,7 +243,8 @@ bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, con
 }
 
 Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, SampleExtras extras,
-                      const TargetUnits& units, FunctionRef<void(std::size_t first, const BatchRows& rows)> gather) {
+                      const TargetUnits& units, FunctionRef<void(std::size_t first, const BatchRows& rows)> gather,
+                      const ScoreOptions& options) {
   const auto ranks = static_cast<std::size_t>(comm.size());
   const auto rank = static_cast<std::size_t>(comm.rank());
   std::vector<std::int64_t> blocks(ranks, 0);
@@ -169,11 +255,14 @@ Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samp
   const auto total = static_cast<std::size_t>(comm.sum(static_cast<std::int64_t>(samples)));
   if (total == 0) throw Error(ErrorKind::usage, "evaluate: no rank has any samples").as_agreed();
   const auto first_of = [&](std::size_t block) { return (block - starts[rank]) * kEvaluationBlock; };
-  const BlockSums sums(net.loss, net.model.outputs(), units, extras);
-  return evaluate_blocks(
-      comm, net, sums, extras, total, starts,
+  std::string left_out;
+  auto said = wanted_answers(net, units, extras, total, options, left_out);
+  Scores scores = evaluate_blocks(
+      comm, net, units, extras, total, starts,
       [&](std::size_t block) { return std::min(kEvaluationBlock, samples - first_of(block)); },
-      [&](std::size_t block, const BatchRows& rows) { gather(first_of(block), rows); });
+      [&](std::size_t block, const BatchRows& rows) { gather(first_of(block), rows); }, said ? &*said : nullptr);
+  scores.left_out = left_out;
+  return scores;
 }
 
 void predict(const Net& net, const Normalization& normalization, std::span<const float> x, std::span<float> outputs) {

@@ -1,6 +1,7 @@
 // Exact scores over data: every sample once, in fixed blocks, added in the fixed tree.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "comm/communicator.hpp"
@@ -12,6 +13,7 @@
 #include "model/loss.hpp"
 #include "model/metrics.hpp"
 #include "model/model.hpp"
+#include "model/ranking.hpp"
 
 namespace lockstep {
 
@@ -20,13 +22,26 @@ struct Net {
   const Model& model;
   const Loss& loss;
   std::span<const float> weights;  ///< [arena]
+  double threshold = 0.5;          ///< binary: the probability above which an output is answered with 1
+};
+
+struct ScoreOptions {
+  /// Also what goes by the order of all samples, see goes_by_order(): rank 0 takes what the net says to all of them.
+  /// Where that is more than SampleAnswers::kMostNumbers it is left out, which Scores::left_out tells.
+  bool by_order = false;
 };
 
 /// Scores over `rows` of `data`, the same bits at any rank count. Every rank sees all of `data`, or reads its part
 /// where that is streamed, of which all rows are scored. Collective. Allocates. Errors, agreed: data, io (of samples
 /// that are read only now).
 [[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
-                              const Normalization& normalization, RowList rows = {});
+                              const Normalization& normalization, RowList rows = {}, const ScoreOptions& options = {});
+
+/// The best threshold for a binary net with one output on `rows` of `data`, by the weights of the samples; unset where
+/// there is none, see best_threshold(). Collective. Errors, agreed: config (more samples than rank 0 takes), data, io.
+[[nodiscard]] std::optional<Threshold> find_threshold(const Communicator& comm, const Net& net, const Dataset& data,
+                                                      const Normalization& normalization, RowList rows,
+                                                      ThresholdRule rule);
 
 /// Whether a net that is scored over `rows` of `data` has an r2: the targets alone decide that. Of regressions.
 /// Collective. Errors, agreed: data, io (of samples that are read only now).
@@ -38,7 +53,8 @@ struct Net {
 /// Collective. Allocates. Errors: usage (no samples on any rank).
 [[nodiscard]] Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, SampleExtras extras,
                                     const TargetUnits& units,
-                                    FunctionRef<void(std::size_t first, const BatchRows& rows)> gather);
+                                    FunctionRef<void(std::size_t first, const BatchRows& rows)> gather,
+                                    const ScoreOptions& options = {});
 
 /// Outputs of the net for `rows` rows, in blocks: x in the units of its data, values in those of its targets.
 /// Shapes: x [rows, inputs], outputs [rows, outputs]. Local.

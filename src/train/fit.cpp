@@ -117,7 +117,7 @@ class Fit {
     std::uint32_t notes = 0;
     if (options_.stop_wanted && options_.stop_wanted()) notes |= kStopWanted;
     if (!comm_.is_root()) return notes;
-    const bool scores = last_of_epoch && scores_splits(r_.data);
+    const bool scores = last_of_epoch && scores_splits(r_.run, r_.data);
     if (r_.deadline->is_near(saver_.expected_seconds(*r_.engine), scores)) notes |= kTimeIsUp;
     if (claim_.is_lost()) notes |= kFolderTaken;
     if (claim_.came_back()) {
@@ -158,9 +158,8 @@ class Fit {
   }
 
   void tell_times(const std::optional<TimesRow>& row) {
-    if (!row) return;
-    warn(folder_.add_times(*row));
-    if (!row->warning.empty()) log(LogLevel::warning, row->warning);
+    if (row) warn(folder_.add_times(*row));
+    if (row && !row->warning.empty()) log(LogLevel::warning, row->warning);
   }
 
   // Rows that cannot be written are kept, so the run goes on.
@@ -171,7 +170,7 @@ class Fit {
   void finish_epoch() {
     scores_.train_loss = epoch_loss();
     const auto start = std::chrono::steady_clock::now();
-    score_splits(*r_.engine, r_.data, scores_);
+    score_splits(*r_.engine, r_.data, r_.wishes, scores_);
     scored_ = {.step = info().position.step, .epoch = info().position.epoch + 1};
     r_.deadline->saw_scoring(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     FitProgress at_end = progress();
@@ -234,7 +233,7 @@ class Fit {
       return false;
     }
     scores_.train_loss = history_value(info().history, best->epoch - 1, "train_loss");
-    score_splits(*r_.engine, r_.data, scores_);
+    score_splits(*r_.engine, r_.data, r_.wishes, scores_);
     log(LogLevel::notice,
         fmt::format("the run ends with the state of its best checkpoint, of epoch {} (step {}): {} {:.6g}", best->epoch,
                     best->step, best->monitor, best->value));
@@ -262,6 +261,7 @@ class Fit {
     bests_->look(info().position.step);
     bests_->agree();
     (void)take_best();
+    if (const auto told = decide(*r_.engine, r_.data, r_.wishes, scores_)) log(told->level, told->text);
     save_at_last();
     FitSummary result = summary(true);
     const bool lost = comm_.is_root() && !saver_.has(info().position.step);
@@ -304,9 +304,8 @@ class Fit {
   void report(RunEnd end) {
     comm_.pulse().enter(Phase::writing);
     end.scored = scored_;
-    for (const std::string& problem : report_->end(end)) {
+    for (const std::string& problem : report_->end(end))
       log(LogLevel::warning, problem + "; lockstep report draws what there is");
-    }
   }
 
   // Once more where the last try has failed meanwhile.
@@ -341,6 +340,7 @@ class Fit {
     s.best = info().best;
     s.stopped_early = r_.finished() && r_.steering->stops();
     s.restored = info().restored;
+    s.decision = info().decision;
     s.checkpoint = saver_.newest();
     s.checkpoint_seconds = saver_.seconds();
     s.checkpoint_stall_seconds = saver_.stall_seconds();

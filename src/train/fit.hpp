@@ -67,13 +67,14 @@ struct FitSummary {
   std::string digest;
   EpochScores scores;  ///< of the last epoch, or of the best where the run ends with its state
   std::optional<Best> best;
-  bool stopped_early = false;           ///< by train.early_stop
-  std::optional<Restored> restored;     ///< the best checkpoint, where the run ends with its state
-  std::string checkpoint;               ///< the last one written; rank 0
-  double checkpoint_seconds = 0;        ///< of this start: all saves, from the first byte copied to the file in place
-  double checkpoint_stall_seconds = 0;  ///< of this start: for which training stood still for them
-  bool trained = false;                 ///< false: a dry run, there was nothing left to do, or the run stopped early
-  bool stopped = false;                 ///< early, and saved: by stop_wanted or the time limit
+  bool stopped_early = false;             ///< by train.early_stop
+  std::optional<Restored> restored;       ///< the best checkpoint, where the run ends with its state
+  std::optional<Decision> decision = {};  ///< the threshold that the run has chosen
+  std::string checkpoint;                 ///< the last one written; rank 0
+  double checkpoint_seconds = 0;          ///< of this start: all saves, from the first byte copied to the file in place
+  double checkpoint_stall_seconds = 0;    ///< of this start: for which training stood still for them
+  bool trained = false;                   ///< false: a dry run, there was nothing left to do, or the run stopped early
+  bool stopped = false;                   ///< early, and saved: by stop_wanted or the time limit
   std::string failure;  ///< the run did what it should, but this was lost: the last state, or the summary
 };
 

@@ -127,12 +127,13 @@ std::vector<InputImportance> permutation_importance(const Communicator& comm, co
     ShuffledRows shuffled(data, normalization, rows);
     for (std::size_t task = mine.begin; task < mine.end; ++task) {
       shuffled.shuffle(groups[task / options.repeats], options.seed, task % options.repeats);
-      const Scores scores =
-          evaluate_local(self, net, shuffled.samples(), data.extras(), {normalization.y.shift, normalization.y.scale},
-                         [&](std::size_t first, const BatchRows& to) {
-                           comm.pulse().beat();
-                           shuffled.gather(first, to);
-                         });
+      const Scores scores = evaluate_local(self, net, shuffled.samples(), data.extras(),
+                                           {.shift = normalization.y.shift, .scale = normalization.y.scale},
+                                           [&](std::size_t first, const BatchRows& to) {
+                                             comm.pulse().beat();
+                                             shuffled.gather(first, to);
+                                           },
+                                           {.by_order = goes_by_order(options.score)});
       drops[task] = sign * (value_of(scores, options.score) - whole);
       if (comm.is_root() && options.done) options.done(task + 1 - mine.begin, mine.size());
     }

@@ -9,22 +9,49 @@
 #include "lockstep/error.hpp"
 
 namespace lockstep {
-std::vector<std::string> score_names(Task task, std::size_t outputs) {
-  switch (task) {
-    case Task::regression:
-      return {"loss", "r2", "rmse", "mae"};
-    case Task::binary:
-      return {"loss", "accuracy"};
-    case Task::classification:
-      break;
+
+namespace {
+
+// Of "test.auc" the "auc".
+std::string_view without_split(std::string_view score) {
+  const std::size_t dot = score.find('.');
+  return dot == std::string_view::npos ? score : score.substr(dot + 1);
+}
+
+}  // namespace
+
+std::vector<std::string> score_names(const Loss& loss, std::size_t outputs) {
+  const Task task = loss.task();
+  std::vector<std::string> names{"loss"};
+  if (task == Task::regression) {
+    names.insert(names.end(), {"r2", "explained_variance", "rmse", "mae", "mape"});
+  } else {
+    names.emplace_back("accuracy");
+    if (task == Task::classification && outputs > 5) names.emplace_back("top5");
+    if (task == Task::classification) names.emplace_back("macro_recall");
+    names.emplace_back("precision");
+    if (task == Task::binary) names.emplace_back("recall");
+    names.emplace_back("f1");
+    if (!loss.is_log_loss()) names.emplace_back("log_loss");
   }
-  if (outputs > 5) return {"loss", "accuracy", "top5", "macro_recall"};
-  return {"loss", "accuracy", "macro_recall"};
+  const std::vector<std::string> by_order = order_scores(task);
+  names.insert(names.end(), by_order.begin(), by_order.end());
+  return names;
+}
+
+std::vector<std::string> order_scores(Task task) {
+  if (task == Task::regression) return {"error_median", "error_p90", "error_p95", "error_max"};
+  return {"auc", "average_precision"};
+}
+
+bool goes_by_order(std::string_view score) {
+  score = without_split(score);
+  return score == "auc" || score == "average_precision" || score.starts_with("error_");
 }
 
 bool smaller_is_better(std::string_view score) {
-  score.remove_prefix(score.find('.') == std::string_view::npos ? 0 : score.find('.') + 1);
-  constexpr std::string_view kErrors[] = {"loss", "log_loss", "rmse", "mae", "mape"};
+  score = without_split(score);
+  constexpr std::string_view kErrors[] = {"loss", "end_loss", "log_loss", "rmse", "mae", "mape"};
   return score.starts_with("error_") || std::ranges::find(kErrors, score) != std::end(kErrors);
 }
 
@@ -34,17 +61,18 @@ double history_value(const History& history, std::size_t row, std::string_view c
   return history.rows[row * history.columns.size() + static_cast<std::size_t>(found - history.columns.begin())];
 }
 
-Monitor::Monitor(const std::string& name, Task task, std::size_t outputs, ScoredSplits splits, std::string_view key)
+Monitor::Monitor(const std::string& name, const Loss& loss, std::size_t outputs, ScoredSplits splits,
+                 std::string_view key)
     : name_(name), key_(key) {
   std::vector<std::string> known{"train.loss"};
   std::string best_split;
   for (const auto& [split, scored] : {std::pair{"test", splits.test}, {"validation", splits.validation}}) {
     if (!scored) continue;
     best_split = split;
-    for (const std::string& score : score_names(task, outputs)) known.push_back(fmt::format("{}.{}", split, score));
+    for (const std::string& score : score_names(loss, outputs)) known.push_back(fmt::format("{}.{}", split, score));
   }
   if (name == "auto") {
-    const char* score = task == Task::regression ? "loss" : "accuracy";
+    const char* score = loss.task() == Task::regression ? "loss" : "accuracy";
     name_ = best_split.empty() ? "train.loss" : fmt::format("{}.{}", best_split, score);
   }
   if (std::find(known.begin(), known.end(), name_) == known.end()) {

@@ -18,6 +18,7 @@ struct EpochScores {
   double train_loss = std::numeric_limits<double>::quiet_NaN();  ///< mean over the epoch, while training
   std::optional<Scores> validation = {};
   std::optional<Scores> test = {};
+  std::optional<Scores> train = {};  ///< by the weights at the epoch's end, with log.train_scores
 };
 
 /// Which splits a run scores after each epoch.
@@ -26,8 +27,12 @@ struct ScoredSplits {
   bool test = false;
 };
 
-/// Names of the scores that an evaluation of this task gives, in the order of Scores::named().
-[[nodiscard]] std::vector<std::string> score_names(Task task, std::size_t outputs);
+/// Names of the scores that an evaluation of a net with this loss may give, in the order of Scores::named().
+[[nodiscard]] std::vector<std::string> score_names(const Loss& loss, std::size_t outputs);
+
+/// Those of a task that go by the order of all samples. Whether a score is one: "auc", or "test.auc".
+[[nodiscard]] std::vector<std::string> order_scores(Task task);
+[[nodiscard]] bool goes_by_order(std::string_view score);
 
 /// Whether less of a score is better: "loss", or "test.rmse".
 [[nodiscard]] bool smaller_is_better(std::string_view score);
@@ -40,7 +45,7 @@ class Monitor {
   /// `name`: auto, train.loss, or validation. or test. and a score of the task. auto is accuracy, or the loss of a
   /// regression, of the validation data, else of the test data, else train.loss. `key` is for messages.
   /// Errors: config (unknown, of another task, of a split that is not scored), listing the known ones.
-  Monitor(const std::string& name, Task task, std::size_t outputs, ScoredSplits splits,
+  Monitor(const std::string& name, const Loss& loss, std::size_t outputs, ScoredSplits splits,
           std::string_view key = "checkpoint.monitor");
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }

@@ -13,6 +13,7 @@
 #include "data/window_reader.hpp"
 #include "io/folder_lock.hpp"
 #include "model/class_weights.hpp"
+#include "train/decision.hpp"
 #include "train/describe.hpp"
 #include "train/evaluation.hpp"
 #include "train/load_choice.hpp"
@@ -103,7 +104,9 @@ class Preparation {
       for (const auto* rows : {&r_.data.split.train, &r_.data.split.validation}) {
         if (!rows->empty()) check_some_weight(r_.data.train, *parts->loss, *rows);
       }
-      r_.steering.emplace(r_.run, loss->task(), parts->model.outputs());
+      check_decision(r_.run, *loss, parts->model.outputs());
+      r_.steering.emplace(r_.run, *loss, parts->model.outputs());
+      r_.wishes = score_wishes(r_.run, r_.data, *loss, parts->model.outputs(), r_.steering->monitors());
       if (kept_) check_same_fingerprints(*kept_, r_.data.train, r_.data.test ? &*r_.data.test : nullptr);
       if (kept_ && parts->schedule->spans_run() && parse_run(kept_->run, "").train.epochs != r_.run.train.epochs) {
         notices.emplace_back("the learning-rate schedule spans the whole run: another train.epochs stretches it");
@@ -141,6 +144,7 @@ class Preparation {
         check_fits(plan_->parts.model, *plan_->parts.optimizer, r_.run, *found_.checkpoint, found_.path);
     });
     complete_names(r_.data.train, r_.info());
+    complete_history(r_.wishes, r_.info().history);
     for (const std::string& text : machine_differences(r_.info())) log(LogLevel::warning, text);
     const std::string& monitor = r_.steering->best().name();
     if (r_.info().best && r_.info().best->monitor != monitor) {  // scores of two kinds do not compare
@@ -149,6 +153,7 @@ class Preparation {
       r_.info().best.reset();
     }
     r_.steering->follow(r_.info().history);
+    if (!r_.finished()) r_.info().decision.reset();  // it is that of a run that has ended
     comm_.together([&] {
       const std::uint64_t at = r_.info().position.position;
       if ((at % r_.epoch.batch != 0 && at != r_.epoch.samples) || at > r_.epoch.samples) {
@@ -164,14 +169,15 @@ class Preparation {
     const Model& model = plan_->parts.model;
     const std::string frozen = frozen_notice(model, start_ ? &*start_ : nullptr);
     if (!frozen.empty()) log(LogLevel::notice, frozen);
-    begin_info(r_.data, score_names(plan_->parts.loss->task(), model.outputs()), r_.info());
+    begin_info(r_.data, r_.wishes, r_.info());
   }
 
   // A score that this data never gives can steer nothing.
   void check_monitors() {
     for (const Monitor& monitor : r_.steering->monitors()) {
-      const bool of_test = monitor.name() == "test.r2";
-      if (!of_test && monitor.name() != "validation.r2") continue;
+      const std::string& name = monitor.name();
+      const bool of_test = name.starts_with("test.");
+      if (!name.ends_with(".r2") && !name.ends_with(".explained_variance")) continue;  // without one there is no other
       const Dataset& data = of_test ? r_.data.test.value() : r_.data.train;
       const RowList rows = of_test ? RowList{} : RowList(r_.data.split.validation);
       const During scoring(comm_.pulse(), Phase::scoring);
@@ -202,7 +208,7 @@ class Preparation {
           fmt::format("resumed from {}: step {}, epoch {}, sample {} of it", found_.path, r_.info().position.step,
                       r_.info().position.epoch + 1, r_.info().position.position));
     }
-    if (options_.dry_run) log(LogLevel::info, describe_memory(*plan_, r_.data));
+    if (options_.dry_run) log(LogLevel::info, describe_memory(*plan_, r_.data, r_.wishes));
   }
 
   // 4. What takes memory, and what can be said of it without.
@@ -211,7 +217,7 @@ class Preparation {
     // A checkpoint that is held already takes as much as one that will be written; its memory is free by then.
     plan_->makes_checkpoints = !kept_ && !start_;
     // Scores are taken by a workspace of their own.
-    plan_->besides = scoring_bytes(*plan_, r_.data);
+    plan_->besides = scoring_bytes(*plan_, r_.data, r_.wishes);
     if (!r_.data.stream) return;
     const Range owned = plan_->shards.owned(static_cast<std::size_t>(comm_.rank()));
     plan_->besides += window_bytes(*r_.data.stream, owned.size(), stream_row_bytes(r_.data));

@@ -25,6 +25,7 @@ struct PreparedRun {
   bool resumed = false;    ///< from a checkpoint
   std::string resumed_in;  ///< its path; rank 0
   RunData data;            ///< let go of by all ranks at once
+  ScoreWishes wishes;      ///< what is scored after every epoch
   EpochPlan epoch;
   std::uint64_t total_steps = 0;
   std::optional<Steering> steering;

@@ -20,7 +20,7 @@ namespace {
 // before, as if it had never ended.
 void check_not_restored(const CheckpointInfo& info, const RunConfig& run, const std::string& path) {
   if (!info.restored) return;
-  Steering steering(run, make_loss(run.model.loss)->task(), static_cast<std::size_t>(info.outputs));
+  Steering steering(run, *make_loss(run.model.loss), static_cast<std::size_t>(info.outputs));
   steering.follow(info.history);
   if (steering.finished(info.position)) return;
   throw Error(ErrorKind::config,

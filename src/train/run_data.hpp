@@ -68,9 +68,27 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
 /// all. Errors: config (all of them are of classes with weight 0), data (their weights sum up to 0 or less).
 void check_some_weight(const Dataset& data, const Loss& loss, RowList rows);
 
+/// What is scored after every epoch.
+struct ScoreWishes {
+  struct Of {
+    std::string split;                ///< train, validation or test
+    std::vector<std::string> scores;  ///< by Scores::named(), of train with "end_loss" for the loss
+    bool by_order = false;            ///< whether those are among them that go by the order of all samples
+  };
+  std::vector<Of> splits;
+};
+
+/// Scores by the order of all samples are taken of binary nets with one output, of up to kMostOrdered samples, and
+/// where a monitor names one of them. Errors: config (scores of training data that is streamed).
+inline constexpr std::size_t kMostOrdered = 100'000;
+[[nodiscard]] ScoreWishes score_wishes(const RunConfig& run, const RunData& data, const Loss& loss, std::size_t outputs,
+                                       std::span<const Monitor> monitors);
+
 /// Sets what `info` of a new run takes from its data: fingerprints, names, normalisation, and the columns of the
-/// history with those of `scores`.
-void begin_info(const RunData& data, std::span<const std::string> scores, CheckpointInfo& info);
+/// history with those of `wishes`.
+void begin_info(const RunData& data, const ScoreWishes& wishes, CheckpointInfo& info);
+/// Adds the columns to a history that it lacks, not being of a run that wished for them; NaN so far.
+void complete_history(const ScoreWishes& wishes, History& history);
 /// Names of its training data that `info`, of an older version or of data that had none, lacks.
 void complete_names(const Dataset& train, CheckpointInfo& info);
 

@@ -199,6 +199,12 @@ std::string format_summary(const FitSummary& summary) {
   json["same_bits_at_any_rank_count"] = summary.same_bits_at_any_rank_count;
   json["digest"] = summary.digest;
   json["train"]["loss"] = summary.scores.train_loss;
+  if (summary.scores.train) {
+    nlohmann::ordered_json at_end = to_json(*summary.scores.train);
+    json["train"]["end_loss"] = at_end["loss"];
+    at_end.erase("loss");
+    json["train"].update(at_end);
+  }
   if (summary.scores.validation) json["validation"] = to_json(*summary.scores.validation);
   if (summary.scores.test) json["test"] = to_json(*summary.scores.test);
   if (summary.best) {
@@ -208,6 +214,11 @@ std::string format_summary(const FitSummary& summary) {
                     {"step", summary.best->step}};
   }
   json["stopped_early"] = summary.stopped_early;
+  if (summary.decision) {
+    json["decision"] = {{"threshold", summary.decision->threshold},
+                        {"rule", summary.decision->rule},
+                        {"score", summary.decision->score}};
+  }
   if (summary.restored) json["restored"] = {{"epoch", summary.restored->epoch}, {"step", summary.restored->step}};
   json["checkpoint"] = summary.checkpoint;
   if (!summary.failure.empty()) json["failure"] = summary.failure;

@@ -11,6 +11,7 @@
 #include "io/files.hpp"
 #include "io/places.hpp"
 #include "report/report.hpp"
+#include "train/decision.hpp"
 #include "train/machine.hpp"
 
 namespace lockstep {
@@ -153,7 +154,7 @@ std::optional<Asked> RunReport::asked() const {
 
 void RunReport::write_scores(const RunEnd& end) const {
   const Engine& engine = *run_.engine;
-  const Net net{engine.model(), engine.loss(), engine.weights()};
+  const Net net{engine.model(), engine.loss(), engine.weights(), threshold_of(run_.run, engine.info)};
   const EpochScores& all = end.summary->scores;
   const std::optional<Scores>& scores = run_.data.test ? all.test : all.validation;
   const bool matrix = net.loss.task() == Task::classification;

@@ -23,17 +23,17 @@ ScoredSplits scored_splits(const RunConfig& run) {
   return {.validation = run.data.validation > 0, .test = !run.data.test.empty()};
 }
 
-Steering::Steering(const RunConfig& run, Task task, std::size_t outputs)
+Steering::Steering(const RunConfig& run, const Loss& loss, std::size_t outputs)
     : epochs_(static_cast<std::uint64_t>(run.train.epochs)),
       lr_(*run.optimizer.lr),
       best_(
-          monitor_of_best(run), task, outputs, scored_splits(run),
+          monitor_of_best(run), loss, outputs, scored_splits(run),
           run.checkpoint.monitor == "auto" && run.train.early_stop ? "train.early_stop.monitor" : "checkpoint.monitor"),
       early_stop_(run.train.early_stop) {
   if (early_stop_) {
     stop_monitor_ = early_stop_->monitor == "auto"
                         ? best_
-                        : Monitor(early_stop_->monitor, task, outputs, scored_splits(run), "train.early_stop.monitor");
+                        : Monitor(early_stop_->monitor, loss, outputs, scored_splits(run), "train.early_stop.monitor");
     if (early_stop_->restore_best && stop_monitor_->name() != best_.name()) {
       throw Error(ErrorKind::config,
                   fmt::format("train.early_stop: restore_best takes the best checkpoint, which is by {} "
@@ -43,7 +43,7 @@ Steering::Steering(const RunConfig& run, Task task, std::size_t outputs)
     }
   }
   if (run.optimizer.schedule.type == "plateau") {
-    plateau_monitor_.emplace(run.optimizer.schedule.options.text("monitor", "auto"), task, outputs, scored_splits(run),
+    plateau_monitor_.emplace(run.optimizer.schedule.options.text("monitor", "auto"), loss, outputs, scored_splits(run),
                              "optimizer.schedule.monitor");
     plateau_.emplace(run.optimizer.schedule, lr_, plateau_monitor_->larger_is_better());
   }

@@ -24,7 +24,7 @@ class Steering {
  public:
   /// `run` must be resolved (learning rate set).
   /// Errors: config (names of monitors; options of the schedule; early_stop and checkpoint that contradict each other).
-  Steering(const RunConfig& run, Task task, std::size_t outputs);
+  Steering(const RunConfig& run, const Loss& loss, std::size_t outputs);
 
   /// Takes the rows of `history` that it has not seen yet. One without the score that early stopping watches counts
   /// neither for it nor against it.

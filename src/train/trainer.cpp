@@ -14,6 +14,7 @@
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "data/normalization.hpp"
+#include "train/decision.hpp"
 #include "train/describe.hpp"
 #include "train/engine.hpp"
 #include "train/evaluation.hpp"
@@ -278,7 +279,7 @@ struct Trainer::Impl {
   // The net to be looked at. Another trainer, or nobody yet, may have set the threads of the BLAS.
   [[nodiscard]] Net net() const {
     set_blas_threads(static_cast<int>(resolved.train.threads));
-    return {engine->model(), engine->loss(), engine->weights()};
+    return {engine->model(), engine->loss(), engine->weights(), threshold_of(resolved, engine->info)};
   }
 
   int exceptions_at_start = std::uncaught_exceptions();
@@ -344,7 +345,8 @@ Scores Trainer::evaluate(const LocalSamples& samples) {
                           [&](std::size_t first, const BatchRows& rows) {
                             LocalBatch::copy_rows(samples, {first, first + rows.samples.size()}, inputs(), rows);
                             normalize(normalization, rows);
-                          });
+                          },
+                          {.by_order = true});
   });
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/detail_metrics.hpp"
 #include "model/ranking.hpp"
 
 namespace lockstep {
@@ -146,6 +147,76 @@ TEST(GoldenScores, QuantilesOfErrorsAreNumpys) {
       }
       EXPECT_NEAR(found.largest, golden["largest"][target], kNear);
     }
+  }
+}
+
+TEST(GoldenScores, OfTargetsAreScikitLearns) {
+  for (const Json& golden : golden()["errors"]) {
+    const auto width = golden["targets"].get<std::size_t>();
+    const auto truth = golden["true"].get<std::vector<float>>();
+    const auto predicted = golden["predicted"].get<std::vector<float>>();
+    const bool weighted = !golden["weights"].is_null();
+    const auto weights = weighted ? golden["weights"].get<std::vector<float>>() : std::vector<float>{};
+    const DetailMetrics details(Task::regression, width, {}, {.weights = weighted}, true);
+    std::vector<double> sums(details.num_sums());
+    details.add_block(predicted, predicted, {.values = truth, .weights = weights}, sums, {});
+    Scores scores;
+    details.finish(sums, {}, scores);
+    for (std::size_t target = 0; target < width; ++target) {
+      const TargetScores& found = scores.targets[target];
+      EXPECT_NEAR(found.r2.value(), golden["r2"][target], kNear);
+      EXPECT_NEAR(found.explained_variance.value(), golden["explained_variance"][target], kNear);
+      EXPECT_NEAR(found.rmse.value(), golden["rmse"][target], kNear);
+      EXPECT_NEAR(found.mae.value(), golden["mae"][target], kNear);
+      EXPECT_NEAR(found.mape.value(), golden["mape"][target], kNear);
+    }
+  }
+}
+
+TEST(GoldenScores, OfClassesAreScikitLearnsInBlocksToo) {
+  for (const Json& golden : golden()["classes"]) {
+    const auto classes = golden["classes"].get<std::size_t>();
+    const auto logits = golden["logits"].get<std::vector<float>>();
+    const auto labels = golden["labels"].get<std::vector<std::int32_t>>();
+    const bool weighted = !golden["weights"].is_null();
+    const auto weights = weighted ? golden["weights"].get<std::vector<float>>() : std::vector<float>{};
+    const DetailMetrics details(Task::classification, classes, {}, {.weights = weighted}, true);
+    std::vector<double> totals(details.num_sums());
+    std::vector<std::int64_t> counts(details.num_counts());
+    for (std::size_t row = 0; row < labels.size(); ++row) {  // a block a row
+      std::vector<double> sums(details.num_sums());
+      const auto outputs = std::span(logits).subspan(row * classes, classes);
+      const Targets targets{.labels = std::span(labels).subspan(row, 1),
+                            .weights = weighted ? std::span(weights).subspan(row, 1) : std::span<const float>{}};
+      details.add_block(outputs, outputs, targets, sums, counts);
+      for (std::size_t i = 0; i < sums.size(); ++i) totals[i] += sums[i];
+    }
+    Scores scores;
+    details.finish(totals, counts, scores);
+    EXPECT_NEAR(scores.precision.value(), golden["macro"][0], kNear);
+    EXPECT_NEAR(scores.f1.value(), golden["macro"][2], kNear);
+    EXPECT_NEAR(scores.log_loss.value(), golden["log_loss"], kNear);
+  }
+}
+
+TEST(GoldenScores, AucOfClassesIsTheMeanOfEachAgainstTheRest) {
+  for (const Json& golden : golden()["probabilities"]) {
+    const auto classes = golden["classes"].get<std::size_t>();
+    double auc = 0;
+    double precision = 0;
+    for (std::size_t c = 0; c < classes; ++c) {
+      std::vector<RankedSample> samples;
+      for (std::size_t i = 0; i < golden["labels"].size(); ++i) {
+        samples.push_back({.score = golden["probabilities"][i * classes + c].get<float>(),
+                           .weight = static_cast<float>(weight_of(golden, i)),
+                           .positive = golden["labels"][i] == c});
+      }
+      const RankScores found = rank_scores(samples);
+      auc += found.auc.value() / static_cast<double>(classes);
+      precision += found.average_precision.value() / static_cast<double>(classes);
+    }
+    EXPECT_NEAR(auc, golden["auc"], kNear);
+    EXPECT_NEAR(precision, golden["average_precision"], kNear);
   }
 }
 

@@ -25,8 +25,9 @@ TEST_F(EvaluationTest, ScoresAreTheSameBitsAtAnyRankCount) {
   const auto engine = test::make_engine(world, test::make_run(4, "tree"));
   for (const std::size_t samples : {std::size_t{1}, std::size_t{255}, std::size_t{257}, std::size_t{2900}}) {
     const Dataset data = test::make_dataset(samples);
-    const Scores together = evaluate(world, net_of(*engine), data, {});
-    const Scores alone = evaluate(self, net_of(*engine), data, {});
+    const Scores together = evaluate(world, net_of(*engine), data, {}, {}, {.by_order = true});
+    const Scores alone = evaluate(self, net_of(*engine), data, {}, {}, {.by_order = true});
+    EXPECT_EQ(together.auc.has_value(), samples > 1);
     EXPECT_EQ(together.named(), alone.named()) << samples;
     EXPECT_EQ(together.confusion, alone.confusion) << samples;
     EXPECT_EQ(together.samples, samples);

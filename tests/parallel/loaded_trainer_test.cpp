@@ -119,7 +119,8 @@ TEST_F(LoadedTrainer, EvaluatesRawNumbersAsTheProgramDoes) {
   if (world.is_root()) samples = {.x = x, .values = y};
   const Scores found = trainer.evaluate(samples);
   const Program by = program();
-  const Scores expected = evaluate(world, by.net(), load_dataset(world, run.data.train, {}), by.normalization);
+  const Scores expected =
+      evaluate(world, by.net(), load_dataset(world, run.data.train, {}), by.normalization, {}, {.by_order = true});
   EXPECT_EQ(found.named(), expected.named());
   EXPECT_GT(*found.rmse, 10 * std::sqrt(found.loss)) << "the loss is in normalised units, rmse in those of the targets";
 }

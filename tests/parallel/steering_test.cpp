@@ -214,7 +214,7 @@ TEST_F(SteeringTest, WhatIsHeldOutIsNotTrainedOnNorNormalisedBy) {
     std::string text;
     for (const std::string& column : last.info.history.columns) text += column + " ";
     EXPECT_NE(text.find("train_loss validation_loss validation_accuracy validation_top5 validation_macro_recall "
-                        "test_loss"),
+                        "validation_precision validation_f1 test_loss"),
               std::string::npos)
         << text;
   }

@@ -93,7 +93,7 @@ function drawBins(place, spec, groups, range = null) {
 function drawProbabilities(place, scores, output) {
   const of = (one) => scores.predicted[output].filter((_, i) => isNumber(scores.true[output][i]) && (scores.true[output][i] > 0.5) === one);
   drawBins(place, { id: "probabilities", title: "Probabilities by truth", x: "predicted probability of 1",
-    caption: `${numberText(scores.true[output].length)} of ${answersCaption(scores)} Right are those above 0.5 for 1 and below for 0.` },
+    caption: `${numberText(scores.true[output].length)} of ${answersCaption(scores)} Right are those above ${numberText(scores.threshold ?? 0.5)} for 1 and below for 0.` },
   [{ label: "true 0", colour: "c1", values: of(false) }, { label: "true 1", colour: "c0", values: of(true) }], [0, 1]);
 }
 

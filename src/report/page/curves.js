@@ -2,7 +2,7 @@
 
 const kSplits = ["train", "test", "validation", "ema"];
 const kDashes = { test: [], validation: [5, 3], train: [2, 3] };
-const kOfOne = { test: "c0", train: "c1", validation: "c2" };  // colours where there is one run
+const kOfOne = { test: "c0", train: "c1", validation: "c2", "train, at the end": "c3" };  // colours where there is one run
 
 /** A column of metrics.csv taken apart: "validation_macro_recall" is the score "macro_recall" of "validation". */
 function scoreOf(column) {
@@ -22,6 +22,8 @@ function scoreCurves(runs) {
     for (const [column, curve] of Object.entries(run.curves.epochs ?? {})) {
       const found = scoreOf(column);
       if (found === null) continue;
+      // The loss of the training samples by the weights at an epoch's end, beside that of the epoch.
+      if (found.score === "end_loss") Object.assign(found, { score: "loss", split: "train, at the end" });
       if (!scores.has(found.score)) scores.set(found.score, []);
       scores.get(found.score).push({ run: number, split: found.split, ...curve });
     }
@@ -40,10 +42,11 @@ function styleOf(runs, { run, split }) {
   return { label: `${runs[run].label}: ${split}`, width: widthOf(run), colour: colourName(run), dash: kDashes[split] ?? [8, 3, 2, 3], spanGaps: true };
 }
 
-const kNames = { rmse: "RMSE", mae: "MAE", r2: "R²", top5: "top-5 accuracy" };
+const kNames = { rmse: "RMSE", mae: "MAE", r2: "R²", top5: "top-5 accuracy", f1: "F1", auc: "ROC AUC", mape: "MAPE",
+  error_median: "median error", error_p90: "error of 90 %", error_p95: "error of 95 %", error_max: "largest error" };
 const scoreName = (score) => kNames[score] ?? score.replaceAll("_", " ");
 const titleText = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-const kShares = ["accuracy", "top5", "macro_recall"];
+const kShares = ["accuracy", "top5", "macro_recall", "precision", "recall", "mape"];
 
 function drawLoss(place, runs, curves) {
   const batches = runs.flatMap((run, number) => {
@@ -66,7 +69,7 @@ function drawScores(place, runs) {
   drawLoss(place, runs, scores.get("loss") ?? []);
   for (const [score, curves] of scores) {
     if (score === "loss") continue;
-    const unit = score === "rmse" || score === "mae" ? " (units of the target)" : kShares.includes(score) ? " (share)" : "";
+    const unit = score === "rmse" || score === "mae" || score.startsWith("error_") ? " (units of the target)" : kShares.includes(score) ? " (share)" : "";
     chartFigure({ place, id: `score-${score}`, title: titleText(scoreName(score)), x: "step", y: scoreName(score) + unit,
       caption: smallerIsBetter(score) ? "Smaller is better." : "Larger is better, at most 1.",
       curves: curves.map((curve) => ({ ...curve, ...styleOf(runs, curve) })) });

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "model/detail_metrics.hpp"
 #include "model/metrics.hpp"
 #include "support/expect_error.hpp"
 
@@ -12,9 +13,16 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+const Loss& loss_of(Task task) {
+  static const auto regression = make_loss({"mse"});
+  static const auto binary = make_loss({"binary_cross_entropy"});
+  static const auto classification = make_loss({"softmax_cross_entropy"});
+  return task == Task::regression ? *regression : task == Task::binary ? *binary : *classification;
+}
+
 Monitor of(const std::string& name, Task task, bool has_test = true, std::size_t outputs = 10,
            bool has_validation = false) {
-  return {name, task, outputs, {has_validation, has_test}};
+  return {name, loss_of(task), outputs, {has_validation, has_test}};
 }
 
 TEST(Monitor, AutoIsAccuracyOrLossOfTheTestDataOrTrainLoss) {
@@ -33,14 +41,14 @@ TEST(Monitor, AutoIsAccuracyOrLossOfTheTestDataOrTrainLoss) {
 TEST(Monitor, TakesEveryScoreOfItsTask) {
   for (const Task task : {Task::classification, Task::binary, Task::regression}) {
     EXPECT_NO_THROW((void)of("train.loss", task));
-    for (const std::string& score : score_names(task, 10)) EXPECT_EQ(of("test." + score, task).name(), "test." + score);
+    for (const std::string& score : score_names(loss_of(task), 10)) EXPECT_EQ(of("test." + score, task).name(), "test." + score);
   }
 }
 
 TEST(Monitor, RefusesOtherNamesAndListsTheKnownOnes) {
   expect_error(
       ErrorKind::config,
-      {"checkpoint.monitor", "auto", "train.loss, test.loss, test.r2, test.rmse, test.mae", "\"test.accuracy\""},
+      {"checkpoint.monitor", "auto", "train.loss, test.loss, test.r2, test.explained_variance, test.rmse, test.mae, test.mape", "\"test.accuracy\""},
       [] { (void)of("test.accuracy", Task::regression); });
   expect_error(ErrorKind::config, {"\"accuracy\""}, [] { (void)of("accuracy", Task::classification); });
   expect_error(ErrorKind::config, {"\"\""}, [] { (void)of("", Task::classification); });
@@ -49,11 +57,11 @@ TEST(Monitor, RefusesOtherNamesAndListsTheKnownOnes) {
                [] { (void)of("test.loss", Task::classification, false); });
   expect_error(ErrorKind::config, {"one of train.loss, validation.loss, validation.r2", "found \"test.loss\""},
                [] { (void)of("test.loss", Task::regression, false, 1, true); });
-  expect_error(ErrorKind::config, {"a.key: expected auto"}, [] { (void)Monitor("x", Task::binary, 1, {}, "a.key"); });
+  expect_error(ErrorKind::config, {"a.key: expected auto"}, [] { (void)Monitor("x", loss_of(Task::binary), 1, {}, "a.key"); });
 }
 
 TEST(Monitor, KnowsWhichDirectionIsBetter) {
-  for (const char* name : {"train.loss", "test.loss", "test.rmse", "test.mae"}) {
+  for (const char* name : {"train.loss", "test.loss", "test.rmse", "test.mae", "test.mape", "test.error_median", "test.error_max"}) {
     const Monitor monitor = of(name, Task::regression);
     EXPECT_TRUE(monitor.better(1, 2)) << name;
     EXPECT_FALSE(monitor.better(2, 1)) << name;
@@ -96,32 +104,54 @@ TEST(Monitor, TakesItsValueFromTheHistory) {
   EXPECT_TRUE(std::isnan(of("test.loss", Task::regression).value(history, 2)));  // no such row
 }
 
-// An evaluation of one block, so that the names are those that an evaluation really gives.
-std::vector<std::string> names_given(Task task, std::size_t width) {
+// An evaluation of one block, so that the names are those that an evaluation really gives; but for those by the order of
+// all samples, which come behind.
+std::vector<std::string> names_given(const Loss& loss, std::size_t width) {
   const std::vector<float> outputs(2 * width, 0.25F);
-  std::vector<float> values(2 * width, 0.0F);
+  std::vector<float> values(2 * width, loss.task() == Task::binary ? 0.0F : 2.0F);
   for (std::size_t i = 0; i < width; ++i) values[i] = 1;
   const std::vector<std::int32_t> labels = {0, 1};
   Targets targets;
-  if (task == Task::classification) {
+  if (loss.task() == Task::classification) {
     targets.labels = labels;
   } else {
     targets.values = values;
   }
-  const Metrics metrics(task, width);
+  const Metrics metrics(loss.task(), width);
   std::vector<double> sums(metrics.num_sums());
   std::vector<std::int64_t> counts(metrics.num_counts());
   metrics.add_block(1.0, outputs, targets, sums, counts);
+  Scores scores = metrics.finish(2, sums, counts);
+  const DetailMetrics details(loss.task(), width, {}, {}, !loss.is_log_loss());
+  sums.resize(details.num_sums());
+  counts.assign(details.num_counts(), 0);
+  details.add_block(outputs, outputs, targets, sums, counts);
+  details.finish(sums, counts, scores);
   std::vector<std::string> names;
-  for (const auto& [name, value] : metrics.finish(2, sums, counts).named()) names.push_back(name);
+  for (const auto& [name, value] : scores.named()) names.push_back(name);
   return names;
 }
 
 TEST(ScoreNames, AreThoseThatAnEvaluationGives) {
-  EXPECT_EQ(score_names(Task::classification, 5), names_given(Task::classification, 5));
-  EXPECT_EQ(score_names(Task::classification, 6), names_given(Task::classification, 6));
-  EXPECT_EQ(score_names(Task::binary, 1), names_given(Task::binary, 1));
-  EXPECT_EQ(score_names(Task::regression, 3), names_given(Task::regression, 3));
+  for (const auto& [loss, outputs] :
+       {std::pair{Component{"softmax_cross_entropy"}, std::size_t{5}},
+        {Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}, std::size_t{6}},
+        {Component{"binary_cross_entropy"}, std::size_t{1}},
+        {Component{"binary_cross_entropy", {{"pos_weight", 2.0}}}, std::size_t{3}},
+        {Component{"mse"}, std::size_t{3}}}) {
+    const auto made = make_loss(loss);
+    std::vector<std::string> expected = names_given(*made, outputs);
+    for (const std::string& name : order_scores(made->task())) expected.push_back(name);
+    EXPECT_EQ(score_names(*made, outputs), expected) << loss.type;
+  }
+}
+
+TEST(ScoreNames, ThoseThatGoByOrderAreKnown) {
+  EXPECT_TRUE(goes_by_order("auc"));
+  EXPECT_TRUE(goes_by_order("validation.average_precision"));
+  EXPECT_TRUE(goes_by_order("test.error_p95"));
+  EXPECT_FALSE(goes_by_order("test.f1"));
+  EXPECT_FALSE(goes_by_order("loss"));
 }
 
 }  // namespace

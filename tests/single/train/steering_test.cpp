@@ -32,7 +32,7 @@ History history_of(const char* column, const std::vector<double>& values) {
 
 // The epoch after which it stops; 0: never.
 std::size_t stops_after(const EarlyStop& early_stop, const std::vector<double>& losses, const char* column) {
-  Steering steering(run_with(early_stop), Task::regression, 1);
+  Steering steering(run_with(early_stop), *make_loss({"mse"}), 1);
   for (std::size_t n = 1; n <= losses.size(); ++n) {
     steering.follow(history_of(column, {losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(n)}));
     if (steering.stops()) return n;
@@ -58,12 +58,12 @@ TEST(Steering, ALongerHistoryAtOnceIsTheSameAsRowByRow) {
   RunConfig run = run_with(EarlyStop{.patience = 3});
   run.optimizer.schedule = {"plateau", {{"patience", 1}, {"factor", 0.5}}};
   const std::vector<double> losses = {5, 4, 4, 4, 3, 3, 3, 3};
-  Steering slowly(run, Task::regression, 1);
+  Steering slowly(run, *make_loss({"mse"}), 1);
   for (std::size_t n = 1; n <= losses.size(); ++n) {
     const std::vector<double> so_far(losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(n));
     slowly.follow(history_of("test_loss", so_far));
     slowly.follow(history_of("test_loss", so_far));  // seen already
-    Steering at_once(run, Task::regression, 1);
+    Steering at_once(run, *make_loss({"mse"}), 1);
     at_once.follow(history_of("test_loss", so_far));
     EXPECT_EQ(at_once.base_lr(), slowly.base_lr()) << n;
     EXPECT_EQ(at_once.stops(), slowly.stops()) << n;
@@ -77,45 +77,45 @@ TEST(Steering, ItsMonitorsAreNamedOnceWithTheirKeys) {
   RunConfig run = run_with(EarlyStop{.monitor = "test.r2"});
   run.optimizer.schedule = {"plateau", {{"monitor", "test.loss"}}};
   std::string text;
-  for (const Monitor& monitor : Steering(run, Task::regression, 1).monitors()) {
+  for (const Monitor& monitor : Steering(run, *make_loss({"mse"}), 1).monitors()) {
     text += monitor.key() + ": " + monitor.name() + "; ";
   }
   EXPECT_EQ(text, "train.early_stop.monitor: test.r2; optimizer.schedule.monitor: test.loss; ");
 }
 
 TEST(Steering, IsFinishedByEpochsOrBehindAnEpochByEarlyStopping) {
-  Steering steering(run_with(EarlyStop{.patience = 1}), Task::regression, 1);
+  Steering steering(run_with(EarlyStop{.patience = 1}), *make_loss({"mse"}), 1);
   EXPECT_FALSE(steering.finished({0, 99, 0}));
   EXPECT_TRUE(steering.finished({0, 100, 0}));
   steering.follow(history_of("test_loss", {1, 1}));
   EXPECT_TRUE(steering.finished({20, 2, 0}));
   EXPECT_FALSE(steering.finished({25, 2, 32}));  // within an epoch, whose scores are to come
-  EXPECT_FALSE(Steering(run_with({}), Task::regression, 1).finished({20, 2, 0}));
+  EXPECT_FALSE(Steering(run_with({}), *make_loss({"mse"}), 1).finished({20, 2, 0}));
 }
 
 TEST(Steering, TheBestIsByTheScoreThatEarlyStoppingWatches) {
   RunConfig run = run_with(EarlyStop{.monitor = "test.mae"});
-  EXPECT_EQ(Steering(run, Task::regression, 1).best().name(), "test.mae");
+  EXPECT_EQ(Steering(run, *make_loss({"mse"}), 1).best().name(), "test.mae");
   run.checkpoint.monitor = "test.loss";
   expect_error(ErrorKind::config, {"train.early_stop: restore_best", "test.loss", "test.mae", "restore_best = false"},
-               [&] { (void)Steering(run, Task::regression, 1); });
+               [&] { (void)Steering(run, *make_loss({"mse"}), 1); });
   run.train.early_stop->restore_best = false;
-  EXPECT_EQ(Steering(run, Task::regression, 1).best().name(), "test.loss");
+  EXPECT_EQ(Steering(run, *make_loss({"mse"}), 1).best().name(), "test.loss");
   run.train.early_stop->monitor = "auto";  // the best checkpoint's
   run.train.early_stop->restore_best = true;
-  EXPECT_NO_THROW((void)Steering(run, Task::regression, 1));
+  EXPECT_NO_THROW((void)Steering(run, *make_loss({"mse"}), 1));
 }
 
 TEST(Steering, ErrorsNameTheKey) {
   RunConfig run = run_with(EarlyStop{.monitor = "test.top1"});
   expect_error(ErrorKind::config, {"train.early_stop.monitor: expected auto", "found \"test.top1\""},
-               [&] { (void)Steering(run, Task::regression, 1); });
+               [&] { (void)Steering(run, *make_loss({"mse"}), 1); });
   run = run_with({});
   run.optimizer.schedule = {"plateau", {{"monitor", "validation.loss"}}};
   expect_error(ErrorKind::config, {"optimizer.schedule.monitor", "found \"validation.loss\""},
-               [&] { (void)Steering(run, Task::regression, 1); });
+               [&] { (void)Steering(run, *make_loss({"mse"}), 1); });
   run.data.validation = 0.1;
-  EXPECT_NO_THROW((void)Steering(run, Task::regression, 1));
+  EXPECT_NO_THROW((void)Steering(run, *make_loss({"mse"}), 1));
 }
 
 }  // namespace
