@@ -23,6 +23,7 @@
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "data/dataset.hpp"
+#include "import/recipe.hpp"
 #include "io/files.hpp"
 #include "report/report.hpp"
 #include "train/evaluation.hpp"
@@ -83,6 +84,19 @@ void check_importance(const CommandInput& input) {
   }
 }
 
+// What is shuffled together: all features that one column of a table has made, as its recipe says.
+std::vector<InputGroup> groups_of(const ColumnNames& names, std::size_t inputs) {
+  if (names.recipe.empty()) return input_groups(names, inputs);
+  std::vector<InputGroup> groups;
+  std::size_t column = 0;
+  for (const RecipeColumn& of_table : recipe_of_json(names.recipe, "the recipe").columns) {
+    InputGroup group{.name = of_table.name, .columns = {}};
+    for (std::size_t i = width_of(of_table); i > 0; --i) group.columns.push_back(column++);
+    if (!group.columns.empty()) groups.push_back(std::move(group));
+  }
+  return column == inputs ? groups : input_groups(names, inputs);
+}
+
 Importance measure_importance(const Communicator& comm, const CommandInput& input, const StoredNet& stored,
                               const Net& net, const Dataset& data, RowList rows, const Scores& scores) {
   const auto named = scores.named();
@@ -108,8 +122,7 @@ Importance measure_importance(const Communicator& comm, const CommandInput& inpu
     importance.whole = found->second;
     by.seed = static_cast<std::uint64_t>(input.options["seed"].as<std::int64_t>());
     by.repeats = static_cast<std::size_t>(input.options["repeats"].as<std::int64_t>());
-    const bool named = !stored.info.columns.features.empty();
-    groups = input_groups(named ? stored.info.columns : data.columns, data.inputs());
+    groups = groups_of(stored.info.columns.features.empty() ? data.columns : stored.info.columns, data.inputs());
   });
   ConsoleProgress progress(false);
   by.done = [&](std::size_t done, std::size_t all) { progress.on_work(done, all, "shuffles"); };

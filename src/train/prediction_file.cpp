@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/csv_text.hpp"
 #include "io/hdf5_layout.hpp"
 #include "io/new_file.hpp"
 #include "lockstep/error.hpp"
@@ -106,14 +107,6 @@ class Hdf5Predictions final : public PredictionFile {
   std::vector<std::size_t> places_;
   std::optional<NewFile> file_;
 };
-
-// RFC 4180: in quotes where it has to be.
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
-}
 
 class CsvPredictions final : public PredictionFile {
  public:

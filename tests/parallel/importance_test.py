@@ -64,8 +64,10 @@ class Importance(unittest.TestCase):
         rng = numpy.random.default_rng(1)
         a, b, color = rng.normal(5, 2, 700), rng.normal(0, 3, 700), rng.integers(0, 3, 700)
         rows = [f'{x:.3f},{"red green blue".split()[c]},{y:.3f},{3 * x + 4 * c:.3f}' for x, c, y in zip(a, color, b)]
+        rows[0] = ",".join([*rows[0].split(",")[:2], "", rows[0].split(",")[3]])
         (cls.folder / "table.csv").write_text("\n".join(['a,"color, of it",b,y', *rows]), encoding="utf-8")
-        program.run("import", cls.folder / "table.csv", "--target", "y", "--categorical", "auto", "--split", "0.6", "--output",
+        program.run("import", cls.folder / "table.csv", "--target", "y", "--categorical", "auto", "--missing", "b=mean+indicator",
+                    "--split", "0.6", "--output",
                     cls.folder / "data.h5", "--quiet", mpi=False)
         (cls.folder / "run.toml").write_text(RUN.format(cls.folder), encoding="utf-8")
         cls.net = cls.folder / "net"
@@ -91,7 +93,7 @@ class Importance(unittest.TestCase):
             self.assertEqual((found["score"], found["seed"], found["repeats"]), (score, 7, 3))
             self.assertAlmostEqual(found["whole"], self.scores(x, y)[score], places=5)
             self.assertEqual({entry["input"]: entry["columns"] for entry in found["inputs"]},
-                             {"a": [0], "color, of it": [1, 2, 3], "b": [4]})
+                             {"a": [0], "color, of it": [1, 2, 3], "b": [4, 5]})
             for entry in found["inputs"]:
                 drops = []
                 for repeat in range(3):
