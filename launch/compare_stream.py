@@ -30,6 +30,20 @@ type = "adam"
 """
 
 
+def cut(path, folder, files, packed):
+    """The rows of a file in so many files of about as many rows."""
+    folder.mkdir()
+    with h5py.File(path) as whole:
+        x, y = whole["train/x"], whole["train/y"]
+        layout = {"chunks": (1024, COLUMNS), "compression": "gzip", "compression_opts": 1} if packed else {}
+        for number in range(files):
+            rows = slice(len(x) * number // files, len(x) * (number + 1) // files)
+            with h5py.File(folder / f"{number:06}.h5", "w") as file:
+                fits = rows.stop - rows.start >= 1024
+                file.create_dataset("train/x", data=x[rows], **(layout if fits else {}))
+                file["train/y"] = y[rows]
+
+
 def make_data(path, rows, packed):
     rng = numpy.random.default_rng(0)
     layout = {"chunks": (1024, COLUMNS), "compression": "gzip", "compression_opts": 1} if packed else {}
@@ -60,11 +74,13 @@ def children(pid):
         return []
 
 
-def train(folder, load, ranks, epochs):
+def train(folder, kind, ranks, epochs):
     """What summary.json says, and the most memory of a rank."""
-    output = folder / load
+    output = folder / kind
+    load = "memory" if kind == "memory" else "stream"
+    more = ["--set", f"data.train={folder}/many/*.h5:/train"] if kind == "files" else []
     words = ["mpirun", "-n", str(ranks), LOCKSTEP, "train", folder / "run.toml", "--output", output, "--overwrite", "--quiet",
-             "--set", f"data.load={load}", "--set", f"train.epochs={epochs}"]
+             "--set", f"data.load={load}", "--set", f"train.epochs={epochs}"] + more
     most = 0
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     while process.poll() is None:
@@ -80,25 +96,34 @@ def main():
     parser.add_argument("--rows", type=int, default=1_170_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--files", type=int, default=0, help="streams the same from so many files too")
     parser.add_argument("--packed", action="store_true", help="in chunks, compressed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_data(folder / "large.h5", options.rows, options.packed)
         (folder / "run.toml").write_text(RUN, encoding="utf-8")
-        rates, memory, digests = {"memory": [], "stream": []}, {"memory": [], "stream": []}, {}
+        kinds = ["memory", "stream"]
+        if options.files:
+            cut(folder / "large.h5", folder / "many", options.files, options.packed)
+            kinds.append("files")
+        rates, memory, digests = {kind: [] for kind in kinds}, {kind: [] for kind in kinds}, {}
         for _ in range(options.rounds):
-            for load in rates:
-                summary, most = train(folder, load, 2, options.epochs)
-                rates[load].append(summary["samples_per_second"])
-                memory[load].append(most)
-                digests[load] = summary["digest"]
+            for kind in kinds:
+                summary, most = train(folder, kind, 2, options.epochs)
+                rates[kind].append(summary["samples_per_second"])
+                memory[kind].append(most)
+                digests[kind] = summary["digest"]
         size = (folder / "large.h5").stat().st_size
         print(f"{options.rows} samples of {COLUMNS} float32 (a file of {size / 1e6:.0f} MB), 256-256-128-8 x512 adam, 2 ranks")
         for load, values in rates.items():
             print(f"  {load:8}{statistics.median(values):>10.0f} samples/s ({min(values):.0f} to {max(values):.0f}), "
                   f"at most {max(memory[load]) / 1e6:.0f} MB a rank")
         print(f"  stream / memory {statistics.median(rates['stream']) / statistics.median(rates['memory']):.2f}")
+        if options.files:
+            print(f"  {options.files} files / one file, both streamed "
+                  f"{statistics.median(rates['files']) / statistics.median(rates['stream']):.2f}, and "
+                  f"{'the same' if digests['files'] == digests['stream'] else 'ANOTHER'} digest")
         same = train(folder, "stream", 1, options.epochs)[0]["digest"] == digests["stream"]
         print(f"  one rank ends in {'the same' if same else 'ANOTHER'} digest")
 

@@ -26,10 +26,14 @@ struct LayerConfig {
   bool operator==(const LayerConfig&) const = default;
 };
 
-/// Where samples lie: "FILE.h5:/group", or a pair of files, IDX or .npy. Empty x: no such data.
+/// Where samples lie: groups "FILE.h5:/group", or x and y each for themselves. Names of files may be patterns
+/// ("runs/*.h5:/group") or folders, which mean many files that are read as one. Empty x: no such data.
 struct DataSource {
-  std::string x;       ///< "FILE.h5:/group", or the file of samples
-  std::string y = {};  ///< the file of labels or values; empty for HDF5
+  std::string x;                         ///< "FILE.h5:/group"; or samples: "FILE.h5:/x", or an IDX or .npy file
+  std::string y = {};                    ///< labels or values, as samples; empty where x is a group
+  std::vector<std::string> more = {};    ///< further groups, of which the rows follow those of x
+  std::vector<std::string> more_x = {};  ///< further samples, of which the columns stand beside those of x
+  std::vector<std::string> more_y = {};  ///< likewise beside y
   [[nodiscard]] bool empty() const noexcept { return x.empty(); }
   bool operator==(const DataSource&) const = default;
 };
@@ -44,6 +48,11 @@ struct DataConfig {
   std::string memory_limit = "4GiB";    ///< auto: the most that is held in memory
   std::string window = "32MiB";         ///< stream: memory for a shard's samples
   std::optional<std::int64_t> block;    ///< stream: samples that are read in one go; unset: by window and file
+  std::int64_t window_rows = 1;         ///< consecutive rows that make a sample
+  std::int64_t window_stride = 1;       ///< rows from the begin of one such window to that of the next
+  std::int64_t window_horizon = 0;      ///< rows from the last row of a window to that of its y
+  std::string series = "";              ///< a feature or data set; no window goes on where its value changes
+  bool series_input = false;            ///< whether that feature stays an input
 };
 
 struct ModelConfig {

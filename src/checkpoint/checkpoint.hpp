@@ -84,6 +84,8 @@ struct CheckpointInfo {
   std::string simd_target;
   std::vector<std::string> class_names;
   ColumnNames columns;  ///< of the training data
+  /// "ROWS PRINT NAME" of each file where the data is many files, see data/file_prints.hpp; else empty.
+  std::vector<std::string> train_files, test_files;
   // For information only.
   std::int64_t ranks = 0;
   std::string hosts;

@@ -51,6 +51,8 @@ class Reader {
       known_.insert({"/names", path});
       return file_.exists(path) ? std::optional(file_.read_text(path)) : std::nullopt;
     });
+    info.train_files = read_files("/files/train");
+    info.test_files = read_files("/files/test");
     read_history(info);
     for (const std::string& name : children("/normalization")) {
       info.normalization[name] = read_column("/normalization/" + name);
@@ -104,9 +106,9 @@ class Reader {
 
   // What a later version of the program adds lies beside what is known now, not within.
   void expect_no_more() const {
-    static constexpr std::string_view kGroups[] = {"/parameters/",    "/optimizer/", "/ema/",
-                                                   "/normalization/", "/history/",   "/best/",
-                                                   "/restored/",      "/decision/",  "/names/"};
+    static constexpr std::string_view kGroups[] = {"/parameters/", "/optimizer/", "/ema/",      "/normalization/",
+                                                   "/history/",    "/best/",      "/restored/", "/decision/",
+                                                   "/names/",      "/files/"};
     for (const auto& [path, object] : file_.objects()) {
       const bool inside = std::ranges::any_of(kGroups, [&](std::string_view group) { return path.starts_with(group); });
       if (inside && known_.count(path) == 0) fail(path + " is no part of a checkpoint of this run");
@@ -150,6 +152,12 @@ class Reader {
     info.time = file_.text_attribute("/", "time");
     info.class_names = list_of_texts(file_.read_text("/classes"), file_.name() + ": /classes");
     info.run = file_.read_text("/run");
+  }
+
+  std::vector<std::string> read_files(const std::string& path) {
+    known_.insert({"/files", path});
+    return file_.exists(path) ? list_of_texts(file_.read_text(path), file_.name() + ": " + path)
+                              : std::vector<std::string>{};
   }
 
   std::vector<double> read_column(const std::string& path) {

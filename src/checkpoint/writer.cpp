@@ -99,9 +99,21 @@ void write_history(h5::File& file, const CheckpointInfo& info) {
   }
 }
 
+void write_files(h5::File& file, const CheckpointInfo& info) {
+  if (info.train_files.empty() && info.test_files.empty()) return;
+  file.make_group("/files");
+  const auto write = [&](const char* path, const std::vector<std::string>& texts) {
+    constexpr auto replace = nlohmann::json::error_handler_t::replace;  // of what is no UTF-8, which JSON refuses
+    if (!texts.empty()) file.write_text(path, nlohmann::json(texts).dump(-1, ' ', false, replace));
+  };
+  write("/files/train", info.train_files);
+  write("/files/test", info.test_files);
+}
+
 void write_info(h5::File& file, const CheckpointInfo& info) {
   write_root(file, info);
   write_column_names(file, info.columns);
+  write_files(file, info);
   write_normalization(file, info);
   write_history(file, info);
 }

@@ -15,6 +15,7 @@
 #include "import/field_text.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
+#include "train/windowed_data.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -90,6 +91,12 @@ std::unique_ptr<CsvSamples> open_csv(const Communicator& comm, const StoredNet& 
                       fmt::format("{}: {} is a table of text, and the net was not trained on a table that lockstep "
                                   "import has made, so that how to read it is not known; give HDF5, IDX or .npy",
                                   stored.path, file));
+        }
+        if (wants_windows(stored.run.data)) {
+          throw Error(ErrorKind::data,
+                      fmt::format("{}: the net takes windows of rows, which are not cut of a table of text; make HDF5 of "
+                                  "it (lockstep import)",
+                                  file));
         }
         samples = std::make_unique<CsvSamples>(file, recipe_of_json(recipe, stored.path), reading);
       },

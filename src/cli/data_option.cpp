@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "config/data_place.hpp"
+#include "config/file_pattern.hpp"
+#include "config/run_file.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
 
@@ -25,8 +29,13 @@ DataSource chosen_data(const CommandInput& input, const char* name, const RunCon
   if (input.options.count(name) != 0) {
     const auto file = input.options[name].as<std::string>();
     if (file.empty()) throw Error(ErrorKind::usage, fmt::format("--{}: expected a file, found nothing", name));
-    const bool named = !find_place(file).group.empty();
-    return {!named && keeps_groups(file) ? fmt::format("{}:/{}", file, split) : file, ""};
+    const bool is_toml = file.front() == '{' || file.front() == '[';
+    if (is_toml && !find_place(file).found)
+      return parse_run("[data]\ntrain = " + file, fmt::format("--{}", name)).data.train;
+    const DataPlace place = find_place(file);
+    const bool named = !place.group.empty();
+    const std::vector<std::string> files = place.many ? matching_files(place.file) : std::vector{file};
+    return {!named && !files.empty() && keeps_groups(files.front()) ? fmt::format("{}:/{}", file, split) : file, ""};
   }
   const bool held_out = split == "validation";
   if (split != "test" && split != "train" && !held_out) {

@@ -8,7 +8,8 @@
 
 namespace lockstep::cli {
 
-/// What option `name` says: "FILE.h5:/group" or another file as it stands; of an HDF5 file alone the root where it
+/// What option `name` says: "FILE.h5:/group" or another file as it stands, or as a run file says it, a list or table in
+/// TOML; of an HDF5 file alone the root where it
 /// holds x, else the group of --split. Without the option the run's data of --split, which is then train or test.
 /// Local. Errors: usage.
 [[nodiscard]] DataSource chosen_data(const CommandInput& input, const char* name, const RunConfig& run);

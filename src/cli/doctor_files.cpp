@@ -12,6 +12,7 @@
 
 #include "cli/doctor.hpp"
 #include "core/hash.hpp"
+#include "data/file_list.hpp"
 #include "data/open_dataset.hpp"
 #include "data/sample_weights.hpp"
 #include "io/files.hpp"
@@ -53,8 +54,7 @@ DataSample sample_source(const std::string& what, const DataSource& named, const
   const TableHeader& y = opened.y->header();
   const std::size_t fit = kSampleBytes / std::max<std::size_t>(x.row_bytes() + y.row_bytes(), 1);
   const std::size_t rows = std::min({x.rows, kSampleRows, std::max<std::size_t>(fit, 1)});
-  DataSample sample{
-      .what = what, .source = named.y.empty() ? named.x : named.x + ", " + named.y, .samples = x.rows, .rows = {}};
+  DataSample sample{.what = what, .source = source_text(named), .samples = x.rows, .rows = {}};
   sample.rows.source = opened.source;
   sample.rows.class_names = opened.class_names;
   sample.rows.x = sample_table(*opened.x, rows, pulse);

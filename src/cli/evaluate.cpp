@@ -171,7 +171,7 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     file = table->open();
     match_names(comm, file, known, notices);
   } else {
-    file = open_matched(comm, source, known, notices);
+    file = open_matched(comm, source, stored.run.data, known, notices);
   }
   tell_notices(comm, notices);
   const bool measures = input.options.count("importance") != 0;

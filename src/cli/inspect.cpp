@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,8 @@
 #include "cli/commands.hpp"
 #include "cli/inspect_data.hpp"
 #include "cli/output.hpp"
+#include "config/data_place.hpp"
+#include "config/file_pattern.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "import/recipe.hpp"
@@ -201,13 +204,24 @@ bool is_checkpoint(const std::string& path, std::string& unreadable) {
   }
 }
 
+/// True where `name` is a pattern of file names, or a folder of data files rather than of checkpoints.
+bool means_files(const std::string& name) {
+  const DataPlace place = find_place(name);
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(place.file, ignored);
+  if (!place.many || !is_folder || !place.group.empty()) return place.many;
+  return list_checkpoints(name).empty() && list_checkpoints(name + "/checkpoints").empty() &&
+         !matching_files(place.file).empty();
+}
+
 int run_inspect(const CommandInput& input) {
   if (input.arguments.empty())
     throw Error(ErrorKind::usage, "inspect: a file or folder is needed; see lockstep inspect --help");
-  const std::string path = checkpoint_file(input.arguments[0]);
   const bool json = input.options.count("json") != 0;
   const bool digest = input.options.count("digest") != 0;
   const bool verify = input.options.count("verify") != 0;
+  if (!digest && !verify && means_files(input.arguments[0])) return inspect_files(input.arguments[0], json);
+  const std::string path = checkpoint_file(input.arguments[0]);
   std::string unreadable;
   if (!digest && !verify && !is_checkpoint(path, unreadable)) return inspect_data(path, json);
   const Checkpoint checkpoint = [&] {

@@ -9,6 +9,7 @@
 
 #include "cli/output.hpp"
 #include "core/json_text.hpp"
+#include "core/number_text.hpp"
 #include "data/describe_data.hpp"
 
 namespace lockstep::cli {
@@ -20,6 +21,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kColumnsOfText = 16;
 constexpr std::size_t kColumnsOfJson = 4096;
 constexpr std::size_t kClassesOfText = 32;
+constexpr std::size_t kFilesOfText = 8;
 
 std::string stored_type(const h5::DatasetInfo& info) {
   return std::string(info.type ? type_name(*info.type) : "not a number");
@@ -108,20 +110,41 @@ void print_text(const TableDescription& table) {
 
 }  // namespace
 
-int inspect_data(const std::string& path, bool json_wanted) {
-  const std::vector<TableDescription> tables = describe_data(path);
+namespace {
+
+int show(const std::string& path, const std::vector<TableDescription>& tables,
+         const std::vector<std::pair<std::string, std::size_t>>& files, bool json_wanted) {
   if (json_wanted) {
     Json json{{"file", path}, {"kind", "data"}};
+    for (const auto& [file, rows] : files) json["files"].push_back({{"file", file}, {"rows", rows}});
     for (const TableDescription& table : tables) json["data"][table.path] = to_json(table);
     tell_lines(json_text(json) + "\n");
     return 0;
   }
   tell("{}\n", path);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (i + 1 != files.size() && i + 1 >= kFilesOfText) {
+      if (i + 1 == kFilesOfText) tell("  ... {} more files, see --json\n", files.size() - kFilesOfText);
+      continue;
+    }
+    tell("  {:<48}{}\n", files[i].first, count_text(files[i].second, "row"));
+  }
   for (const TableDescription& table : tables) print_text(table);
   for (const TableDescription& table : tables) {
     for (const std::string& sentence : table.advice) tell("  advice: {}\n", sentence);
   }
   return 0;
+}
+
+}  // namespace
+
+int inspect_data(const std::string& path, bool json_wanted) {
+  return show(path, describe_data(path), {}, json_wanted);
+}
+
+int inspect_files(const std::string& place, bool json_wanted) {
+  const FilesDescription found = describe_files(place);
+  return show(place, found.tables, found.files, json_wanted);
 }
 
 }  // namespace lockstep::cli

@@ -15,12 +15,14 @@
 #include "comm/communicator.hpp"
 #include "config/data_place.hpp"
 #include "core/number_text.hpp"
+#include "data/file_list.hpp"
 #include "data/open_dataset.hpp"
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
 #include "train/load_dataset.hpp"
 #include "train/matched_data.hpp"
 #include "train/prediction.hpp"
+#include "train/windowed_data.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -34,14 +36,15 @@ std::string output_file(const CommandInput& input) {
 }
 
 // By rank 0, before anything is computed.
-void check_place(const CommandInput& input, const std::string& output, const std::string& source) {
+void check_place(const CommandInput& input, const std::string& output, const DataSource& source) {
   std::error_code ignored;
   const std::filesystem::path path(output);
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   if (!std::filesystem::is_directory(folder, ignored)) {
     throw Error(ErrorKind::usage, fmt::format("--output {}: there is no folder {}", output, folder.string()));
   }
-  if (std::filesystem::equivalent(path, find_place(source).file, ignored)) {
+  for (const DataSource& file : list_files(source, {})) {
+    if (!std::filesystem::equivalent(path, find_place(file.x).file, ignored)) continue;
     throw Error(ErrorKind::usage, fmt::format("--output {}: this is the file of the samples", output));
   }
   if (std::filesystem::exists(path, ignored) && input.options.count("overwrite") == 0) {
@@ -61,10 +64,10 @@ void check_same_shape(const Communicator& comm, const TableHeader& x) {
   }
 }
 
-PredictionPlan plan_of(const StoredNet& stored, const OpenDataset& data) {
+PredictionPlan plan_of(const StoredNet& stored, const OpenDataset& data, std::size_t samples) {
   PredictionPlan plan;
   plan.task = stored.loss->task();
-  plan.samples = data.x->header().rows;
+  plan.samples = samples;
   plan.outputs = stored.model->outputs();
   plan.own_units = !stored.normalization.y.empty();
   plan.class_names = stored.info.class_names;
@@ -131,53 +134,62 @@ int run_predict(const CommandInput& input) {
   std::unique_ptr<CsvSamples> table;
   std::unique_ptr<PredictionFile> file;
   std::vector<std::string> notices;
-  std::string source;
+  DataSource source;
+  std::unique_ptr<NumberedWindows> numbered;
   std::uint32_t is_table = 0;
   comm.together(
       [&] {
-        source = chosen_data(input, "input", stored.run).x;
-        is_table = is_csv(stored, source) ? 1 : 0;
+        source = chosen_data(input, "input", stored.run);
+        is_table = is_csv(stored, source.x) ? 1 : 0;
         if (comm.is_root()) check_place(input, output, source);
         if (is_table != 0) return;
         for (const char* option : {"keep", "bad-rows"}) {
           if (input.options.count(option) == 0) continue;
-          throw Error(ErrorKind::usage, fmt::format("--{}: is for tables of text, found {}", option, source));
+          throw Error(ErrorKind::usage,
+                      fmt::format("--{}: is for tables of text, found {}", option, source_text(source)));
         }
-        data = open_samples(source);
       },
       Blame::host);
+  const KnownNames known = known_names(stored.info, *stored.loss, stored.path);
   if (comm.combine(is_table) != 0) {
-    table = open_csv(comm, stored, source, reading, notices);
+    table = open_csv(comm, stored, source.x, reading, notices);
     data = table->open();
+    match_names(comm, data, known, notices);
+  } else {
+    data = open_matched_samples(comm, source, stored.run.data, known, notices);
   }
-  match_names(comm, data, known_names(stored.info, *stored.loss, stored.path), notices);
+  if (data.windows) numbered = std::make_unique<NumberedWindows>(std::move(data.x), data.windows);
+  TableReader& samples = numbered ? *numbered : *data.x;
   comm.together(
       [&] {
-        const TableHeader& x = data.x->header();
+        const TableHeader& x = samples.header();
         if (x.columns != stored.model->inputs()) {
           throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, the net takes {}", x.name, x.columns,
                                                    stored.model->inputs()));
         }
-        PredictionPlan plan = plan_of(stored, data);
+        PredictionPlan plan = plan_of(stored, data, samples.header().rows);
         if (table) plan.kept_names = table->kept_names();
+        if (numbered) plan.kept_names = {"row"};
         file = make_prediction_file(output, std::move(plan));
       },
       Blame::host);
   tell_notices(comm, notices);
   check_same_files(comm, data);
-  check_same_shape(comm, data.x->header());
-  const std::size_t rows = data.x->header().rows;
+  check_same_shape(comm, samples.header());
+  const std::size_t rows = samples.header().rows;
+  const RowNotes* notes = table.get();
+  if (numbered) notes = numbered.get();
   ConsoleProgress progress(false);
   const auto begin = std::chrono::steady_clock::now();
-  predict_to_file(comm, {*stored.model, *stored.loss, stored.weights.view(), stored.threshold}, *data.x,
+  predict_to_file(comm, {*stored.model, *stored.loss, stored.weights.view(), stored.threshold}, samples,
                   stored.normalization, *file,
-                  {.done = [&](std::size_t done) { progress.on_samples(done, rows); }, .notes = table.get()});
+                  {.done = [&](std::size_t done) { progress.on_samples(done, rows); }, .notes = notes});
   progress.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (table) {
     const CsvMet met = met_by_all(comm, *table);
-    tell_notices(comm, unknown_notices(met, source, rows));
-    if (comm.is_root()) tell_bad_rows(met, source, rows);
+    tell_notices(comm, unknown_notices(met, source.x, rows));
+    if (comm.is_root()) tell_bad_rows(met, source.x, rows);
   }
   if (comm.is_root()) {
     tell("{}: {} by {} (step {}) of {} in {}, {:.0f} samples/s on {}\n", output, count_text(rows, "prediction"),

@@ -3,21 +3,26 @@
 #include <filesystem>
 #include <optional>
 
+#include "config/file_pattern.hpp"
+
 namespace lockstep {
 namespace {
 
-// A file, with the first of the folders that has it.
-std::optional<std::string> find_file(const std::string& file, std::span<const std::string> folders) {
-  const auto is_there = [](const std::filesystem::path& path) {
-    std::error_code ignored;
-    return std::filesystem::exists(path, ignored) && !std::filesystem::is_directory(path, ignored);
-  };
+// Whether a file is there; or many, by the name of a folder or a pattern.
+bool is_there(const std::string& path, bool many) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return many;
+  return many ? is_pattern(path) && !matching_files(path).empty() : std::filesystem::exists(path, ignored);
+}
+
+// A file, or many, with the first of the folders that has it.
+std::optional<std::string> find_in(std::span<const std::string> folders, const std::string& file, bool many) {
   if (folders.empty() || std::filesystem::path(file).is_absolute()) {
-    return is_there(file) ? std::optional(file) : std::nullopt;
+    return is_there(file, many) ? std::optional(file) : std::nullopt;
   }
   for (const std::string& folder : folders) {
-    const std::filesystem::path path = std::filesystem::path(folder) / file;
-    if (is_there(path)) return path.string();
+    const std::string path = (std::filesystem::path(folder) / file).string();
+    if (is_there(path, many)) return path;
   }
   return {};
 }
@@ -25,15 +30,17 @@ std::optional<std::string> find_file(const std::string& file, std::span<const st
 }  // namespace
 
 DataPlace find_place(const std::string& text, std::span<const std::string> folders) {
-  if (auto file = find_file(text, folders)) return {.file = *std::move(file)};
   const auto before = [&](std::size_t end) {  // the ":/" before, and a file in front of it
     const std::size_t colon = end == 0 ? 0 : text.rfind(":/", end - 1);
     return colon == std::string::npos ? 0 : colon;
   };
   const std::size_t last = before(text.size());
-  for (std::size_t colon = last; colon != 0; colon = before(colon)) {
-    if (auto file = find_file(text.substr(0, colon), folders)) {
-      return {.file = *std::move(file), .group = text.substr(colon + 1)};
+  for (const bool many : {false, true}) {
+    if (auto file = find_in(folders, text, many)) return {.file = *std::move(file), .many = many};
+    for (std::size_t colon = last; colon != 0; colon = before(colon)) {
+      if (auto file = find_in(folders, text.substr(0, colon), many)) {
+        return {.file = *std::move(file), .group = text.substr(colon + 1), .many = many};
+      }
     }
   }
   if (last == 0) return {.file = text, .found = false};

@@ -40,7 +40,8 @@ void visit_keys(Run& run, Visitor&& visit) {
 
   // Where a data set lies may change on resume: what counts is its fingerprint.
   visit(KeyInfo{.name = "data.train",
-                .what = "training data: \"FILE.h5:/group\", or {x = \"FILE\", y = \"FILE\"}, IDX or .npy",
+                .what = "training data: \"FILE.h5:/group\", a list, pattern (\"runs/*.h5:/group\") or folder of such, "
+                        "which are read as one, or {x = \"FILE\", y = \"FILE\"}, IDX or .npy",
                 .may_change = true},
         run.data.train);
   visit(KeyInfo{.name = "data.test", .what = "test data, evaluated after every epoch", .may_change = true},
@@ -70,6 +71,24 @@ void visit_keys(Run& run, Visitor&& visit) {
                 "stream: samples that lie together in the file and are read in one go; unset: by window and file",
                 positive},
         run.data.block);
+
+  visit(
+      KeyInfo{
+          "data.window_rows",
+          "consecutive rows that make a sample, the oldest first (nothing to do with data.window); 1: each row is one",
+          positive},
+      run.data.window_rows);
+  visit(KeyInfo{"data.window_stride", "rows from the begin of one window of rows to that of the next", positive},
+        run.data.window_stride);
+  visit(KeyInfo{"data.window_horizon", "rows from the last row of a window to the row of its y; 0: that row's own",
+                not_negative},
+        run.data.window_horizon);
+  visit(KeyInfo{"data.series",
+                "a feature, or a data set beside x, whose change of value ends a series, which no window leaves; "
+                "unset: only files end one"},
+        run.data.series);
+  visit(KeyInfo{"data.series_input", "whether data.series, where it is a feature, stays an input"},
+        run.data.series_input);
 
   visit(KeyInfo{"model.loss",
                 "mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight) or softmax_cross_entropy "

@@ -145,19 +145,37 @@ class Reader {
     }
   }
   void read(const KeyInfo& info, const toml::node& node, DataSource& out) const {
-    if (node.is_string()) {
-      out = {node.as_string()->get(), ""};
-    } else if (const toml::table* table = node.as_table()) {
+    out = {};
+    if (const toml::table* table = node.as_table()) {
       for (const auto& [key, value] : *table) {
         if (key != "x" && key != "y")
           fail(value, info.name, fmt::format("unknown key \"{}\"; known keys: x, y", key.str()));
-        if (!value.is_string()) fail(value, info.name, "expected a file name, found " + describe(value));
+        const bool of_x = key == "x";
+        read_places(info, value, of_x ? out.x : out.y, of_x ? out.more_x : out.more_y);
       }
-      out = {table->at_path("x").value_or(std::string{}), table->at_path("y").value_or(std::string{})};
+      if (out.x.empty()) fail(node, info.name, "the name of the file is empty");
+      if (out.y.empty() && !out.more_x.empty()) fail(node, info.name, "x has variables, and y is missing: name it too");
+    } else if (node.is_string() || node.is_array()) {
+      read_places(info, node, out.x, out.more);
+      if (out.x.empty()) fail(node, info.name, "the name of the file is empty");
     } else {
-      fail(node, info.name, "expected \"FILE.h5:/group\" or {x = \"...\", y = \"...\"}, found " + describe(node));
+      fail(node, info.name,
+           "expected \"FILE.h5:/group\", a list of such or {x = \"...\", y = \"...\"}, found " + describe(node));
     }
-    if (out.x.empty()) fail(node, info.name, "the name of the file is empty");
+  }
+  // A name, or several: the first and the others.
+  void read_places(const KeyInfo& info, const toml::node& node, std::string& first,
+                   std::vector<std::string>& more) const {
+    if (node.is_string()) {
+      first = node.as_string()->get();
+      return;
+    }
+    if (!node.is_array()) fail(node, info.name, "expected a file name or a list of them, found " + describe(node));
+    read(info, node, more);
+    if (more.empty()) fail(node, info.name, "the list of files is empty");
+    if (std::ranges::find(more, "") != more.end()) fail(node, info.name, "the name of a file is empty");
+    first = more.front();
+    more.erase(more.begin());
   }
   void read(const KeyInfo& info, const toml::node& node, Component& out) const {
     if (node.is_string()) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "config/data_place.hpp"
+#include "config/file_pattern.hpp"
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
@@ -57,10 +58,15 @@ std::string to_toml(const std::vector<T>& values);
 std::string to_toml(const OptionValue& value) {
   return std::visit([](const auto& held) { return to_toml(held); }, value.get());
 }
+std::string to_toml(const std::string& first, std::vector<std::string> more) {
+  if (more.empty()) return quote(first);
+  more.insert(more.begin(), first);
+  return to_toml(more);
+}
 std::string to_toml(const DataSource& source) {
   if (source.empty()) return "";
-  if (source.y.empty()) return quote(source.x);
-  return fmt::format("{{x = {}, y = {}}}", quote(source.x), quote(source.y));
+  if (source.y.empty()) return to_toml(source.x, source.more);
+  return fmt::format("{{x = {}, y = {}}}", to_toml(source.x, source.more_x), to_toml(source.y, source.more_y));
 }
 std::string typed(const std::string& type, const std::string& name, const Options& options) {
   std::string text = "{type = " + quote(type);
@@ -105,7 +111,7 @@ std::string type_name(const std::string&) {
   return "text";
 }
 std::string type_name(const DataSource&) {
-  return "text or table";
+  return "text, list or table";
 }
 std::string type_name(const Component&) {
   return "text or table";
@@ -151,12 +157,18 @@ void check_text(const std::string& file) {
 
 std::string with_name(const std::string& path, std::span<const std::string> folders) {
   DataPlace place = find_place(path, folders);
-  std::vector<std::string> tried;
-  const auto file = find_in(place.file, folders, tried);
-  if (!file) {
-    throw Error(ErrorKind::data, fmt::format("no file {} (looked for {})", place.file, fmt::join(tried, " and ")));
+  if (place.many) {
+    place.file = std::filesystem::absolute(place.file).lexically_normal().string();
+  } else {
+    std::vector<std::string> tried;
+    const auto file = find_in(place.file, folders, tried);
+    if (!file) {
+      throw Error(ErrorKind::data,
+                  fmt::format("{} {} (looked for {})", is_pattern(place.file) ? "no file matches" : "no file",
+                              place.file, fmt::join(tried, " and ")));
+    }
+    place.file = *file;
   }
-  place.file = *file;
   check_text(place.file);
   return place.text();
 }
@@ -219,8 +231,12 @@ RunDifference compare_runs(const RunConfig& kept, const RunConfig& now) {
 
 void resolve_paths(RunConfig& run, std::span<const std::string> folders) {
   for (DataSource* source : {&run.data.train, &run.data.test}) {
-    if (!source->x.empty()) source->x = with_name(source->x, folders);
-    if (!source->y.empty()) source->y = with_name(source->y, folders);
+    for (std::string* place : {&source->x, &source->y}) {
+      if (!place->empty()) *place = with_name(*place, folders);
+    }
+    for (auto* places : {&source->more, &source->more_x, &source->more_y}) {
+      for (std::string& place : *places) place = with_name(place, folders);
+    }
   }
   std::vector<std::string> ignored;
   if (run.model.initial) run.model.initial = find_in(*run.model.initial, folders, ignored).value_or(*run.model.initial);

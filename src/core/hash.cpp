@@ -16,6 +16,10 @@ HashBytes hash_bytes(std::span<const std::byte> data) noexcept {
   return std::bit_cast<HashBytes>(canonical);
 }
 
+std::uint64_t hash_row(std::span<const std::byte> data) noexcept {
+  return XXH3_64bits(data.data(), data.size());
+}
+
 struct Hash::State {
   XXH3_state_t* state = XXH3_createState();
   State() {

@@ -16,6 +16,9 @@ using HashBytes = std::array<std::byte, 16>;
 /// The XXH3-128 of `data`, canonical: big-endian.
 [[nodiscard]] HashBytes hash_bytes(std::span<const std::byte> data) noexcept;
 
+/// The XXH3-64 of `data`: for what is recognised, not kept for ever.
+[[nodiscard]] std::uint64_t hash_row(std::span<const std::byte> data) noexcept;
+
 /// A running XXH3-128. Texts are hashed with their length, so that "ab","c" and "a","bc" differ.
 class Hash {
  public:

@@ -14,6 +14,7 @@
 #include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
 #include "data/sample_weights.hpp"
+#include "data/time_windows.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -103,11 +104,24 @@ void check_unit_interval(const Table& y, const std::string& source, std::size_t 
 
 }  // namespace
 
+std::size_t Table::place_of_window(std::size_t row) const noexcept {
+  return windows->begin(row) * (columns / windows->rows());
+}
+
+Table Table::base() const {
+  if (windows == nullptr) return *this;
+  Table table = *this;
+  table.windows = nullptr;
+  table.columns = columns / windows->rows();
+  table.rows = bytes.size() / (table.columns * bytes_of(type));
+  return table;
+}
+
 void Table::row(std::size_t row, std::span<double> out) const {
-  if (row >= rows || out.size() != columns || bytes.size() != size_bytes())
+  if (row >= rows || out.size() != columns || bytes.size() != base().size_bytes())
     throw Error(ErrorKind::usage, "Table::row: no such row, or another width");
   visit_element_type(type, [&](auto zero) {
-    const auto from = values<decltype(zero)>(*this).subspan(row * columns, columns);
+    const auto from = values<decltype(zero)>(base()).subspan(place(row), columns);
     std::transform(from.begin(), from.end(), out.begin(), [](auto value) { return static_cast<double>(value); });
   });
 }

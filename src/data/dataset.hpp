@@ -21,6 +21,8 @@
 
 namespace lockstep {
 
+class TimeWindows;
+
 /// A table of numbers [rows, columns] in one stored type: a view, which keeps the memory it looks at.
 struct Table {
   ElementType type = ElementType::f32;
@@ -30,12 +32,23 @@ struct Table {
   /// Whose memory it is: one rank's, or a host's (train/load_dataset.hpp). Shared by the copies of a table, and by x
   /// and y of a data set that lie in one piece of memory.
   std::shared_ptr<const void> owner = {};
+  /// Rows are windows of several rows of `bytes`, which may overlap; null: each row follows the one before.
+  std::shared_ptr<const TimeWindows> windows = {};
 
-  /// Of all rows, held or not.
+  /// Where in the numbers row `row` begins.
+  [[nodiscard]] std::size_t place(std::size_t row) const noexcept {
+    return windows == nullptr ? row * columns : place_of_window(row);
+  }
+  /// The table that the windows are of; without windows itself.
+  [[nodiscard]] Table base() const;
+  /// Of all rows, held or not, as if they followed each other.
   [[nodiscard]] std::size_t size_bytes() const noexcept { return rows * columns * bytes_of(type); }
   [[nodiscard]] bool is_integer() const noexcept { return type != ElementType::f32 && type != ElementType::f64; }
   /// Row `row` as doubles into `out` [columns].
   void row(std::size_t row, std::span<double> out) const;
+
+ private:
+  [[nodiscard]] std::size_t place_of_window(std::size_t row) const noexcept;
 };
 
 /// A table over numbers in memory: `values` [rows, columns], row by row. `columns` is at least 1.
@@ -82,6 +95,7 @@ struct Dataset {
   /// [columns of y] how many are missing, NaN; empty: none are.
   std::vector<std::int64_t> missing = {};
   std::optional<WeightTotals> weights = {};  ///< of a streamed one that has some
+  std::vector<std::string> files = {};       ///< what each of joined files is recognised by, see data/file_prints.hpp
 
   [[nodiscard]] std::size_t samples() const noexcept { return x.rows; }
   [[nodiscard]] std::size_t inputs() const noexcept { return x.columns; }

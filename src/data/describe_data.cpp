@@ -9,7 +9,10 @@
 #include <memory>
 #include <utility>
 
+#include "config/data_place.hpp"
+#include "config/file_pattern.hpp"
 #include "core/buffer.hpp"
+#include "data/open_dataset.hpp"
 #include "data/readers.hpp"
 #include "lockstep/error.hpp"
 
@@ -142,6 +145,29 @@ void measure(TableReader& reader, TableDescription& table, bool may_be_labels) {
   table.labels = labels.take();
 }
 
+// The numbers of a table x or y, of which the names of columns and classes are known.
+void look_through(TableReader& reader, const std::string& name, TableDescription& table) {
+  measure(reader, table, name == "y");
+  table.advice = reader.notices();
+  if (!table.names.empty() && table.names.size() != table.columns.size()) {
+    table.advice.push_back(fmt::format("attribute '{}' has {} names for {} columns",
+                                       name == "x" ? "features" : "targets", table.names.size(), table.columns.size()));
+    table.names.clear();
+  }
+  if (table.labels.empty()) table.classes.clear();
+  if (!table.classes.empty() && table.labels.size() > table.classes.size()) {
+    table.advice.push_back(fmt::format("label {} occurs in {}, but the class list has {} names, for 0 to {}",
+                                       table.labels.size() - 1, table.path, table.classes.size(),
+                                       table.classes.size() - 1));
+  }
+  if (table.all.not_finite != 0) {
+    table.advice.push_back(
+        fmt::format("{} numbers of {} are not finite, the first in {}; a run refuses them{}", table.all.not_finite,
+                    table.path, table.first_not_finite,
+                    name == "y" && table.columns.size() > 1 ? ", but for NaN, a target that is missing" : ""));
+  }
+}
+
 TableDescription describe(const std::shared_ptr<const h5::File>& opened, const std::string& group,
                           const std::string& name) {
   const h5::File& file = *opened;
@@ -158,29 +184,38 @@ TableDescription describe(const std::shared_ptr<const h5::File>& opened, const s
     return table;
   }
   const std::unique_ptr<TableReader> reader = open_hdf5_table(opened, table.path);
-  measure(*reader, table, name == "y");
-  table.advice = reader->notices();
   if (name != "w") table.names = read_names(file, group, name == "x" ? "features" : "targets");
-  if (!table.names.empty() && table.names.size() != table.columns.size()) {
-    table.advice.push_back(fmt::format("attribute '{}' has {} names for {} columns",
-                                       name == "x" ? "features" : "targets", table.names.size(), table.columns.size()));
-    table.names.clear();
-  }
-  if (!table.labels.empty()) table.classes = read_names(file, group, "classes");
-  if (!table.classes.empty() && table.labels.size() > table.classes.size()) {
-    table.advice.push_back(fmt::format("label {} occurs in {}, but the class list has {} names, for 0 to {}",
-                                       table.labels.size() - 1, table.path, table.classes.size(),
-                                       table.classes.size() - 1));
-  }
-  if (table.all.not_finite != 0) {
-    table.advice.push_back(
-        fmt::format("{} numbers of {} are not finite, the first in {}; a run refuses them{}", table.all.not_finite,
-                    table.path, table.first_not_finite,
-                    name == "y" && table.columns.size() > 1 ? ", but for NaN, a target that is missing" : ""));
-  }
+  table.classes = name == "y" ? read_names(file, group, "classes") : std::vector<std::string>{};
+  look_through(*reader, name, table);
   const std::vector<std::string> about_chunks = chunk_advice(table.path, table.info, table.storage);
   table.advice.insert(table.advice.end(), about_chunks.begin(), about_chunks.end());
   return table;
+}
+
+TableDescription describe(TableReader& reader, const std::string& path, const std::string& name,
+                          const OpenDataset& opened) {
+  TableDescription table;
+  table.path = path;
+  table.info = {reader.header().type, reader.header().shape};
+  if (name == "x") table.names = opened.columns.features;
+  if (name == "y") table.names = opened.columns.targets;
+  table.classes = name == "y" ? opened.class_names : std::vector<std::string>{};
+  look_through(reader, name, table);
+  return table;
+}
+
+// Groups that may hold x and y.
+std::vector<std::string> groups_of(const h5::File& file) {
+  std::vector<std::string> groups{"/"};
+  for (const std::string& name : file.children("/")) {
+    if (file.is_group("/" + name)) groups.push_back("/" + name);
+  }
+  return groups;
+}
+
+bool holds(const h5::File& file, const std::string& group, const std::string& name) {
+  const std::vector<std::string> names = file.children(group);
+  return std::ranges::find(names, name) != names.end() && !file.is_group((group == "/" ? "" : group) + "/" + name);
 }
 
 }  // namespace
@@ -218,24 +253,40 @@ std::vector<std::string> chunk_advice(const std::string& path, const h5::Dataset
 
 std::vector<TableDescription> describe_data(const std::string& path) {
   const auto opened = std::make_shared<const h5::File>(h5::File::open(path));
-  const h5::File& file = *opened;
-  std::vector<std::string> groups{"/"};
-  for (const std::string& name : file.children("/")) {
-    if (file.is_group("/" + name)) groups.push_back("/" + name);
-  }
   std::vector<TableDescription> tables;
-  for (const std::string& group : groups) {
+  for (const std::string& group : groups_of(*opened)) {
     for (const char* name : {"x", "y", "w"}) {
-      const std::string place = (group == "/" ? "" : group) + "/" + name;
-      const std::vector<std::string> names = file.children(group);
-      if (std::ranges::find(names, name) == names.end() || file.is_group(place)) continue;
-      tables.push_back(describe(opened, group, name));
+      if (holds(*opened, group, name)) tables.push_back(describe(opened, group, name));
     }
   }
   if (tables.empty()) {
     throw Error(ErrorKind::data, path + " is neither a checkpoint nor does it hold data sets x and y");
   }
   return tables;
+}
+
+FilesDescription describe_files(const std::string& place) {
+  const DataPlace named = find_place(place);
+  const std::vector<std::string> files = matching_files(named.file);
+  if (!named.many || files.empty()) throw Error(ErrorKind::data, place + " means no files that are there");
+  std::vector<std::string> groups{named.group};
+  if (named.group.empty()) groups = groups_of(h5::File::open(files.front()));
+  FilesDescription result;
+  for (const std::string& group : groups) {
+    if (named.group.empty() && !holds(h5::File::open(files.front()), group, "x")) continue;
+    const OpenDataset opened = open_dataset({named.file + ":" + group}, {});
+    for (const auto& [name, reader] : {std::pair{"x", opened.x.get()}, {"y", opened.y.get()}, {"w", opened.w.get()}}) {
+      if (reader == nullptr) continue;
+      result.tables.push_back(describe(*reader, (group == "/" ? "" : group) + "/" + name, name, opened));
+    }
+    if (!result.files.empty() || !opened.x->header().files) continue;
+    for (const JoinedFile& file : *opened.x->header().files) result.files.emplace_back(file.source, file.rows.size());
+  }
+  if (result.tables.empty()) {
+    throw Error(ErrorKind::data,
+                fmt::format("{}: the first file, {}, holds no data sets x and y", place, files.front()));
+  }
+  return result;
 }
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/hdf5.hpp"
@@ -37,6 +38,16 @@ struct TableDescription {
 /// Data sets x, y and w of the root and of every group in it. Reads all numbers, a few MiB at a time.
 /// Errors: data (none there; damaged), io.
 [[nodiscard]] std::vector<TableDescription> describe_data(const std::string& path);
+
+/// Many files that are read as one.
+struct FilesDescription {
+  std::vector<std::pair<std::string, std::size_t>> files = {};  ///< each, in order, and its rows; empty: it is only one
+  std::vector<TableDescription> tables = {};
+};
+
+/// The same of the files that a pattern or folder means, as one: "runs/*.h5:/train", or without a group of all groups
+/// that the first file has. Errors: data, io, as of open_dataset.
+[[nodiscard]] FilesDescription describe_files(const std::string& place);
 
 /// What to change about chunks so that blocks of rows are read fast; empty: nothing.
 [[nodiscard]] std::vector<std::string> chunk_advice(const std::string& path, const h5::DatasetInfo& info,

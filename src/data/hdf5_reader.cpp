@@ -1,5 +1,6 @@
 // Samples from HDF5: data sets x [n, ...], y [n] or [n, k], and maybe w [n], in one group.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,21 @@ std::string inside(const std::string& group, const std::string& name) {
 
 constexpr std::size_t kConvertedBytes = std::size_t{4} << 20U;  // at a time
 
+// What numbers count, and for times from when: "K", "hours since 2000-01-01 (noleap)". Not told where it is no text.
+std::string units_of(const h5::File& file, const std::string& path) {
+  std::string units;
+  for (const char* name : {"units", "calendar"}) {
+    if (!file.has_attribute(path, name)) continue;
+    try {
+      const std::string text = file.text_attribute(path, name);
+      units += units.empty() ? text : " (" + text + ")";
+    } catch (const Error&) {  // a run does not need it
+      continue;
+    }
+  }
+  return units;
+}
+
 class Hdf5Table final : public TableReader {
  public:
   Hdf5Table(std::shared_ptr<const h5::File> file, const std::string& path)
@@ -28,12 +44,20 @@ class Hdf5Table final : public TableReader {
       throw Error(ErrorKind::data, name + " is a single number; expected one row a sample: [n, ...]");
     }
     stored_ = *info.type;
-    rules_ = NumberRules(*file_, path, stored_);
+    const bool has_attributes = file_->has_attributes(path);  // what has none is opened fast
+    rules_ = has_attributes || file_->has_attribute("/", "_NCProperties") ? NumberRules(*file_, path, stored_)
+                                                                          : NumberRules(stored_);
     header_ = make_header(name, rules_.type(), info.shape);
     header_.chunk_rows = std::min(rows_.chunk_rows(), info.shape.front());
     header_.chunk_bytes = rows_.chunk_bytes();
+    if (has_attributes) header_.units = units_of(*file_, path);
     if (!rows_.unwritten().empty()) notices_.push_back(rows_.unwritten());
     if (rules_.packed()) notices_.push_back(name + rules_.told());
+  }
+
+  [[nodiscard]] std::optional<PlainRows> plain() const override {
+    if (!rows_.plain_at() || rules_.matter()) return {};
+    return PlainRows{file_->name(), *rows_.plain_at()};
   }
 
   void read(Range rows, std::span<std::byte> out) override {
@@ -63,6 +87,23 @@ class Hdf5Table final : public TableReader {
   std::vector<std::byte> raw_;  // packed numbers of some rows
 };
 
+// Samples of a group are in x. NetCDF calls coordinates so too, and its variables by other names.
+void expect_samples(const h5::File& file, const std::string& group) {
+  if (!file.exists(group)) return;
+  const std::string x = inside(group, "x");
+  const std::vector<std::string> names = file.children(group);
+  const bool there = std::ranges::find(names, "x") != names.end();  // be it a link to nowhere
+  const bool coordinate = there && file.has_attribute(x, "CLASS") && file.has_attribute(x, "REFERENCE_LIST");
+  if (there && !coordinate) return;
+  const std::string path = file.name() + ":" + inside(group, "");
+  throw Error(
+      ErrorKind::data,
+      fmt::format("{}: {}; {} holds {}. Where its samples have other names, name them: train = {{x = "
+                  "[\"{}NAME\", ...], y = \"{}NAME\"}}",
+                  file.name(), there ? x + " is a coordinate (a dimension scale), no samples" : "there is no " + x,
+                  group, fmt::join(names, ", "), path, path));
+}
+
 void expect_group(const h5::File& file, const std::string& group) {
   if (file.exists(group) && !file.is_group(group)) {
     throw Error(ErrorKind::data,
@@ -74,7 +115,7 @@ void expect_group(const h5::File& file, const std::string& group) {
 
 std::vector<std::string> read_names(const h5::File& file, const std::string& group, const std::string& attribute) {
   for (const std::string& place : {group, std::string("/")}) {
-    if (!file.has_attribute(place, attribute)) continue;
+    if (!file.has_attributes(place) || !file.has_attribute(place, attribute)) continue;
     if (auto list = file.text_list_attribute(place, attribute)) {
       // A list of one may be one text of JSON.
       if (list->size() > 1 || (list->size() == 1 && !nlohmann::json::parse(list->front(), nullptr, false).is_array())) {
@@ -132,6 +173,7 @@ std::unique_ptr<TableReader> open_hdf5_table(std::shared_ptr<const h5::File> fil
 OpenDataset open_hdf5_samples(const std::string& path, const std::string& group) {
   const auto file = std::make_shared<const h5::File>(h5::File::open(path));
   expect_group(*file, group);
+  expect_samples(*file, group);
   OpenDataset opened;
   opened.x = std::make_unique<Hdf5Table>(file, inside(group, "x"));
   opened.columns = read_columns(*file, group, opened);
@@ -141,10 +183,11 @@ OpenDataset open_hdf5_samples(const std::string& path, const std::string& group)
 OpenDataset open_hdf5(const std::string& path, const std::string& group) {
   const auto file = std::make_shared<const h5::File>(h5::File::open(path));
   expect_group(*file, group);
+  expect_samples(*file, group);
   OpenDataset opened;
   opened.x = std::make_unique<Hdf5Table>(file, inside(group, "x"));
   opened.y = std::make_unique<Hdf5Table>(file, inside(group, "y"));
-  const std::vector<std::size_t> y_shape = file->info(inside(group, "y")).shape;
+  const std::vector<std::size_t>& y_shape = opened.y->header().shape;
   if (y_shape.size() > 2) {
     throw Error(ErrorKind::data, opened.y->header().name + " has shape " + shape_text(y_shape) +
                                      "; expected [n] labels or [n, k] targets");

@@ -277,6 +277,10 @@ void match_classes(OpenDataset& data, const KnownNames& known, NameMatch& match)
 
 }  // namespace
 
+std::unique_ptr<TableReader> choose_columns(std::shared_ptr<TableReader> table, std::vector<std::size_t> places) {
+  return std::make_unique<ChosenColumns>(std::move(table), std::move(places));
+}
+
 NameMatch match_names(OpenDataset& data, const KnownNames& known) {
   NameMatch match;
   match_features(data, known, match);

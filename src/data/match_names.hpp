@@ -42,6 +42,10 @@ struct NameMatch {
 /// Local. Errors: data, listing what is missing and what is not known.
 [[nodiscard]] NameMatch match_names(OpenDataset& data, const KnownNames& known);
 
+/// Columns `places` of another table, in that order.
+[[nodiscard]] std::unique_ptr<TableReader> choose_columns(std::shared_ptr<TableReader> table,
+                                                          std::vector<std::size_t> places);
+
 /// How many of rows `rows` have an unknown category, for each of match.unknown. Reads them, some megabytes at a time,
 /// and calls `alive` after each. Local. Errors: data, io.
 [[nodiscard]] std::vector<std::int64_t> count_unknown(const NameMatch& match, Range rows,

@@ -19,7 +19,7 @@ constexpr std::size_t kRowsAhead = 2;  // 31 to 19 us for 64 rows of 784 floats
 
 template <class T>
 std::span<const T> row_of(const Table& table, std::size_t row) {
-  return {reinterpret_cast<const T*>(table.bytes.data()) + row * table.columns, table.columns};
+  return {reinterpret_cast<const T*>(table.bytes.data()) + table.place(row), table.columns};
 }
 
 // A strip of columns. Shapes: all [columns of the strip].
@@ -53,7 +53,7 @@ void fetch_row(std::span<const T> row) {
 }
 
 void check_rows(const Table& table, std::span<const std::uint32_t> rows) {
-  if (table.bytes.size() != table.size_bytes())
+  if (table.bytes.size() != table.base().size_bytes())
     throw Error(ErrorKind::usage, "gather: a table whose rows are not held");
   for (const std::uint32_t row : rows) {
     if (row >= table.rows) {
@@ -90,6 +90,15 @@ void fit_columns(NormalizeMethod method, const Table& table, Range columns, std:
   const std::size_t samples = rows.empty() ? table.rows : rows.size();
   finish_columns(method, table.type, statistics_of(table, columns, {0, statistics_blocks(samples)}, rows, values),
                  shift, scale);
+}
+
+ColumnScaling repeated(const ColumnScaling& scaling, std::size_t times) {
+  ColumnScaling all;
+  for (std::size_t i = 0; i < times; ++i) {
+    all.shift.insert(all.shift.end(), scaling.shift.begin(), scaling.shift.end());
+    all.scale.insert(all.scale.end(), scaling.scale.begin(), scaling.scale.end());
+  }
+  return all;
 }
 
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,

@@ -55,6 +55,9 @@ enum class NormalizeMethod { none, standard, minmax };
 void fit_columns(NormalizeMethod method, const Table& table, Range columns, std::span<double> shift,
                  std::span<double> scale, RowList rows = {}, const ValueRule& values = {});
 
+/// The same scaling for `times` blocks of the columns, side by side.
+[[nodiscard]] ColumnScaling repeated(const ColumnScaling& scaling, std::size_t times);
+
 /// Rows `rows` of `table` as normalised floats into `out` [rows.size(), columns].
 void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<const std::uint32_t> rows,
                  std::span<float> out);

@@ -85,7 +85,36 @@ NumberRules::NumberRules(const h5::File& file, const std::string& path, ElementT
       if (!std::isnan(value)) missing_.push_back({attribute, as_stored(value)});  // NaN is refused as it is
     }
   }
+  add_default_fill(file, path);
   read_bounds(file, path);
+}
+
+// NetCDF's default fill values, for types of more than a byte (netcdf.h, NC_FILL_...): what its variables hold where
+// they were never written, unless an attribute says otherwise.
+void NumberRules::add_default_fill(const h5::File& file, const std::string& path) {
+  if (file.has_attribute(path, "_FillValue") || !file.has_attribute("/", "_NCProperties")) return;
+  const auto fill = [this]() -> std::optional<long double> {
+    switch (stored_) {
+      case ElementType::f32:
+      case ElementType::f64:
+        return 9.9692099683868690e+36L;
+      case ElementType::i16:
+        return -32767;
+      case ElementType::u16:
+        return 65535;
+      case ElementType::i32:
+        return -2147483647;
+      case ElementType::u32:
+        return 4294967295;
+      case ElementType::i64:
+        return -9223372036854775806LL;
+      case ElementType::u64:
+        return 18446744073709551614ULL;
+      default:
+        return std::nullopt;
+    }
+  }();
+  if (fill) missing_.push_back({"_FillValue (NetCDF's default, for it has none)", *fill});
 }
 
 void NumberRules::read_bounds(const h5::File& file, const std::string& path) {

@@ -18,6 +18,8 @@ namespace lockstep {
 class NumberRules {
  public:
   NumberRules() = default;
+  /// Of a data set without attributes.
+  explicit NumberRules(ElementType stored) : stored_(stored) {}
   /// Of the data set at `path`, which is read as `stored`. Errors: data (attributes of another form).
   NumberRules(const h5::File& file, const std::string& path, ElementType stored);
 
@@ -25,6 +27,8 @@ class NumberRules {
   [[nodiscard]] ElementType type() const noexcept { return packed_ ? ElementType::f64 : stored_; }
   /// True where numbers are scaled or shifted.
   [[nodiscard]] bool packed() const noexcept { return packed_; }
+  /// False where stored numbers are taken as they are, whatever they are.
+  [[nodiscard]] bool matter() const noexcept { return packed_ || !missing_.empty() || !bounds_.empty(); }
   /// ": its numbers are those stored * 0.1 + 20 (...)".
   [[nodiscard]] std::string told() const;
 
@@ -47,6 +51,7 @@ class NumberRules {
     bool of_meant;
   };
   [[nodiscard]] long double as_stored(long double value) const;
+  void add_default_fill(const h5::File& file, const std::string& path);
   void read_bounds(const h5::File& file, const std::string& path);
   template <class T>
   void check_all(std::span<const T> values, std::size_t first, const TableHeader& table) const;

@@ -27,6 +27,11 @@ namespace lockstep {
 /// Opens x of `group` in `file` alone. Errors: data, io.
 [[nodiscard]] OpenDataset open_hdf5_samples(const std::string& file, const std::string& group);
 
+/// An IDX or .npy file, by what it holds. Errors: data, io.
+[[nodiscard]] std::unique_ptr<TableReader> open_table(const std::string& file);
+[[nodiscard]] bool is_one_of_a_pair(const std::string& file);  ///< IDX, gzip or .npy
+[[nodiscard]] bool is_hdf5(const std::string& file);
+
 /// Opens an IDX file, plain or gzip, or a file of NumPy's format .npy. Errors: data, io.
 [[nodiscard]] std::unique_ptr<TableReader> open_idx(const std::string& file);
 [[nodiscard]] std::unique_ptr<TableReader> open_npy(const std::string& file);

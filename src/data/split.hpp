@@ -22,6 +22,9 @@ struct Split {
   std::vector<std::uint32_t> validation;
 };
 
+/// floor(share * rows), where the share is meant as its decimals say.
+[[nodiscard]] std::size_t share_of(double share, std::size_t rows);
+
 /// Holds out floor(share * rows) of `rows` rows, drawn by a permutation of their own.
 /// Errors: config (share is not in [0, 1), or so small that it is not one row).
 [[nodiscard]] Split split_rows(double share, std::uint64_t seed, std::size_t rows);

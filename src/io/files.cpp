@@ -57,12 +57,47 @@ int write_all(int fd, std::span<const std::byte>& bytes) {
 
 }  // namespace
 
+namespace {
+
 // Not by the device: containers on one host number their devices each on their own.
+std::string identity_of(const struct stat& status) {
+  return std::to_string(status.st_ino) + " " + std::to_string(status.st_size) + " " +
+         std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
+}
+
+/// Bytes of an open file into `out`. Returns false where it ends before. Errors: io.
+bool read_all(int fd, std::size_t at, std::span<std::byte> out, const std::string& path) {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(ErrorKind::io, path + ": cannot be read: " + reason(errno));
+    if (got == 0) return false;
+    at += static_cast<std::size_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return true;
+}
+
+}  // namespace
+
 std::string file_identity(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) throw Error(ErrorKind::io, path.string() + ": " + reason(errno));
-  return std::to_string(status.st_ino) + " " + std::to_string(status.st_size) + " " +
-         std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
+  return identity_of(status);
+}
+
+void read_unchanged(const std::filesystem::path& path, const std::string& identity, std::size_t at,
+                    std::span<std::byte> out) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) throw Error(ErrorKind::io, path.string() + ": cannot be opened: " + reason(errno));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw Error(ErrorKind::io, path.string() + ": " + reason(errno));
+  if (identity_of(status) != identity || !read_all(file.get(), at, out, path.string())) {
+    throw Error(ErrorKind::data, path.string() +
+                                     ": has changed while it was in use (it is another file, or has another "
+                                     "size or time of change); the files of a data set must stay as they "
+                                     "are");
+  }
 }
 
 namespace {

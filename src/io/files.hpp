@@ -28,6 +28,11 @@ void write_text_atomically(const std::filesystem::path& path, std::string_view t
 /// Errors: io (missing, or its folder may not be entered).
 [[nodiscard]] std::string file_identity(const std::filesystem::path& path);
 
+/// Bytes of file `path`, from `at` on, into `out`, where it is still the file of `identity`.
+/// Errors: data (it is another, or has changed), io.
+void read_unchanged(const std::filesystem::path& path, const std::string& identity, std::size_t at,
+                    std::span<std::byte> out);
+
 /// Writes `parts` one behind the other into a NewFile, and commits it. `alive` is called whenever some more megabytes
 /// are on the disk. Errors: io, with the system's reason.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts,

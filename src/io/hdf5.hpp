@@ -74,6 +74,9 @@ class Rows {
   [[nodiscard]] std::size_t chunk_bytes() const noexcept { return chunk_bytes_; }
   /// What of it was never written, and is read as its fill value; empty: nothing is known of such.
   [[nodiscard]] const std::string& unwritten() const noexcept { return unwritten_; }
+  /// Where the first row lies in the file, where all rows lie there just as they are read, one behind the other, and
+  /// the file is the one that was opened, not one behind an external link.
+  [[nodiscard]] std::optional<std::size_t> plain_at() const noexcept { return own_file_ ? plain_at_ : std::nullopt; }
   /// Reads rows `rows`, which count along the first dimension, in the type of info() and machine byte order.
   /// Does not hold HDF5's lock where the rows lie in the file as they are, so that a slow disk keeps nobody else from
   /// HDF5. Errors: data (damaged; the file has become shorter since it was opened), io, usage.
@@ -91,7 +94,8 @@ class Rows {
   std::size_t chunk_rows_ = 1;
   std::size_t chunk_bytes_ = 0;
   std::string unwritten_;
-  int fd_ = -1;  // HDF5's own, of the file that the data set lies in, be it behind an external link; -1: none
+  int fd_ = -1;            // HDF5's own, of the file that the data set lies in, be it behind an external link; -1: none
+  bool own_file_ = false;  // that file is the one that was opened
   std::size_t file_bytes_ = 0;           // when it was opened
   std::optional<std::size_t> plain_at_;  // where the numbers lie in the file just as they are read; unset: they do not
   Handle dataset_;
@@ -151,6 +155,8 @@ class File {
   /// One string, of fixed or variable length.
   [[nodiscard]] std::string read_text(const std::string& path) const;
 
+  /// Whether the object has any attribute. False where nothing is at `path`.
+  [[nodiscard]] bool has_attributes(const std::string& path) const;
   [[nodiscard]] bool has_attribute(const std::string& path, const std::string& name) const;
   [[nodiscard]] std::string text_attribute(const std::string& path, const std::string& name) const;
   /// A list of texts, an array of one dimension; unset where the attribute is something else, one text say.

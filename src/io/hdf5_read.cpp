@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "io/hdf5_call.hpp"
@@ -101,6 +102,17 @@ void read_elements(const File& file, const Handle& dataset, const std::string& p
 
 }  // namespace
 
+namespace {
+
+// NetCDF before version 4: "CDF" and a version of 1, 2 or 5.
+bool is_classic_netcdf(const std::string& path) {
+  std::array<char, 4> head{};
+  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  return std::string_view(head.data(), 3) == "CDF" && (head[3] == 1 || head[3] == 2 || head[3] == 5);
+}
+
+}  // namespace
+
 File File::open(const std::string& path) {
   const Lock lock;
   // Asked of the system first: its reasons are clearer than HDF5's, and a pipe would block.
@@ -113,6 +125,13 @@ File File::open(const std::string& path) {
   }
   const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
   if (is_hdf5 < 0) fail(ErrorKind::io, path, "cannot be read");
+  if (is_hdf5 == 0 && is_classic_netcdf(path)) {
+    throw Error(ErrorKind::data,
+                path +
+                    ": NetCDF of the classic format (version 3), which is not HDF5; make NetCDF-4 of it: "
+                    "nccopy -k nc4 " +
+                    path + " NEW.nc");
+  }
   if (is_hdf5 == 0) throw Error(ErrorKind::data, path + ": not an HDF5 file, or its beginning is cut off");
   expect_no_writer(path);
   const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), ErrorKind::internal, path, "HDF5 property list");
@@ -228,6 +247,12 @@ std::string File::read_text(const std::string& path) const {
   const std::string at = absolute(path);
   (void)info(at);  // checks its size
   return read_string(open_dataset(file_.get(), name_, at).get(), name_, at);
+}
+
+bool File::has_attributes(const std::string& path) const {
+  const Lock lock;
+  const std::string at = absolute(path);
+  return reachable(file_.get(), at) && H5Aget_num_attrs(open_object(file_.get(), name_, at).get()) != 0;
 }
 
 bool File::has_attribute(const std::string& path, const std::string& name) const {

@@ -15,6 +15,13 @@ namespace {
 constexpr std::size_t kLeastCache = std::size_t{1} << 20U;  // HDF5's own
 constexpr std::size_t kMostCache = std::size_t{32} << 20U;
 
+bool is_file(int fd, const std::string& path) {
+  struct stat open {};
+  struct stat named {};
+  return ::fstat(fd, &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
+         open.st_dev == named.st_dev;
+}
+
 std::size_t bytes_of_file(int fd) {
   struct stat status {};
   return ::fstat(fd, &status) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
@@ -41,6 +48,7 @@ Rows::Rows(const File& file, const std::string& path) : file_name_(file.name()),
   if (H5Pget_driver(driver.get()) == H5FD_SEC2 && H5Fget_vfd_handle(owner.get(), H5P_DEFAULT, &handle) >= 0) {
     fd_ = *static_cast<int*>(handle);
     file_bytes_ = bytes_of_file(fd_);
+    own_file_ = is_file(fd_, file_name_);
   }
 }
 

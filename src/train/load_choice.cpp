@@ -8,6 +8,7 @@
 
 #include "core/byte_size.hpp"
 #include "lockstep/error.hpp"
+#include "train/windowed_data.hpp"
 
 namespace lockstep {
 namespace {
@@ -71,6 +72,15 @@ void resolve_load(const Communicator& comm, RunConfig& run, std::vector<std::str
     (void)bytes_from(run.data.window, "data.window");
     train.emplace(open_dataset(run.data.train, {}));
     if (!run.data.test.empty()) test.emplace(open_dataset(run.data.test, {}));
+  });
+  bool windows = false;
+  comm.together([&] { windows = wants_windows(run.data) && run.data.load != "memory"; });
+  if (windows) {
+    std::vector<std::string> told;  // when the data is read
+    const std::vector<Range> series = take_series(comm, *train, run.data.train, run.data);
+    comm.together([&] { cut_windows(*train, series, run.data, told); });
+  }
+  comm.together([&] {
     if (run.data.load == "memory") return;
     const std::size_t bytes = bytes_of(*train) + (test ? bytes_of(*test) : 0);
     const bool streams = wants_stream(run.data, bytes);

@@ -5,9 +5,11 @@
 #include <algorithm>
 
 #include "comm/node_window.hpp"
+#include "data/file_prints.hpp"
 #include "data/fingerprint.hpp"
 #include "data/open_dataset.hpp"
 #include "data/sample_weights.hpp"
+#include "data/time_windows.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -21,8 +23,8 @@ struct Plan {
   std::size_t blocks = 0;
 
   explicit Plan(const OpenDataset& opened) {
-    for (const TableReader* table : tables_of(opened)) blocks += fingerprint_blocks(table->header().bytes());
-    x = {0, opened.x->header().bytes()};
+    for (const TableReader* table : stored_tables_of(opened)) blocks += fingerprint_blocks(table->header().bytes());
+    x = {0, stored_tables_of(opened).front()->header().bytes()};
     y = behind(x, opened.y->header().bytes());
     w = behind(y, opened.w ? opened.w->header().bytes() : 0);
     hashes = behind(w, blocks * sizeof(HashBytes));
@@ -48,17 +50,18 @@ class Loader {
                       "fewer or smaller samples (uint8 rather than float), or, to train, data.load = \"stream\""})) {}
 
   Dataset load() {
-    Dataset data{opened_.source, table(*opened_.x, plan_.x), table(*opened_.y, plan_.y), opened_.class_names, {}};
+    TableReader& x = *stored_tables_of(opened_).front();
+    Dataset data{opened_.source, table(x, plan_.x), table(*opened_.y, plan_.y), opened_.class_names, {}};
     data.columns = opened_.columns;
     // One after the other, so that the error of the lowest rank is the one that a single rank meets first.
-    in_parts([&] { read(*opened_.x, plan_.x); });
+    in_parts([&] { read(x, plan_.x); });
     in_parts([&] { read(*opened_.y, plan_.y); });
     if (opened_.w) {
       data.w = table(*opened_.w, plan_.w);
       in_parts([&] { read(*opened_.w, plan_.w); });
     }
     const TableHeader& y = opened_.y->header();
-    in_parts([&] { check_finite(data.x, opened_.x->header().name, mine(data.x.rows)); });
+    in_parts([&] { check_finite(data.x, x.header().name, mine(data.x.rows)); });
     in_parts([&] { check_finite(data.y, y.name, mine(data.y.rows), 0, y.may_miss); });
     if (opened_.w) in_parts([&] { check_finite(data.w, opened_.w->header().name, mine(data.w.rows)); });
     if (y.may_miss) count_missing_targets(data);
@@ -69,6 +72,11 @@ class Loader {
     });
     data.fingerprint = fingerprint(data.x, data.y, hashes, data.w);
     check_same_data(comm_, data);
+    data.files = print_files(data);
+    if (opened_.windows == nullptr) return data;
+    data.x.windows = opened_.windows;  // from here on its rows are windows
+    data.x.rows = opened_.windows->samples();
+    data.x.columns *= opened_.windows->rows();
     return data;
   }
 
@@ -92,6 +100,25 @@ class Loader {
   void in_parts(FunctionRef<void()> part) const {
     comm_.pulse().enter(Phase::reading);
     comm_.together(part, Blame::host);
+  }
+
+  // Every rank adds a part of the rows, on whichever host.
+  [[nodiscard]] std::vector<std::string> print_files(const Dataset& data) const {
+    FilePrints prints(stored_tables_of(opened_).front()->header().files);
+    const Range rows =
+        part_of(data.x.rows, static_cast<std::size_t>(comm_.rank()), static_cast<std::size_t>(comm_.size()));
+    std::size_t number = 0;
+    for (const Table* table : {&data.x, &data.y, &data.w}) {
+      if (table->rows != data.x.rows) continue;  // no weights, or of windows over time
+      const std::size_t row_bytes = table->columns * bytes_of(table->type);
+      prints.add(number++,
+                 {table->type, rows.size(), table->columns,
+                  table->bytes.subspan(rows.begin * row_bytes, rows.size() * row_bytes)},
+                 rows.begin);
+    }
+    std::vector<std::int64_t> words = prints.words();
+    if (!words.empty()) comm_.sum(words);
+    return prints.texts(words);
   }
 
   void read(TableReader& reader, Range place) const {

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 
+#include "core/function_ref.hpp"
 #include "core/hash.hpp"
 #include "core/number_text.hpp"
 #include "core/range.hpp"
 #include "lockstep/error.hpp"
+#include "train/windowed_data.hpp"
 
 namespace lockstep {
 namespace {
@@ -85,12 +87,40 @@ void match_names(const Communicator& comm, OpenDataset& data, const KnownNames& 
   }
 }
 
-OpenDataset open_matched(const Communicator& comm, const DataSource& source, const KnownNames& known,
-                         std::vector<std::string>& notices) {
+namespace {
+
+OpenDataset open_with(const Communicator& comm, FunctionRef<OpenDataset()> open, const DataSource& source,
+                      const DataConfig& config, const KnownNames& known, std::vector<std::string>& notices) {
   OpenDataset data;
-  comm.together([&] { data = open_dataset(source, {}); });
-  match_names(comm, data, known, notices);
+  bool windows = false;
+  comm.together(
+      [&] {
+        windows = wants_windows(config);
+        data = open();
+      },
+      Blame::host);
+  if (!windows) {
+    match_names(comm, data, known, notices);
+    return data;
+  }
+  const std::vector<Range> series = take_series(comm, data, source, config);
+  match_names(comm, data, names_of_rows(known, config), notices);
+  comm.together([&] { cut_windows(data, series, config, notices); });
   return data;
+}
+
+}  // namespace
+
+OpenDataset open_matched(const Communicator& comm, const DataSource& source, const DataConfig& config,
+                         const KnownNames& known, std::vector<std::string>& notices) {
+  return open_with(
+      comm, [&] { return open_dataset(source, {}); }, source, config, known, notices);
+}
+
+OpenDataset open_matched_samples(const Communicator& comm, const DataSource& source, const DataConfig& config,
+                                 const KnownNames& known, std::vector<std::string>& notices) {
+  return open_with(
+      comm, [&] { return open_samples(source); }, source, config, known, notices);
 }
 
 }  // namespace lockstep

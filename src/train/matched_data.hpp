@@ -25,8 +25,14 @@ namespace lockstep {
 void match_names(const Communicator& comm, OpenDataset& data, const KnownNames& known,
                  std::vector<std::string>& notices);
 
-/// open_dataset on every rank, and match_names. Collective. Errors, agreed: those of both.
-[[nodiscard]] OpenDataset open_matched(const Communicator& comm, const DataSource& source, const KnownNames& known,
-                                       std::vector<std::string>& notices);
+/// open_dataset on every rank, and match_names; samples are windows over time where `config` says so. Collective.
+/// Errors, agreed: those of these.
+[[nodiscard]] OpenDataset open_matched(const Communicator& comm, const DataSource& source, const DataConfig& config,
+                                       const KnownNames& known, std::vector<std::string>& notices);
+
+/// The same of samples without answers, for open_samples.
+[[nodiscard]] OpenDataset open_matched_samples(const Communicator& comm, const DataSource& source,
+                                               const DataConfig& config, const KnownNames& known,
+                                               std::vector<std::string>& notices);
 
 }  // namespace lockstep

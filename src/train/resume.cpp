@@ -7,6 +7,7 @@
 #include "config/run_file.hpp"
 #include "core/blas.hpp"
 #include "core/vector_math.hpp"
+#include "data/file_prints.hpp"
 #include "lockstep/error.hpp"
 #include "model/class_weights.hpp"
 #include "model/loss.hpp"
@@ -142,16 +143,18 @@ std::vector<std::string> machine_differences(const CheckpointInfo& kept) {
 }
 
 void check_same_fingerprints(const CheckpointInfo& kept, const Dataset& train, const Dataset* test) {
-  const auto check = [&](const char* key, const std::string& before, const Dataset* data) {
+  const auto check = [&](const char* key, const std::string& before, const Dataset* data,
+                         const std::vector<std::string>& files) {
     const std::string now = data != nullptr ? data->fingerprint : "";
     if (before == now) return;
+    const std::string changes = data != nullptr ? changed_files(files, data->files) : "";
     throw Error(ErrorKind::data,
-                fmt::format("{}: {} is not the data that the run was started on (fingerprint {}, now {})", key,
+                fmt::format("{}: {} is not the data that the run was started on (fingerprint {}, now {}){}", key,
                             data != nullptr ? data->source : "no data", before.empty() ? "none" : before,
-                            now.empty() ? "none" : now));
+                            now.empty() ? "none" : now, changes.empty() ? "" : ": " + changes));
   };
-  check("data.train", kept.train_fingerprint, &train);
-  check("data.test", kept.test_fingerprint, test);
+  check("data.train", kept.train_fingerprint, &train, kept.train_files);
+  check("data.test", kept.test_fingerprint, test, kept.test_files);
 }
 
 }  // namespace lockstep

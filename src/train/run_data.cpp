@@ -10,6 +10,7 @@
 #include "data/label_advice.hpp"
 #include "data/open_dataset.hpp"
 #include "data/sample_weights.hpp"
+#include "data/time_windows.hpp"
 #include "lockstep/error.hpp"
 #include "train/kept_normalization.hpp"
 #include "train/load_choice.hpp"
@@ -24,16 +25,22 @@ TargetRule rule_of(const Loss& loss, const std::optional<std::int64_t>& classes,
   return {loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
 }
 
+Split split_of(const RunConfig& run, const Dataset& train) {
+  if (train.x.windows) return train.x.windows->split(run.data.validation);
+  return split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), train.samples());
+}
+
 void load(const Communicator& comm, const DataConfig& config, const Loss& loss, const KnownNames& known,
           RunData& data) {
-  data.train = load_dataset(comm, open_matched(comm, config.train, known, data.notices));
+  data.train = load_dataset(comm, open_matched(comm, config.train, config, known, data.notices));
   data.names = known_names(data.train, loss);
-  if (!config.test.empty()) data.test = load_dataset(comm, open_matched(comm, config.test, data.names, data.notices));
+  if (!config.test.empty())
+    data.test = load_dataset(comm, open_matched(comm, config.test, config, data.names, data.notices));
 }
 
 void pass(const Communicator& comm, const RunConfig& run, const Loss& loss, NormalizeMethod method,
           const std::function<void(const std::string&)>& tell, const KnownNames& known, RunData& data) {
-  OpenDataset file = open_matched(comm, run.data.train, known, data.notices);
+  OpenDataset file = open_matched(comm, run.data.train, run.data, known, data.notices);
   comm.together([&] {
     data.rule = rule_of(loss, run.data.classes, file);
     data.stream = make_stream_plan(run, file);
@@ -44,7 +51,7 @@ void pass(const Communicator& comm, const RunConfig& run, const Loss& loss, Norm
   data.normalization = std::move(train.normalization);
   data.names = known_names(data.train, loss);
   if (run.data.test.empty()) return;
-  file = open_matched(comm, run.data.test, data.names, data.notices);
+  file = open_matched(comm, run.data.test, run.data, data.names, data.notices);
   data.test = pass_over(comm, std::move(file), {data.rule, NormalizeMethod::none, NormalizeMethod::none, tell}).data;
 }
 
@@ -65,7 +72,13 @@ RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss
     load(comm, run.data, loss, known, data);
   }
   comm.together([&] {
-    data.split = split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), data.train.samples());
+    data.split = split_of(run, data.train);
+    if (data.train.x.windows && !data.split.validation.empty()) {
+      data.notices.push_back(fmt::format(
+          "data.validation: the last windows of each series are held out, {} of them; {} before them share rows with "
+          "these and are left out",
+          data.split.validation.size(), data.train.samples() - data.split.validation.size() - data.split.train.size()));
+    }
     if (data.test && data.test->inputs() != data.train.inputs()) {
       throw Error(ErrorKind::data, fmt::format("{} has {} columns a sample, {} has {}", data.test->source,
                                                data.test->inputs(), data.train.source, data.train.inputs()));
@@ -80,7 +93,12 @@ RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss
     }
   });
   if (streams) return data;
-  data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train, values_of_x(data.train));
+  if (const auto& windows = data.train.x.windows) {
+    const std::vector<std::uint32_t> rows = windows->rows_of(data.split.train);
+    data.normalization.x = repeated(fit_scaling(comm, method, data.train.x.base(), rows, {}), windows->rows());
+  } else {
+    data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train, values_of_x(data.train));
+  }
   if (loss.task() == Task::regression) {
     data.normalization.y = fit_scaling(comm, method, data.train.y, data.split.train, values_of_y(data.train));
   }
@@ -95,7 +113,7 @@ Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Datas
                     "out cannot be told; score all of it with --data",
                     data.source, kept.train_fingerprint, data.fingerprint));
   }
-  return split_rows(run.data.validation, static_cast<std::uint64_t>(run.seed), data.samples());
+  return split_of(run, data);
 }
 
 void check_some_weight(const Dataset& data, const Loss& loss, RowList rows) {
@@ -219,6 +237,8 @@ void begin_info(const RunData& data, const ScoreWishes& wishes, CheckpointInfo& 
   info.test_fingerprint = data.test ? data.test->fingerprint : "";
   info.class_names = data.train.class_names;
   info.columns = data.train.columns;
+  info.train_files = data.train.files;
+  if (data.test) info.test_files = data.test->files;
   keep_normalization(data.normalization, info);
   info.history.columns = columns_of(wishes);
 }

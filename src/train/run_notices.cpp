@@ -12,6 +12,7 @@
 #include "core/number_text.hpp"
 #include "data/number_notices.hpp"
 #include "data/open_dataset.hpp"
+#include "data/time_windows.hpp"
 
 namespace lockstep {
 namespace {
@@ -144,13 +145,36 @@ std::vector<std::string> run_notices(const EnginePlan& plan, const RunData& data
     const Sample sample = choose_rows(data.train_samples(), table.columns * bytes_of(table.type));
     return std::pair{take_rows(table, rows, reader, sample), sample.all};
   };
-  const auto [x, all_x] = look(train.x, train.streamed() ? train.file->x.get() : nullptr);
-  add(notices, number_notices({.rows = x,
-                               .scaling = data.normalization.x,
-                               .place = "x of " + train.source,
-                               .names = train.columns.features,
-                               .are_targets = false,
-                               .all = all_x}));
+  // Of windows over time their rows are looked at, of which each column has one scaling.
+  const std::shared_ptr<const TimeWindows>& windows = train.streamed() ? train.file->windows : train.x.windows;
+  const Table rows_of_x = train.streamed() ? train.x : train.x.base();
+  if (windows) {
+    TableReader* const reader = train.streamed() ? train.file->rows.get() : nullptr;
+    const TableHeader* const header = reader != nullptr ? &reader->header() : nullptr;
+    const Table table = header != nullptr ? Table{header->type, header->rows, header->columns, {}, {}} : rows_of_x;
+    const Sample sample = choose_rows(table.rows, table.columns * bytes_of(table.type));
+    const Table taken = take_rows(table, {}, reader, sample);
+    const auto of_row = [&](const std::vector<double>& all) {
+      return std::vector<double>(all.begin(),
+                                 all.begin() + static_cast<std::ptrdiff_t>(all.empty() ? 0 : table.columns));
+    };
+    const ColumnScaling scaling{of_row(data.normalization.x.shift), of_row(data.normalization.x.scale)};
+    const std::vector<std::string> names = row_names(train.columns.features, windows->rows());
+    add(notices, number_notices({.rows = taken,
+                                 .scaling = scaling,
+                                 .place = "x of " + train.source,
+                                 .names = names,
+                                 .are_targets = false,
+                                 .all = sample.all}));
+  } else {
+    const auto [x, all_x] = look(train.x, train.streamed() ? train.file->x.get() : nullptr);
+    add(notices, number_notices({.rows = x,
+                                 .scaling = data.normalization.x,
+                                 .place = "x of " + train.source,
+                                 .names = train.columns.features,
+                                 .are_targets = false,
+                                 .all = all_x}));
+  }
   if (plan.parts.loss->targets() == TargetKind::labels) {
     add(notices, class_notices(train, rows, plan.parts.model.outputs()));
   } else {

@@ -13,9 +13,16 @@ StreamBatch::StreamBatch(const Communicator& comm, const RunData& data, const Ru
       plan_{.samples = stream_.shape().samples, .batch = stream_.shape().batch},
       shards_{.shards = stream_.shape().shards, .ranks = static_cast<std::size_t>(comm.size())},
       seed_(static_cast<std::uint64_t>(run.seed)) {
+  OpenDataset file;
+  if (data.train.file->windows) {
+    std::vector<std::string> told;  // before the run
+    file = open_matched(comm, run.data.train, run.data, data.names, told);
+  }
   comm.together([&] {
-    OpenDataset file = open_dataset(run.data.train, {});
-    (void)match_names(file, data.names);  // as before the run: what there was to tell is told
+    if (!file.x) {
+      file = open_dataset(run.data.train, {});
+      (void)match_names(file, data.names);  // as before the run: what there was to tell is told
+    }
     reader_.emplace(std::move(file), StreamSettings{stream_, shards_.owned(static_cast<std::size_t>(comm.rank())),
                                                     seed_, static_cast<std::uint64_t>(run.train.epochs), data.rule});
   });

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "core/buffer.hpp"
+#include "data/file_prints.hpp"
 #include "data/fingerprint.hpp"
 #include "data/sample_weights.hpp"
+#include "data/time_windows.hpp"
 #include "lockstep/error.hpp"
 #include "train/table_pass.hpp"
 
@@ -166,9 +168,19 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
   check_same_headers(comm, *data.file);
   LabelCounts counts;
   Progress progress(comm, bytes_of(*data.file), settings.tell);
-  const auto count = [&](std::size_t bytes) { progress.count(bytes); };
+  TableReader& x = *stored_tables_of(*data.file).front();
+  FilePrints prints(x.header().files);
   std::vector<HashBytes> hashes;
-  const auto pass = [&](TableReader& reader, const TablePass::What& what) {
+  const auto pass = [&](std::size_t number, TableReader& reader, const TablePass::What& what) {
+    const auto count = [&](const Table& rows, std::size_t first, Range fresh) {
+      progress.count(rows.bytes.size());
+      if (fresh.empty() || (number != 0 && data.file->windows)) return;
+      const std::size_t row_bytes = rows.columns * bytes_of(rows.type);
+      prints.add(number,
+                 {rows.type, fresh.size(), rows.columns,
+                  rows.bytes.subspan((fresh.begin - first) * row_bytes, fresh.size() * row_bytes)},
+                 fresh.begin);
+    };
     std::optional<TablePass> table;
     comm.together(
         [&] {
@@ -186,18 +198,20 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
   WeightPass weights(labels);
   std::vector<HashBytes> of_weights;
   if (w != nullptr) {  // first, for sums need to know how large weights are
-    (void)pass(*w, {.check = [&](const Table& rows, std::size_t, const Table&) { weights.look(rows); }});
+    (void)pass(2, *w, {.check = [&](const Table& rows, std::size_t, const Table&) { weights.look(rows); }});
     weights.share(comm);
     of_weights = std::exchange(hashes, {});
   }
-  result.normalization.x = pass(*data.file->x, {.method = settings.x, .weights = w});
+  // Of windows over time each row is normalised by what is found over all rows, which have no weights of their own.
+  result.normalization.x = pass(0, x, {.method = settings.x, .weights = data.file->windows ? nullptr : w});
+  if (data.file->windows) result.normalization.x = repeated(result.normalization.x, data.file->windows->rows());
   std::vector<std::int64_t> missing(data.y.columns, 0);
   const auto check = [&](const Table& rows, std::size_t first, const Table& of_rows) {
     check_targets_held(settings.rule, rows, data.source, first, &counts);
     if (data.file->y->header().may_miss) count_missing(rows, {0, rows.rows}, missing);
     if (w != nullptr) weights.add(of_rows, rows);
   };
-  result.normalization.y = pass(*data.file->y, {.method = settings.y, .weights = w, .check = check});
+  result.normalization.y = pass(1, *data.file->y, {.method = settings.y, .weights = w, .check = check});
   comm.sum(missing);
   set_missing(data, std::move(missing));
   if (labels) {
@@ -206,7 +220,10 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
   }
   if (w != nullptr) data.weights = weights.take(comm, labels ? data.labels->samples.size() : 0);
   hashes.insert(hashes.end(), of_weights.begin(), of_weights.end());
-  data.fingerprint = fingerprint(data.x, data.y, hashes, data.w);
+  data.fingerprint = fingerprint(header_only(x.header()), data.y, hashes, data.w);
+  std::vector<std::int64_t> words = prints.words();
+  if (!words.empty()) comm.sum(words);
+  data.files = prints.texts(words);
   return result;
 }
 

@@ -15,7 +15,7 @@ constexpr std::size_t kGatheredBytes = std::size_t{16} << 20U;  // of statistics
 
 }  // namespace
 
-TablePass::TablePass(const Communicator& comm, TableReader& reader, What what, std::function<void(std::size_t)> count)
+TablePass::TablePass(const Communicator& comm, TableReader& reader, What what, Count count)
     : comm_(comm),
       reader_(reader),
       header_(reader.header()),
@@ -89,10 +89,12 @@ Table TablePass::load(Range rows) {
   const std::span<std::byte> bytes = memory_.view().first(rows.size() * header_.row_bytes());
   reader_.read(rows, bytes);
   hasher_.add(rows.begin * header_.row_bytes(), bytes);
-  passed_ = std::max(passed_, rows.end);
+  const std::size_t first = std::exchange(passed_, std::max(passed_, rows.end));
   comm_.pulse().beat();
-  count_(bytes.size());
-  return {header_.type, rows.size(), header_.columns, bytes, {}};
+  const Table table{header_.type, rows.size(), header_.columns, bytes, {}};
+  const std::size_t fresh_end = std::min(rows.end, rows_.end);  // what is behind is read by the next rank too
+  count_(table, rows.begin, {std::min(std::max(first, rows.begin), fresh_end), fresh_end});
+  return table;
 }
 
 Table TablePass::load_checked(Range rows) {

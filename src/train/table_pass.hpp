@@ -26,8 +26,10 @@ class TablePass {
     Check check = {};
   };
 
-  /// `count` takes the bytes that are read.
-  TablePass(const Communicator& comm, TableReader& reader, What what, std::function<void(std::size_t)> count);
+  /// Takes all that is read, of which rows `fresh` of this rank are read for the first time; they count from `first`.
+  using Count = std::function<void(const Table& rows, std::size_t first, Range fresh)>;
+
+  TablePass(const Communicator& comm, TableReader& reader, What what, Count count);
 
   /// Reads and checks the rows of this rank. Local. Errors: data, io, those of the check.
   void run();
@@ -74,7 +76,7 @@ class TablePass {
   NormalizeMethod method_;
   TableReader* weights_;
   Check check_;
-  std::function<void(std::size_t)> count_;  // takes the bytes that were read
+  Count count_;
   std::size_t blocks_;
   Range mine_;  // blocks
   Range rows_;

@@ -104,7 +104,7 @@ TEST_F(LoadedTrainer, PredictsFromRawNumbersWhatTheProgramDoes) {
   std::vector<float> answers(kSamples * 2);
   trainer.predict(x, answers);
   const Program by = program();
-  OpenDataset samples = open_samples(run.data.train.x);
+  OpenDataset samples = open_samples(run.data.train);
   MemoryFile file;
   predict_to_file(world, by.net(), *samples.x, by.normalization, file);
   if (!world.is_root()) return;

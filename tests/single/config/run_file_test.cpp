@@ -25,6 +25,11 @@ load = "stream"
 memory_limit = "8GiB"
 window = "64MB"
 block = 1024
+window_rows = 24
+window_stride = 2
+window_horizon = 6
+series = "station"
+series_input = true
 [model]
 loss = {type = "softmax_cross_entropy", label_smoothing = 0.1}
 layers = [{type = "dense", units = 64, bias = false, init = "kaiming_uniform"}, {type = "relu", name = "knee"},
@@ -106,6 +111,11 @@ TEST(RunFile, SetsEveryMember) {
   EXPECT_EQ(run.data.memory_limit, "8GiB");
   EXPECT_EQ(run.data.window, "64MB");
   EXPECT_EQ(run.data.block, 1024);
+  EXPECT_EQ(run.data.window_rows, 24);
+  EXPECT_EQ(run.data.window_stride, 2);
+  EXPECT_EQ(run.data.window_horizon, 6);
+  EXPECT_EQ(run.data.series, "station");
+  EXPECT_TRUE(run.data.series_input);
   EXPECT_EQ(run.model.loss, (Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}));
   ASSERT_EQ(run.model.layers.size(), 4U);
   EXPECT_EQ(run.model.layers[0],
@@ -286,7 +296,7 @@ TEST(RunFile, AnotherTypeIsAnErrorThatShowsTheValue) {
   expect_refused("train = 3", {"train: expected a table, found 3"});
   expect_refused("[[train]]\nbatch = 3", {"train: expected a table, found a list"});
   expect_refused("[data]\ntrain = 3", {"data.train", "FILE.h5:/group"});
-  expect_refused("[data]\ntrain = {x = 3}", {"expected a file name, found 3"});
+  expect_refused("[data]\ntrain = {x = 3}", {"expected a file name or a list of them, found 3"});
   expect_refused("[data]\ntrain = {x = \"a\", z = \"b\"}", {"unknown key \"z\"; known keys: x, y"});
   expect_refused("[data]\ntrain = {y = \"b\"}", {"the name of the file is empty"});
   expect_refused("[model]\nloss = 3", {"model.loss", "expected a name or {type"});

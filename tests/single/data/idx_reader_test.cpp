@@ -135,7 +135,7 @@ TEST_F(IdxSamples, MustBeIdx) {
   write_plain(path("x"), Bytes{0, 0, 8, 0, 1});  // no dimensions
   refuses({"not an IDX file"});
   SampleFile(path("x")).add<float>("/x", {1}, {1});
-  refuses({"not an IDX file", "FILE.h5:/group"});
+  refuses({"is an HDF5 file", "name the data set in it"});
   std::filesystem::remove(path("x"));
   refuses({"No such file"});
   std::filesystem::create_directory(path("x"));

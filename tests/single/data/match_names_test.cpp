@@ -156,7 +156,7 @@ TEST_F(NamedData, OtherClassesAreRefused) {
 TEST_F(NamedData, NamesThatDoNotCountTheColumnsAreRefused) {
   make(R"(["a", "b"])");
   expect_error(ErrorKind::data, {"/x has 3 columns", "'features' has 2 names"}, [&] { (void)open(); });
-  expect_error(ErrorKind::data, {"'features' has 2 names"}, [&] { (void)open_samples(path()); });
+  expect_error(ErrorKind::data, {"'features' has 2 names"}, [&] { (void)open_samples({path()}); });
   make("", R"(["p"])");
   expect_error(ErrorKind::data, {"/y has 2 columns", "'targets' has 1 names"}, [&] { (void)open(); });
   make(R"(["a", "b", "c=1"])", "", R"(["d"])");
