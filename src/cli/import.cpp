@@ -244,7 +244,7 @@ int run_import(const CommandInput& input) {
 Command import_command() {
   return {"import",
           "TABLE.csv|X Y",
-          "Makes an HDF5 file that runs read of a CSV table, or of a pair of files.",
+          "Makes an HDF5 file that runs read, of a table or a pair of files.",
           "lockstep import cars.csv --target price --split 0.8 --output cars.h5",
           {{"output", OptionKind::text, "FILE.h5", "", "the file to make"},
            {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"},

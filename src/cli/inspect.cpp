@@ -129,7 +129,6 @@ void print_data(const CheckpointInfo& info) {
   print_names("categorical", info.columns.categorical);
   print_names("targets", info.columns.targets);
   print_names("classes", info.class_names);
-  print_recipe(info);
   const auto columns = [&](const char* name) {
     const auto found = info.normalization.find(name);
     return found == info.normalization.end() ? 0 : found->second.size();
@@ -138,6 +137,7 @@ void print_data(const CheckpointInfo& info) {
     const std::size_t y = columns("y_shift");
     tell("  normalised    {}{}\n", count_text(x, "input"), y == 0 ? "" : ", " + count_text(y, "target"));
   }
+  print_recipe(info);
 }
 
 // Behind blanks, as all below the file's name: a line of a stranger's text is not taken for one of this program.

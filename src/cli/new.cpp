@@ -299,7 +299,7 @@ int run_new(const CommandInput& input) {
 Command new_command() {
   return {"new",
           "DATA.h5|TABLE.csv",
-          "Looks at data and writes a commented run file that trains well as it is.",
+          "Looks at data and writes a commented run file for it.",
           "lockstep new cars.csv --target price",
           {{"output", OptionKind::text, "RUN.toml", "", "the run file (default: the data's name)"},
            {"overwrite", OptionKind::flag, "", "", "replaces a file that is there"},

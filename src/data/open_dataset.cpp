@@ -33,7 +33,8 @@ void refuse_csv(const std::string& file) {
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
   if (ending != ".csv" && ending != ".tsv") return;
   throw Error(ErrorKind::data, file + ": a run reads no CSV; make an HDF5 file of it first: lockstep import " + file +
-                                   " --target COLUMN --output FILE.h5, then give \"FILE.h5:/train\"");
+                                   " --target COLUMN --output FILE.h5 (lockstep new " + file +
+                                   " finds the options), then give \"FILE.h5:/train\"");
 }
 
 void refuse_half_of_a_pair(const std::string& file) {
