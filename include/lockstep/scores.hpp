@@ -55,6 +55,8 @@ struct Scores {
   std::optional<double> error_max;
   std::vector<TargetScores> targets = {};  ///< regression: [targets]
   std::string left_out = {};               ///< which scores that were asked for are not there, and why
+  /// Scores that only this loss has, by name: "nll", "coverage95", "pinball_q0.1", "deviance".
+  std::vector<std::pair<std::string, double>> own = {};
   /// named(), each sample counted once; empty where samples have no weights.
   std::vector<std::pair<std::string, double>> unweighted = {};
   // By class: classification, and binary with one output (classes 0 and 1). Each sample counts once.

@@ -70,14 +70,18 @@ class Check {
       if (!text->empty() && (!hex || text->size() != 32)) fail("attribute '{}' is no fingerprint", name);
     }
     check_decision(model, loss);
+    const std::size_t targets = loss.num_targets(model.outputs());
+    if (info_.columns.targets.size() > 1 && info_.columns.targets.size() != targets) {
+      fail("/names/targets has {} names, but the net has {} targets", info_.columns.targets.size(), targets);
+    }
     check_scaling("x", model.inputs(), "inputs");
-    check_scaling("y", model.outputs(), "outputs");
+    check_scaling("y", loss.num_targets(model.outputs()), "targets");
     for (const auto& [name, values] : info_.normalization) {
       const bool of_targets = name == "y_shift" || name == "y_scale";
       if (!of_targets && name != "x_shift" && name != "x_scale") {
         fail("/normalization/{} is no part of a checkpoint", name);
       }
-      if (of_targets && loss.task() != Task::regression) {
+      if (of_targets && !loss.normalizes_targets()) {
         fail("/normalization/{} is there, but the targets of this loss are not normalised", name);
       }
     }
@@ -150,8 +154,8 @@ class Check {
 
   void check_history() const {
     for (const std::string& name : info_.history.columns) {
-      if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
-        fail("/history has a column \"{}\", expected names of small letters, digits and '_'", name);
+      if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.") != std::string::npos) {
+        fail("/history has a column \"{}\", expected names of small letters, digits, '_' and '.'", name);
       }
     }
     const std::uint64_t epochs = info_.position.epoch;

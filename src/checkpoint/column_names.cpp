@@ -67,8 +67,9 @@ ColumnNames read_column_names(const std::string& file, std::int64_t inputs, std:
   if (names.recipe.size() > kMostRecipe)
     throw Error(ErrorKind::data, fmt::format("{}: {} is too large", file, kRecipe));
   if (!names.features.empty()) expect_count(file + ": " + kFeatures, names.features.size(), inputs);
-  // Labels are one column, whatever the outputs.
-  if (names.targets.size() > 1) expect_count(file + ": " + kTargets, names.targets.size(), outputs);
+  // Labels are one column, whatever the outputs, and some losses take several outputs for each target.
+  const auto targets = static_cast<std::int64_t>(names.targets.size());
+  if (targets > 1 && outputs % targets != 0) expect_count(file + ": " + kTargets, names.targets.size(), outputs);
   const std::size_t categorical = names.categorical.size();
   constexpr std::size_t kMostPairs = 1'000'000'000;  // of features and categorical columns, which are all compared
   if (categorical > names.features.size() || categorical * names.features.size() > kMostPairs) {

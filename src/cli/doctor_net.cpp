@@ -59,8 +59,7 @@ TestNet net_of_run(const Communicator& comm, const RunConfig& run, const DataSam
     const NormalizeMethod method = parse_normalize(run.data.normalize);
     if (method == NormalizeMethod::none) return;
     net.normalization.x = fit_scaling(method, net.data.x);
-    if (loss->task() == Task::regression)
-      net.normalization.y = fit_scaling(method, net.data.y, {}, values_of_y(net.data));
+    if (loss->normalizes_targets()) net.normalization.y = fit_scaling(method, net.data.y, {}, values_of_y(net.data));
   });
   return net;
 }

@@ -114,7 +114,7 @@ int run_export(const CommandInput& input) {
   for (Output& output : outputs) output.pieces = output.format.build(net, output.file, built);
   for (const Output& output : outputs) write_file_atomically(output.file, output.pieces);
   tell("{} (step {}): {} inputs, {} outputs ({})\n", stored.path, stored.info.position.step, stored.model->inputs(),
-       stored.model->outputs(), output_kind(net.task));
+       stored.model->outputs(), output_kind(net));
   for (const Output& output : outputs) tell("  {:<14}{}\n", output.format.what, output.file);
   if (input.options.count("onnx") == 0) return 0;
   for (const std::string& text : onnx_notices(net)) tell_message(text);

@@ -68,7 +68,12 @@ PredictionPlan plan_of(const StoredNet& stored, const OpenDataset& data, std::si
   PredictionPlan plan;
   plan.task = stored.loss->task();
   plan.samples = samples;
-  plan.outputs = stored.model->outputs();
+  const Loss& loss = *stored.loss;
+  plan.outputs =
+      loss.targets() == TargetKind::labels ? stored.model->outputs() : loss.num_targets(stored.model->outputs());
+  plan.answers.clear();
+  for (const AnswerColumn& answer : loss.answers()) plan.answers.push_back(answer.suffix);
+  plan.probabilities = loss.gives_probabilities();
   plan.own_units = !stored.normalization.y.empty();
   plan.class_names = stored.info.class_names;
   plan.target_names = stored.info.columns.targets;

@@ -89,6 +89,18 @@ void check_labels(const TargetRule& rule, const Table& y, const std::string& sou
   });
 }
 
+void check_from_zero(const Table& y, const std::string& source, std::size_t first) {
+  visit_element_type(y.type, [&](auto zero) {
+    const auto all = values<decltype(zero)>(y);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto value = static_cast<double>(all[i]);
+      if (!(value < 0)) continue;
+      throw Error(ErrorKind::data, fmt::format("{}: y, row {}, column {}: poisson_nll needs counts from 0 on, found {}",
+                                               source, first + i / y.columns, i % y.columns, value));
+    }
+  });
+}
+
 void check_unit_interval(const Table& y, const std::string& source, std::size_t first) {
   visit_element_type(y.type, [&](auto zero) {
     const auto all = values<decltype(zero)>(y);
@@ -96,7 +108,7 @@ void check_unit_interval(const Table& y, const std::string& source, std::size_t 
       const auto value = static_cast<double>(all[i]);
       if ((value >= 0 && value <= 1) || (y.columns > 1 && std::isnan(value))) continue;
       throw Error(ErrorKind::data,
-                  fmt::format("{}: y, row {}: binary_cross_entropy needs targets from 0 to 1, found {}{}", source,
+                  fmt::format("{}: y, row {}: a binary loss needs targets from 0 to 1, found {}{}", source,
                               first + i / y.columns, value, behind_semicolon(label_advice(count_values(y), 2))));
     }
   });
@@ -185,6 +197,7 @@ void check_target_type(const TargetRule& rule, const Table& y, const std::string
 void check_targets_held(const TargetRule& rule, const Table& y, const std::string& source, std::size_t first,
                         LabelCounts* counts) {
   if (rule.kind == TargetRule::Kind::unit_interval) check_unit_interval(y, source, first);
+  if (rule.kind == TargetRule::Kind::from_zero) check_from_zero(y, source, first);
   if (rule.kind != TargetRule::Kind::labels) return;
   check_labels(rule, y, source, first);
   if (counts != nullptr) count(y, *counts);

@@ -119,7 +119,7 @@ void check_finite(const Table& table, const std::string& name, Range rows, std::
 
 /// What y must hold for a loss.
 struct TargetRule {
-  enum class Kind { values, unit_interval, labels } kind = Kind::values;
+  enum class Kind { values, unit_interval, from_zero, labels } kind = Kind::values;
   std::uint64_t limit = 0;  ///< labels are below it
   std::string why = {};     ///< the limit's reason
 };

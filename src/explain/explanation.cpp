@@ -57,6 +57,13 @@ std::vector<double> doubles(std::span<const float> values) {
   return {values.begin(), values.end()};
 }
 
+// Of each output the target that it is for.
+std::vector<double> by_output(std::span<const double> targets, std::size_t each) {
+  std::vector<double> values;
+  for (const double target : targets) values.insert(values.end(), each, target);
+  return values;
+}
+
 double norm(std::span<const float> values) {
   double squares = 0;
   for (const float value : values) squares += double{value} * value;
@@ -97,6 +104,7 @@ class Explainer {
     e.loss_type = input_.config.loss.type;
     e.loss_formula = net_.loss().formula(input_.model.outputs());
     e.target = net_.target(input_.rows, 0);
+    e.target.values = by_output(e.target.values, input_.loss.outputs_per_target());
     e.has_label = !input_.rows.targets.labels.empty();
     e.num_weights = input_.model.parameters().count();
     e.is_whole = true;

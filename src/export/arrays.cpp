@@ -65,7 +65,7 @@ std::string describe_net(const TrainedNet& net) {
   json["step"] = net.info.position.step;
   json["digest"] = net.info.digest;
   json["loss"] = net.run.model.loss.type;
-  json["output"] = output_kind(net.task);
+  json["output"] = output_kind(net);
   json["classes"] = net.info.class_names;
   json["features"] = net.info.columns.features;
   json["targets"] = net.info.columns.targets;

@@ -72,20 +72,46 @@ std::string add_normalization(OnnxGraph& graph, const ColumnScaling& scaling, co
   return graph.node("x/normalized", "Add", {at, graph.constant("x/rest_of_shift", shape, rest)});
 }
 
-std::string add_own_units(OnnxGraph& graph, const ColumnScaling& scaling, const std::string& at) {
+// The mean stays, the other output becomes a deviation: as the loss answers.
+std::string add_deviations(OnnxGraph& graph, const TrainedNet& net, const std::string& at) {
+  std::vector<float> of_means;
+  std::vector<float> of_deviations;
+  for (std::size_t i = 0; i < net.model.outputs(); ++i) {
+    of_means.push_back(i % 2 == 0 ? 1.0F : 0.0F);
+    of_deviations.push_back(i % 2 == 0 ? 0.0F : 1.0F);
+  }
+  const std::size_t shape[] = {of_means.size()};
+  const auto eps = static_cast<float>(net.run.model.loss.options.number("eps", kVarianceEps));
+  std::string spread = graph.node("y/softplus", "Softplus", {at});
+  // The larger of it and eps; some runtimes take no Max of a constant.
+  const std::string least = graph.scalar("y/eps", eps);
+  spread = graph.node("y/above_eps", "Relu", {graph.node("y/less_eps", "Sub", {spread, least})});
+  spread = graph.node("y/variance", "Add", {spread, least});
+  spread = graph.node("y/deviation", "Sqrt", {spread});
+  spread = graph.node("y/deviations", "Mul", {spread, graph.constant("y/of_deviations", shape, of_deviations)});
+  const std::string means = graph.node("y/means", "Mul", {at, graph.constant("y/of_means", shape, of_means)});
+  return graph.node("y/answers", "Add", {means, spread});
+}
+
+std::string add_own_units(OnnxGraph& graph, const ColumnScaling& scaling, const Loss& loss, const std::string& at) {
   if (scaling.empty()) return at;
   std::vector<float> scale;
   std::vector<float> shift;
   for (std::size_t c = 0; c < scaling.shift.size(); ++c) {
-    scale.push_back(narrow(scaling.scale[c], "y", c));
-    shift.push_back(narrow(scaling.shift[c], "y", c));
+    for (const AnswerColumn& answer : loss.answers()) {
+      scale.push_back(narrow(scaling.scale[c], "y", c));
+      shift.push_back(answer.shifts ? narrow(scaling.shift[c], "y", c) : 0.0F);
+    }
   }
   const std::size_t shape[] = {scale.size()};
   const std::string scaled = graph.node("y/scaled", "Mul", {at, graph.constant("y/scale", shape, scale)});
   return graph.node("y/shifted", "Add", {scaled, graph.constant("y/shift", shape, shift)});
 }
 
-std::string add_answer(OnnxGraph& graph, const TrainedNet& net, const std::string& at) {
+std::string add_answer(OnnxGraph& graph, const TrainedNet& net, std::string at) {
+  const Component& config = net.run.model.loss;
+  const auto loss = make_loss(config);
+  if (!loss->gives_probabilities()) return graph.node("y/scores", "Identity", {at});
   switch (net.task) {
     case Task::classification:
       return graph.node("y/softmax", "Softmax", {at}, {{"axis", std::int64_t{1}}});
@@ -94,7 +120,9 @@ std::string add_answer(OnnxGraph& graph, const TrainedNet& net, const std::strin
     case Task::regression:
       break;
   }
-  return add_own_units(graph, net.normalization.y, at);
+  if (config.type == "gaussian_nll") at = add_deviations(graph, net, at);
+  if (config.type == "poisson_nll" && config.options.boolean("log_input", true)) at = graph.node("y/rate", "Exp", {at});
+  return add_own_units(graph, net.normalization.y, *loss, at);
 }
 
 void add_metadata(ProtobufMessage& model, std::string_view key, std::string_view value) {
@@ -169,7 +197,7 @@ std::string build_onnx(const TrainedNet& net) {
   add_metadata(model, "run", net.run.name);
   add_metadata(model, "step", std::to_string(net.info.position.step));
   add_metadata(model, "digest", net.info.digest);
-  add_metadata(model, "output", output_kind(net.task));
+  add_metadata(model, "output", output_kind(net));
   const auto add_names = [&](const char* key, const std::vector<std::string>& names) {
     if (!names.empty()) add_metadata(model, key, nlohmann::json(names).dump());
   };

@@ -17,8 +17,9 @@ std::vector<TrainedLayer> layers_of(const TrainedNet& net) {
   return layers;
 }
 
-std::string_view output_kind(Task task) {
-  return task == Task::regression ? "values" : "probabilities";
+std::string_view output_kind(const TrainedNet& net) {
+  if (net.task == Task::regression) return "values";
+  return make_loss(net.run.model.loss)->gives_probabilities() ? "probabilities" : "scores";
 }
 
 }  // namespace lockstep

@@ -41,7 +41,8 @@ struct TrainedLayer {
 
 [[nodiscard]] std::vector<TrainedLayer> layers_of(const TrainedNet& net);
 
-/// What the exported net gives: "values" in the targets' own units, or "probabilities".
-[[nodiscard]] std::string_view output_kind(Task task);
+/// What the exported net gives: "values" in the targets' own units, "probabilities", or "scores" where a loss gives
+/// none.
+[[nodiscard]] std::string_view output_kind(const TrainedNet& net);
 
 }  // namespace lockstep

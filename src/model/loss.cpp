@@ -22,8 +22,15 @@ constexpr LossType kLosses[] = {
     {"mse", make_mse},
     {"mae", make_mae},
     {"huber", make_huber},
+    {"gaussian_nll", make_gaussian_nll},
+    {"quantile", make_quantile},
+    {"poisson_nll", make_poisson_nll},
     {"binary_cross_entropy", make_binary_cross_entropy},
+    {"binary_focal", make_binary_focal},
+    {"hinge", make_hinge},
     {"softmax_cross_entropy", make_softmax_cross_entropy},
+    {"softmax_focal", make_softmax_focal},
+    {"multi_margin", make_multi_margin},
 };
 
 }  // namespace
@@ -91,6 +98,10 @@ double Loss::evaluate_row(std::span<const float> outputs, const Targets& targets
 double Loss::evaluate_target(std::size_t /*index*/, std::span<const float> /*outputs*/, float /*target*/,
                              std::span<float> /*doutputs*/) const {
   throw Error(ErrorKind::usage, "loss: no targets of this loss can be missing");
+}
+
+void Loss::answer(std::span<const float> outputs, std::span<double> answers) const {
+  std::ranges::copy(outputs, answers.begin());
 }
 
 RowWeights Loss::weigh(std::size_t rows, const Targets& targets) const {

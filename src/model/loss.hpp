@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,8 +39,26 @@ struct RowWeights {
 
 enum class TargetKind { labels, values };
 
+/// gaussian_nll: the least variance, unless its eps says otherwise.
+inline constexpr double kVarianceEps = 1e-6;
+
 /// Which scores mean something for a loss.
 enum class Task { regression, binary, classification };
+
+/// A number that a net answers for each target, made of its outputs for it.
+struct AnswerColumn {
+  std::string suffix = {};  ///< behind the target's name: "_std"
+  bool shifts = true;       ///< in the targets' own units: value * scale + shift; else value * scale
+};
+
+/// A score that only one loss has: a mean over the targets.
+struct OwnScore {
+  std::string name;
+  std::optional<bool> smaller_is_better = true;  ///< nullopt: neither is, so that it is no monitor
+};
+
+/// What targets may be.
+enum class TargetRange { any, unit_interval, from_zero };
 
 class Loss {
  public:
@@ -72,6 +91,25 @@ class Loss {
   /// Errors: config (a list of weights is not for a net of `outputs` outputs; outputs that make no whole targets).
   virtual void check_outputs(std::size_t /*outputs*/) const {}
 
+  [[nodiscard]] virtual TargetRange target_range() const {
+    return task() == Task::binary ? TargetRange::unit_interval : TargetRange::any;
+  }
+  /// Whether data.normalize goes for the targets too.
+  [[nodiscard]] virtual bool normalizes_targets() const { return task() == Task::regression; }
+  /// Whether sigmoid or softmax of the outputs are probabilities.
+  [[nodiscard]] virtual bool gives_probabilities() const { return true; }
+
+  // Of regressions: what the outputs say. As many answers as outputs a target.
+  [[nodiscard]] virtual std::vector<AnswerColumn> answers() const { return {{}}; }
+  /// The answers for one target, in the units that the net is trained in.
+  /// Shapes: outputs, answers [outputs_per_target()].
+  virtual void answer(std::span<const float> outputs, std::span<double> answers) const;
+  /// Which answer r2, rmse and mae compare with the target.
+  [[nodiscard]] virtual std::size_t point() const { return 0; }
+  [[nodiscard]] virtual std::vector<OwnScore> own_scores() const { return {}; }
+  /// Of one target: `answers` and target in the target's own units, into `scores` [own_scores()].
+  virtual void score(std::span<const double> /*answers*/, double /*target*/, std::span<double> /*scores*/) const {}
+
  private:
   // evaluate() of rows that have no weights and miss no targets.
   [[nodiscard]] virtual double evaluate_rows(std::size_t width, std::span<const float> outputs, const Targets& targets,
@@ -85,8 +123,10 @@ class Loss {
                                     std::span<float> doutputs) const;
 };
 
-/// Loss types: mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight), softmax_cross_entropy
-/// (label_smoothing, class_weights).
+/// Loss types: mse, mae, huber (delta), gaussian_nll (full, eps), quantile (quantiles), poisson_nll (log_input, full,
+/// eps); binary_cross_entropy (on logits; pos_weight), binary_focal (gamma, alpha), hinge (margin);
+/// softmax_cross_entropy (label_smoothing, class_weights), softmax_focal (gamma, class_weights), multi_margin (margin,
+/// p, class_weights).
 [[nodiscard]] std::vector<std::string_view> loss_names();
 
 /// Errors: config (unknown type, listing the known ones; bad options).

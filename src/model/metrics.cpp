@@ -2,7 +2,8 @@
 //
 // Layout, after sums[0] = loss:
 //   regression      sums: per output SSE, sum of |error|, sum of targets, sum of squared targets, in the net's units;
-//                   with weights, or where targets may be missing, then what the targets weigh
+//                   with weights, or where targets may be missing, then what the targets weigh; at the end the sums of
+//                   the loss's own scores
 //   binary          counts: right outputs; with one output then the class counts of two classes; with several, where
 //                   they may be missing, then those that are there
 //   classification  counts: right, right among five, class counts
@@ -145,19 +146,23 @@ void sum_errors(std::size_t width, std::span<const float> outputs, std::span<con
   }
 }
 
-// The same of what is there, by weight; a row of weight 0 is left out, as from the loss.
-void weigh_errors(std::size_t width, std::span<const float> outputs, const Targets& targets, std::span<double> sums) {
+// The same of one target, by weight. `of_target` [kWeighedSumsAnOutput].
+void weigh_error(double answer, double value, double weight, std::span<double> of_target) {
+  const double error = answer - value;
+  of_target[0] += weight * (error * error);
+  of_target[1] += weight * std::abs(error);
+  of_target[2] += weight * value;
+  of_target[3] += weight * (value * value);
+  of_target[4] += weight;
+}
+
+// Calls `use(place, value, weight)` for targets that are there; a row of weight 0 is left out, as from the loss.
+template <class Use>
+void for_each_target(const Targets& targets, Use use) {
   for (std::size_t i = 0; i < targets.values.size(); ++i) {
     const double value = targets.values[i];
     const double weight = weight_of(targets, i);
-    if (std::isnan(value) || weight == 0) continue;
-    const double error = outputs[i] - value;
-    const auto of_output = sums.subspan(i % width * kWeighedSumsAnOutput, kWeighedSumsAnOutput);
-    of_output[0] += weight * (error * error);
-    of_output[1] += weight * std::abs(error);
-    of_output[2] += weight * value;
-    of_output[3] += weight * (value * value);
-    of_output[4] += weight;
+    if (!std::isnan(value) && weight != 0) use(i, value, weight);
   }
 }
 
@@ -167,9 +172,10 @@ std::optional<double> r2_of(double samples, std::span<const double> sums, bool n
   return 1.0 - sums[0] / (sums[3] - sums[2] * sums[2] / samples);
 }
 
-void finish_regression(std::size_t width, const TargetUnits& units, std::span<const double> sums, Scores& scores) {
-  const std::size_t each = sums.size() / width;
-  double all = 0;  // what all targets weigh
+// Returns what all targets weigh.
+double finish_regression(std::size_t width, const TargetUnits& units, std::span<const double> sums, std::size_t each,
+                         Scores& scores) {
+  double all = 0;
   double squared = 0;
   double absolute = 0;
   double r2_sum = 0;
@@ -190,6 +196,7 @@ void finish_regression(std::size_t width, const TargetUnits& units, std::span<co
     scores.mae = absolute / all;
   }
   if (all_vary) scores.r2 = r2_sum / static_cast<double>(width);
+  return all;
 }
 
 std::optional<double> share(double part, double whole) {
@@ -255,10 +262,36 @@ Metrics::Metrics(Task task, std::size_t outputs, TargetUnits units, SampleExtras
   if (!units_.scale.empty()) expect_size(units_.scale.size(), outputs, "scales of targets");
 }
 
+Metrics::Metrics(const Loss& loss, std::size_t outputs, TargetUnits units, SampleExtras extras)
+    : Metrics(loss.task(), loss.targets() == TargetKind::labels ? outputs : loss.num_targets(outputs), std::move(units),
+              extras) {
+  own_ = loss.own_scores();
+  if (task_ == Task::regression && !own_.empty()) loss_ = &loss;
+}
+
+void Metrics::weigh_answers(std::span<const float> outputs, const Targets& targets, std::span<double> sums) const {
+  const std::size_t each = loss_->outputs_per_target();
+  const std::vector<AnswerColumn> columns = loss_->answers();
+  const std::size_t point = loss_->point();
+  std::vector<double> answers(each);
+  std::vector<double> scores(own_.size());
+  const auto of_loss = sums.subspan(kWeighedSumsAnOutput * outputs_);
+  for_each_target(targets, [&](std::size_t i, double value, double weight) {
+    const std::size_t target = i % outputs_;
+    loss_->answer(outputs.subspan(i * each, each), answers);
+    weigh_error(answers[point], value, weight, sums.subspan(target * kWeighedSumsAnOutput, kWeighedSumsAnOutput));
+    const double scale = units_.scale.empty() ? 1 : units_.scale[target];
+    const double shift = units_.scale.empty() ? 0 : units_.shift[target];
+    for (std::size_t a = 0; a < each; ++a) answers[a] = answers[a] * scale + (columns[a].shifts ? shift : 0);
+    loss_->score(answers, value * scale + shift, scores);
+    for (std::size_t s = 0; s < scores.size(); ++s) of_loss[s] += weight * scores[s];
+  });
+}
+
 std::size_t Metrics::num_sums() const noexcept {
   switch (task_) {
     case Task::regression:
-      return 1 + (extras_.weights || extras_.missing ? kWeighedSumsAnOutput : kSumsAnOutput) * outputs_;
+      return 1 + (weighs() ? kWeighedSumsAnOutput : kSumsAnOutput) * outputs_ + (plain() ? 0 : own_.size());
     case Task::binary:
       return extras_.weights ? 1 + 2 : 1;
     case Task::classification:
@@ -293,14 +326,20 @@ void Metrics::add_block(double loss_sum, std::span<const float> outputs, const T
     count_classes(outputs_, outputs, targets.labels, counts);
     return;
   }
-  expect_size(outputs.size(), targets.values.size(), "outputs for the targets");
+  expect_size(outputs.size(), targets.values.size() * (plain() ? 1 : loss_->outputs_per_target()),
+              "outputs for the targets");
   if (task_ == Task::binary) {
     if (extras_.weights) return weigh_right_outputs(outputs, targets, sums.subspan(1));
     counts[0] += count_right_outputs(outputs, targets.values);
     if (outputs_ > 1 && extras_.missing) counts[1] += count_there(targets.values);
     if (outputs_ == 1) count_two_classes(outputs, targets.values, counts.subspan(1));
-  } else if (extras_.weights || extras_.missing) {
-    weigh_errors(outputs_, outputs, targets, sums.subspan(1));
+  } else if (!plain()) {
+    weigh_answers(outputs, targets, sums.subspan(1));
+  } else if (weighs()) {
+    for_each_target(targets, [&](std::size_t i, double value, double weight) {
+      weigh_error(outputs[i], value, weight,
+                  sums.subspan(1 + i % outputs_ * kWeighedSumsAnOutput, kWeighedSumsAnOutput));
+    });
   } else {
     sum_errors(outputs_, outputs, targets.values, sums.subspan(1));
   }
@@ -314,9 +353,14 @@ Scores Metrics::finish(std::size_t samples, std::span<const double> sums, std::s
   scores.samples = samples;
   scores.loss = sums[0] / static_cast<double>(samples);
   switch (task_) {
-    case Task::regression:
-      finish_regression(outputs_, units_, sums.subspan(1), scores);
+    case Task::regression: {
+      const std::size_t each = weighs() ? kWeighedSumsAnOutput : kSumsAnOutput;
+      const double weight = finish_regression(outputs_, units_, sums.subspan(1, each * outputs_), each, scores);
+      for (std::size_t s = 0; !plain() && weight > 0 && s < own_.size(); ++s) {
+        scores.own.emplace_back(own_[s].name, sums[1 + each * outputs_ + s] / weight);
+      }
       break;
+    }
     case Task::binary:
       if (extras_.weights) {
         scores.accuracy = share(sums[1], sums[2]);
@@ -336,51 +380,6 @@ Scores Metrics::finish(std::size_t samples, std::span<const double> sums, std::s
       break;
   }
   return scores;
-}
-
-namespace {
-
-using Named = std::vector<std::pair<std::string, double>>;
-
-void add(Named& named, const char* name, const std::optional<double>& value) {
-  if (value) named.emplace_back(name, *value);
-}
-
-// What a target has as all of them have.
-template <class Some>
-void add_errors(Named& named, const Some& scores) {
-  add(named, "r2", scores.r2);
-  add(named, "explained_variance", scores.explained_variance);
-  add(named, "rmse", scores.rmse);
-  add(named, "mae", scores.mae);
-  add(named, "mape", scores.mape);
-  add(named, "error_median", scores.error_median);
-  add(named, "error_p90", scores.error_p90);
-  add(named, "error_p95", scores.error_p95);
-  add(named, "error_max", scores.error_max);
-}
-
-}  // namespace
-
-Named TargetScores::named() const {
-  Named result;
-  add_errors(result, *this);
-  return result;
-}
-
-Named Scores::named() const {
-  Named result{{"loss", loss}};
-  add(result, "accuracy", accuracy);
-  add(result, "top5", top5);
-  add(result, "macro_recall", macro_recall);
-  add(result, "precision", precision);
-  add(result, "recall", recall);
-  add(result, "f1", f1);
-  add(result, "log_loss", log_loss);
-  add(result, "auc", auc);
-  add(result, "average_precision", average_precision);
-  add_errors(result, *this);
-  return result;
 }
 
 }  // namespace lockstep

@@ -36,6 +36,8 @@ class Metrics {
 
   /// Of samples with `extras`.
   Metrics(Task task, std::size_t outputs, TargetUnits units = {}, SampleExtras extras = {});
+  /// Of a net of `outputs` outputs with this loss, which must outlive it; units are those of its targets.
+  Metrics(const Loss& loss, std::size_t outputs, TargetUnits units = {}, SampleExtras extras = {});
 
   /// Doubles and counts that one block gives.
   [[nodiscard]] std::size_t num_sums() const noexcept;
@@ -51,8 +53,15 @@ class Metrics {
                               std::span<const std::int64_t> counts) const;
 
  private:
+  // Whether each output is the answer for a target, and there are no scores but those of its task.
+  [[nodiscard]] bool plain() const noexcept { return loss_ == nullptr; }
+  [[nodiscard]] bool weighs() const noexcept { return extras_.weights || extras_.missing || !plain(); }
+  void weigh_answers(std::span<const float> outputs, const Targets& targets, std::span<double> sums) const;
+
   Task task_;
-  std::size_t outputs_;
+  std::size_t outputs_;  // targets of a regression
+  const Loss* loss_ = nullptr;
+  std::vector<OwnScore> own_ = {};
   TargetUnits units_;
   SampleExtras extras_;
 };

@@ -64,7 +64,9 @@ SampledAnswers sample_answers(const Net& net, const Asked& asked) {
   const ColumnScaling& scaling = asked.normalization.y;
   const std::size_t count = rows.samples.size();
   const std::size_t outputs = net.model.outputs();
-  const std::size_t shown = std::min(outputs, SampledAnswers::kMostOutputs);
+  const std::size_t each = net.loss.outputs_per_target();
+  const std::size_t shown = std::min(outputs / each, SampledAnswers::kMostOutputs);
+  std::vector<double> values(each);
   const bool binary = net.loss.task() == Task::binary;
   SampledAnswers answers{.samples = rows.samples};
   answers.truth.assign(shown, std::vector<double>(count));
@@ -82,11 +84,13 @@ SampledAnswers sample_answers(const Net& net, const Asked& asked) {
     for (std::size_t i = 0; i < size; ++i) {
       rows.y.row(chosen[i], truth);
       for (std::size_t output = 0; output < shown; ++output) {
-        const double value = found[i * outputs + output];
+        net.loss.answer(found.subspan(i * outputs + output * each, each), values);
+        const double value = values[net.loss.point()];
         const double scale = scaling.empty() ? 1 : scaling.scale[output];
         const double shift = scaling.empty() ? 0 : scaling.shift[output];
         answers.truth[output][first + i] = truth[output];
-        answers.predicted[output][first + i] = binary ? 1 / (1 + std::exp(-value)) : value * scale + shift;
+        answers.predicted[output][first + i] =
+            binary && net.loss.gives_probabilities() ? 1 / (1 + std::exp(-value)) : value * scale + shift;
       }
     }
   }
@@ -95,7 +99,8 @@ SampledAnswers sample_answers(const Net& net, const Asked& asked) {
 
 nlohmann::ordered_json describe_answers(const Net& net, const Asked& asked, const Scores& scores,
                                         const std::vector<std::string>& class_names) {
-  nlohmann::ordered_json json{{"samples", asked.count()}, {"outputs", net.model.outputs()}};
+  nlohmann::ordered_json json{{"samples", asked.count()},
+                              {"outputs", net.model.outputs() / net.loss.outputs_per_target()}};
   if (net.loss.task() == Task::classification) {
     json["task"] = "classification";
     if (class_names.size() == net.model.outputs()) json["classes"] = class_names;

@@ -8,6 +8,7 @@
 #include "lockstep/error.hpp"
 #include "model/metrics.hpp"
 #include "train/epoch_batch.hpp"
+#include "train/run_data.hpp"
 
 namespace lockstep {
 namespace {
@@ -19,7 +20,7 @@ TargetRule rule_of(const Loss& loss, std::size_t outputs) {
   if (loss.targets() == TargetKind::labels) {
     return {TargetRule::Kind::labels, outputs, "the outputs of the net"};
   }
-  return {loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
+  return value_rule(loss);
 }
 
 }  // namespace

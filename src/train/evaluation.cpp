@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "data/shard_plan.hpp"
 #include "lockstep/error.hpp"
 #include "model/detail_metrics.hpp"
+#include "model/predictions.hpp"
 #include "model/probabilities.hpp"
 #include "train/block_reader.hpp"
 #include "train/engine.hpp"
@@ -29,19 +31,35 @@ std::vector<std::size_t> deal(std::size_t blocks, const Communicator& comm) {
   return starts;
 }
 
+// Whether a loss has answers of its own: of several outputs a target, or not the output itself.
+bool answers_otherwise(const Loss& loss) {
+  return loss.task() == Task::regression && !loss.own_scores().empty();
+}
+
+// Of each target the answer that is compared with it, in the units that the net is trained in. Out: [n, targets].
+void fill_points(const Loss& loss, std::span<const float> outputs, std::vector<float>& points) {
+  const std::size_t each = loss.outputs_per_target();
+  std::vector<double> answers(each);
+  points.resize(outputs.size() / each);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    loss.answer(outputs.subspan(i * each, each), answers);
+    points[i] = static_cast<float>(answers[loss.point()]);
+  }
+}
+
 // What is summed up of each block: that of the metrics and what the rows weigh; where samples have weights, then the
 // same again with each of them counted once.
 class BlockSums {
  public:
   BlockSums(const Loss& loss, std::size_t outputs, const TargetUnits& units, SampleExtras extras)
-      : loss_(loss), outputs_(outputs), part_(loss, width(loss, outputs), units, extras) {
-    if (extras.weights) plain_.emplace(loss, width(loss, outputs), units, SampleExtras{.missing = extras.missing});
+      : loss_(loss), outputs_(outputs), part_(loss, outputs, units, extras) {
+    if (extras.weights) plain_.emplace(loss, outputs, units, SampleExtras{.missing = extras.missing});
   }
   [[nodiscard]] std::size_t columns() const { return part_.columns() + (plain_ ? plain_->columns() : 0); }
   [[nodiscard]] std::size_t counts() const { return part_.counts() + (plain_ ? plain_->counts() : 0); }
 
-  /// `answers`: of a binary net numbers whose sign is the answer, else the outputs. Shapes: outputs, answers [n,
-  /// outputs].
+  /// `answers`: of a binary net numbers whose sign is the answer, of a loss with answers of its own those that are
+  /// compared with the targets, else the outputs. Shapes: outputs [n, outputs], answers [n, width].
   void add(std::span<const float> outputs, std::span<const float> answers, Targets targets, std::span<float> slopes,
            std::span<double> sums, std::span<std::int64_t> counts) const {
     add_to(part_, outputs, answers, targets, slopes, sums.first(part_.columns()), counts.first(part_.counts()));
@@ -71,8 +89,10 @@ class BlockSums {
  private:
   // By weight, or not: first the sums of the metrics, then what the rows weigh, then the details.
   struct Part {
-    Part(const Loss& loss, std::size_t width, const TargetUnits& units, SampleExtras extras)
-        : metrics(loss.task(), width, units, extras), details(loss.task(), width, units, extras, !loss.is_log_loss()) {}
+    Part(const Loss& loss, std::size_t outputs, const TargetUnits& units, SampleExtras extras)
+        : metrics(loss, outputs, units, extras),
+          details(loss.task(), width(loss, outputs), units, extras, !loss.is_log_loss() && loss.gives_probabilities()) {
+    }
     [[nodiscard]] std::size_t columns() const { return metrics.num_sums() + 1 + details.num_sums(); }
     [[nodiscard]] std::size_t counts() const { return metrics.num_counts() + details.num_counts(); }
     Metrics metrics;
@@ -84,9 +104,11 @@ class BlockSums {
     const std::size_t own = part.metrics.num_sums();
     const std::size_t own_counts = part.metrics.num_counts();
     const double loss = loss_.evaluate(outputs_, outputs, targets, slopes);
-    part.metrics.add_block(loss, answers, targets, sums.first(own), counts.first(own_counts));
+    const bool has_own = answers_otherwise(loss_);
+    part.metrics.add_block(loss, has_own ? outputs : answers, targets, sums.first(own), counts.first(own_counts));
     sums[own] = loss_.weight(outputs.size() / outputs_, targets);
-    part.details.add_block(outputs, answers, targets, sums.subspan(own + 1), counts.subspan(own_counts));
+    part.details.add_block(has_own ? answers : outputs, answers, targets, sums.subspan(own + 1),
+                           counts.subspan(own_counts));
   }
   static Scores scores(const Part& part, std::size_t samples, std::span<const double> totals,
                        std::span<const std::int64_t> counts) {
@@ -118,6 +140,7 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
   const auto rank = static_cast<std::size_t>(comm.rank());
   const std::size_t columns = block_sums.columns();
   const bool decides = net.loss.task() == Task::binary && net.threshold != 0.5;
+  const bool otherwise = answers_otherwise(net.loss);
   std::vector<double> sums;
   std::vector<std::int64_t> counts;
   comm.together([&] {  // samples that are read only now may be gone on one rank, and so may memory
@@ -135,8 +158,12 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
       fill(block, buffer.rows(rows, workspace.input(rows)));
       const auto outputs = net.model.forward(Pass{}, net.weights, rows, workspace);
       const Targets targets = buffer.targets(rows);
-      if (said != nullptr) said->add(outputs, targets);
       std::span<const float> answers = outputs;
+      if (otherwise) {
+        fill_points(net.loss, outputs, decided);
+        answers = decided;
+      }
+      if (said != nullptr) said->add(answers, targets);
       if (decides) {
         const auto to = std::span(decided).first(outputs.size());
         fill_answers(net.threshold, outputs, to);
@@ -210,7 +237,7 @@ std::optional<Threshold> find_threshold(const Communicator& comm, const Net& net
 
 bool has_r2(const Communicator& comm, const Loss& loss, const Dataset& data, const Normalization& normalization,
             RowList rows) {
-  const std::size_t outputs = data.y.columns;
+  const std::size_t outputs = data.y.columns;  // the first answer of a loss with several does as well
   BlockReader reader(data, normalization, rows, loss, outputs);
   const Metrics metrics(loss.task(), outputs, {.shift = normalization.y.shift, .scale = normalization.y.scale},
                         data.extras());
@@ -273,6 +300,7 @@ void predict(const Net& net, const Normalization& normalization, std::span<const
     throw Error(ErrorKind::usage, "predict: x must be [n, inputs] and outputs [n, outputs]");
   }
   Workspace workspace = net.model.make_workspace(std::min(total, kEvaluationBlock), false);
+  const TargetUnits units{.shift = normalization.y.shift, .scale = normalization.y.scale};
   for (std::size_t first = 0; first < total; first += kEvaluationBlock) {
     const std::size_t rows = std::min(kEvaluationBlock, total - first);
     const std::span<float> input = workspace.input(rows);
@@ -281,11 +309,7 @@ void predict(const Net& net, const Normalization& normalization, std::span<const
     const auto answers = net.model.forward(Pass{}, net.weights, rows, workspace);
     const std::span<float> to = outputs.subspan(first * out, rows * out);
     std::ranges::copy(answers, to.begin());
-    if (normalization.y.empty()) continue;
-    for (std::size_t i = 0; i < to.size(); ++i) {  // as in add_predictions
-      const double value = to[i];
-      to[i] = static_cast<float>(value * normalization.y.scale[i % out] + normalization.y.shift[i % out]);
-    }
+    if (net.loss.task() == Task::regression) answer_rows(net.loss, units, to);
   }
 }
 

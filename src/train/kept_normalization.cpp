@@ -27,8 +27,9 @@ Normalization normalization_of(const CheckpointInfo& info) {
     };
     ColumnScaling scaling{.shift = numbers("_shift"), .scale = numbers("_scale")};
     const bool none = scaling.shift.empty() && scaling.scale.empty();
-    const auto wanted = static_cast<std::size_t>(columns);
-    if (none || (scaling.shift.size() == wanted && scaling.scale.size() == wanted)) return scaling;
+    // Targets may take several outputs each, which checkpoint/check.cpp knows.
+    const bool whole = !scaling.shift.empty() && static_cast<std::size_t>(columns) % scaling.shift.size() == 0;
+    if (none || (whole && scaling.scale.size() == scaling.shift.size())) return scaling;
     throw Error(ErrorKind::data,
                 fmt::format("the checkpoint's normalisation of {} has {} shifts and {} scales, for {} columns", name,
                             scaling.shift.size(), scaling.scale.size(), columns));

@@ -32,10 +32,11 @@ std::vector<std::string> score_names(const Loss& loss, std::size_t outputs) {
     names.emplace_back("precision");
     if (task == Task::binary) names.emplace_back("recall");
     names.emplace_back("f1");
-    if (!loss.is_log_loss()) names.emplace_back("log_loss");
+    if (!loss.is_log_loss() && loss.gives_probabilities()) names.emplace_back("log_loss");
   }
   const std::vector<std::string> by_order = order_scores(task);
   names.insert(names.end(), by_order.begin(), by_order.end());
+  for (const OwnScore& score : loss.own_scores()) names.push_back(score.name);
   return names;
 }
 
@@ -51,8 +52,9 @@ bool goes_by_order(std::string_view score) {
 
 bool smaller_is_better(std::string_view score) {
   score = without_split(score);
-  constexpr std::string_view kErrors[] = {"loss", "end_loss", "log_loss", "rmse", "mae", "mape"};
-  return score.starts_with("error_") || std::ranges::find(kErrors, score) != std::end(kErrors);
+  constexpr std::string_view kErrors[] = {"loss", "end_loss", "log_loss", "rmse", "mae", "mape", "nll", "deviance"};
+  return score.starts_with("error_") || score.starts_with("pinball_") ||
+         std::ranges::find(kErrors, score) != std::end(kErrors);
 }
 
 double history_value(const History& history, std::size_t row, std::string_view column) {
@@ -69,7 +71,10 @@ Monitor::Monitor(const std::string& name, const Loss& loss, std::size_t outputs,
   for (const auto& [split, scored] : {std::pair{"test", splits.test}, {"validation", splits.validation}}) {
     if (!scored) continue;
     best_split = split;
-    for (const std::string& score : score_names(loss, outputs)) known.push_back(fmt::format("{}.{}", split, score));
+    for (const std::string& score : score_names(loss, outputs)) {
+      // What has no better side is no monitor.
+      if (!score.starts_with("coverage")) known.push_back(fmt::format("{}.{}", split, score));
+    }
   }
   if (name == "auto") {
     const char* score = loss.task() == Task::regression ? "loss" : "accuracy";
@@ -84,7 +89,7 @@ Monitor::Monitor(const std::string& name, const Loss& loss, std::size_t outputs,
 
 double Monitor::value(const History& history, std::size_t row) const {
   std::string column = name_;
-  std::ranges::replace(column, '.', '_');
+  if (const std::size_t dot = column.find('.'); dot != std::string::npos) column[dot] = '_';  // the score may have one
   return history_value(history, row, column);
 }
 

@@ -94,7 +94,7 @@ class Predictor {
       const std::size_t count = std::min(kEvaluationBlock, rows.size() - first);
       const auto outputs = forward(table, first, count);
       check_outputs(outputs, rows.begin, first);
-      add_predictions(net_.loss.task(), net_.model.outputs(), outputs, units_, predictions_, net_.threshold);
+      add_predictions(net_.loss, net_.model.outputs(), outputs, units_, predictions_, net_.threshold);
       comm_.pulse().beat();
     }
     bytes.clear();

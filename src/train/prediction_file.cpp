@@ -38,15 +38,19 @@ class Hdf5Predictions final : public PredictionFile {
     const std::size_t k = plan_.outputs;
     switch (plan_.task) {
       case Task::regression:
-        arrays_ = {{"/y", plan_.own_units ? ElementType::f64 : ElementType::f32, {n, k}}};
+        for (const std::string& answer : plan_.answers) {
+          arrays_.push_back({"/y" + answer, plan_.own_units ? ElementType::f64 : ElementType::f32, {n, k}});
+        }
         break;
       case Task::binary: {
         const auto shape = k == 1 ? std::vector{n} : std::vector{n, k};
-        arrays_ = {{"/probability", ElementType::f32, shape}, {"/label", ElementType::i64, shape}};
+        arrays_ = {{plan_.probabilities ? "/probability" : "/score", ElementType::f32, shape},
+                   {"/label", ElementType::i64, shape}};
         break;
       }
       case Task::classification:
-        arrays_ = {{"/probabilities", ElementType::f32, {n, k}}, {"/label", ElementType::i64, {n}}};
+        arrays_ = {{plan_.probabilities ? "/probabilities" : "/scores", ElementType::f32, {n, k}},
+                   {"/label", ElementType::i64, {n}}};
         break;
     }
   }
@@ -56,11 +60,19 @@ class Hdf5Predictions final : public PredictionFile {
     if (plan_.task != Task::regression) {
       append(predictions, std::span(predictions.probabilities), none, bytes);
       append(predictions, std::span(predictions.labels), std::int64_t{-1}, bytes);
-    } else if (plan_.own_units) {
-      append(predictions, std::span(predictions.values), double{none}, bytes);
     } else {
-      const std::vector<float> values(predictions.values.begin(), predictions.values.end());  // as they were
-      append(predictions, std::span(values), none, bytes);
+      for (std::size_t answer = 0; answer < arrays_.size(); ++answer) {
+        std::vector<double> values;  // of all targets, row by row
+        for (std::size_t i = answer; i < predictions.values.size(); i += arrays_.size()) {
+          values.push_back(predictions.values[i]);
+        }
+        if (plan_.own_units) {
+          append(predictions, std::span<const double>(values), double{none}, bytes);
+        } else {
+          const std::vector<float> narrow(values.begin(), values.end());  // as they were
+          append(predictions, std::span<const float>(narrow), none, bytes);
+        }
+      }
     }
   }
 
@@ -117,7 +129,7 @@ class CsvPredictions final : public PredictionFile {
   void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
     fmt::memory_buffer text;
     const auto out = std::back_inserter(text);
-    const std::size_t k = plan_.outputs;
+    const std::size_t k = plan_.task == Task::regression ? plan_.outputs * plan_.answers.size() : plan_.outputs;
     const std::size_t labels = predictions.labels.size() / std::max<std::size_t>(predictions.rows, 1);
     const std::size_t fields = (labels == 0 ? k : labels + k) + (names_.empty() ? 0 : 1);
     for (std::size_t row = 0; row < predictions.rows; ++row) {
@@ -170,22 +182,27 @@ class CsvPredictions final : public PredictionFile {
     const auto numbered = [&](const std::string& name, std::size_t i) {
       return csv_text(k == 1 ? name : name + "_" + target(i));
     };
+    const std::string kind = plan_.probabilities ? "probability" : "score";
     std::vector<std::string> columns;
     for (const std::string& name : plan_.kept_names) columns.push_back(csv_text(name));
     const std::string class_name = plan_.class_target.empty() ? "class" : csv_text(plan_.class_target);
     if (plan_.task == Task::regression) {
-      for (std::size_t i = 0; i < k; ++i) columns.push_back(named ? csv_text(target(i)) : numbered("y", i));
+      for (std::size_t i = 0; i < k; ++i) {
+        for (const std::string& answer : plan_.answers) {
+          columns.push_back(csv_text((named ? target(i) : k == 1 ? "y" : "y_" + target(i)) + answer));
+        }
+      }
     } else if (plan_.task == Task::binary) {
       for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("label", i));
       if (!names_.empty()) columns.push_back(class_name);
       const std::string of_one = names_.empty() ? "" : "_" + plan_.class_names[1];
-      for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered("probability" + of_one, i));
+      for (std::size_t i = 0; i < k; ++i) columns.push_back(numbered(kind + of_one, i));
     } else {
       columns.emplace_back("label");
       if (!names_.empty()) columns.push_back(class_name);
       for (std::size_t i = 0; i < k; ++i) {
         columns.push_back(
-            csv_text("probability_" + (i < plan_.class_names.size() ? plan_.class_names[i] : std::to_string(i))));
+            csv_text(kind + "_" + (i < plan_.class_names.size() ? plan_.class_names[i] : std::to_string(i))));
       }
     }
     return fmt::format("{}", fmt::join(columns, ","));

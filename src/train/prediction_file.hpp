@@ -18,7 +18,7 @@ namespace lockstep {
 struct PredictionPlan {
   Task task = Task::regression;
   std::size_t samples = 0;
-  std::size_t outputs = 0;
+  std::size_t outputs = 0;                     ///< classes; else targets
   bool own_units = false;                      ///< regression: targets were normalised, so values are doubles
   std::vector<std::string> class_names = {};   ///< of labels; may be empty
   std::vector<std::string> target_names = {};  ///< of the columns of y; may be empty
@@ -26,6 +26,9 @@ struct PredictionPlan {
   std::vector<std::string> kept_names = {};    ///< CSV: of the columns that Predictions::kept holds
   std::vector<std::pair<std::string, std::string>> notes = {};  ///< HDF5: attributes of the root
   std::int64_t step = 0;                                        ///< HDF5: attribute, of the checkpoint
+  /// Regression: what is answered for each target, behind its name.
+  std::vector<std::string> answers = {""};
+  bool probabilities = true;  ///< else scores: what the net gives, without sigmoid or softmax
 };
 
 class PredictionFile {
@@ -47,7 +50,8 @@ class PredictionFile {
 /// By the end of `path`: .h5 or .hdf5, or .csv. Errors: usage (another end).
 ///
 /// HDF5: classification gives /probabilities [n, classes] float32 and /label [n] int64; binary /probability and /label,
-/// [n], or [n, k] where there are k outputs; regression /y [n, k], float64 in own_units, otherwise float32.
+/// [n], or [n, k] where there are k outputs; regression /y [n, k] and the other answers, /y_std say, float64 in
+/// own_units, otherwise float32. Without probabilities it is /scores, /score.
 /// With names its attributes `classes` and `targets` hold them.
 /// CSV: a header, then a row a sample with the same numbers, each in the shortest form that reads back the same. Values
 /// are named by targets, probabilities by classes, or by targets where there are several binary ones; with class names

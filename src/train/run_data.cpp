@@ -22,7 +22,7 @@ namespace {
 
 TargetRule rule_of(const Loss& loss, const std::optional<std::int64_t>& classes, const OpenDataset& train) {
   if (loss.targets() == TargetKind::labels) return label_rule(classes, train.class_names, train.source);
-  return {loss.task() == Task::binary ? TargetRule::Kind::unit_interval : TargetRule::Kind::values};
+  return value_rule(loss);
 }
 
 Split split_of(const RunConfig& run, const Dataset& train) {
@@ -45,7 +45,7 @@ void pass(const Communicator& comm, const RunConfig& run, const Loss& loss, Norm
     data.rule = rule_of(loss, run.data.classes, file);
     data.stream = make_stream_plan(run, file);
   });
-  const NormalizeMethod of_y = loss.task() == Task::regression ? method : NormalizeMethod::none;
+  const NormalizeMethod of_y = loss.normalizes_targets() ? method : NormalizeMethod::none;
   PassedDataset train = pass_over(comm, std::move(file), {data.rule, method, of_y, tell});
   data.train = std::move(train.data);
   data.normalization = std::move(train.normalization);
@@ -92,6 +92,10 @@ RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss
       data.notices.insert(data.notices.end(), told.begin(), told.end());
     }
   });
+  if (loss.task() == Task::regression && !loss.normalizes_targets() && method != NormalizeMethod::none) {
+    data.notices.push_back(
+        fmt::format("data.normalize goes for x alone: {} takes targets as they are", run.model.loss.type));
+  }
   if (streams) return data;
   if (const auto& windows = data.train.x.windows) {
     const std::vector<std::uint32_t> rows = windows->rows_of(data.split.train);
@@ -99,10 +103,22 @@ RunData read_run_data(const Communicator& comm, const RunConfig& run, const Loss
   } else {
     data.normalization.x = fit_scaling(comm, method, data.train.x, data.split.train, values_of_x(data.train));
   }
-  if (loss.task() == Task::regression) {
+  if (loss.normalizes_targets()) {
     data.normalization.y = fit_scaling(comm, method, data.train.y, data.split.train, values_of_y(data.train));
   }
   return data;
+}
+
+TargetRule value_rule(const Loss& loss) {
+  switch (loss.target_range()) {
+    case TargetRange::unit_interval:
+      return {TargetRule::Kind::unit_interval};
+    case TargetRange::from_zero:
+      return {TargetRule::Kind::from_zero};
+    case TargetRange::any:
+      break;
+  }
+  return {TargetRule::Kind::values};
 }
 
 Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Dataset& data) {
@@ -177,14 +193,16 @@ void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, 
   }
   for (const Dataset* data : {&train, test}) {
     if (data == nullptr) continue;
-    if (data->y.columns != outputs) {
+    if (data->y.columns * loss.outputs_per_target() != outputs) {
+      const std::size_t each = loss.outputs_per_target();
       throw Error(ErrorKind::config,
-                  fmt::format("model.layers: the last layer has {} outputs, but y of {} has {} columns", outputs,
-                              data->source, data->y.columns));
+                  fmt::format("model.layers: the last layer has {} outputs, but y of {} has {} columns{}", outputs,
+                              data->source, data->y.columns,
+                              each == 1 ? ""
+                                        : fmt::format(", for which this loss takes {} outputs, {} each",
+                                                      each * data->y.columns, each)));
     }
-    if (loss.task() == Task::binary && !data->streamed()) {
-      check_targets_held({TargetRule::Kind::unit_interval}, data->y, data->source, 0, nullptr);
-    }
+    if (!data->streamed()) check_targets_held(value_rule(loss), data->y, data->source, 0, nullptr);
     check_some_weight(*data, loss, {});
   }
 }

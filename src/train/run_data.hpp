@@ -58,6 +58,9 @@ struct RunData {
 /// Errors: data (it is not), config.
 [[nodiscard]] Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Dataset& data);
 
+/// What y must hold for a loss of values.
+[[nodiscard]] TargetRule value_rule(const Loss& loss);
+
 /// Checks `data` against a net of `outputs` outputs: number and range of the targets, and that some have weight.
 /// Errors: data (targets that do not fit the loss), config (output width unlike the classes or targets; class weights
 /// that leave nothing of a split).

@@ -269,11 +269,20 @@ struct Trainer::Impl {
       throw Error(ErrorKind::data, fmt::format("{} is of a net of {} inputs and {} outputs; this one has {} and {}",
                                                path, info.inputs, info.outputs, inputs, outputs));
     }
-    if (!normalization_of(info).y.empty() && engine->loss().task() != Task::regression) {
+    if (!normalization_of(info).y.empty() && !engine->loss().normalizes_targets()) {
       throw Error(
           ErrorKind::data,
           fmt::format("{} is of a net whose targets are normalised values; this one's loss has no such targets", path));
     }
+  }
+
+  // By rank 0, as well. A net with as many outputs may have another number of targets.
+  void check_targets_of(const CheckpointInfo& info, const std::string& path) const {
+    const std::size_t scaled = normalization_of(info).y.scale.size();
+    const std::size_t targets = engine->loss().num_targets(engine->model().outputs());
+    if (scaled == 0 || scaled == targets) return;
+    throw Error(ErrorKind::data,
+                fmt::format("{} is of a net for {} targets; this one's loss has {}", path, scaled, targets));
   }
 
   // The net to be looked at. Another trainer, or nobody yet, may have set the threads of the BLAS.
@@ -367,6 +376,7 @@ void Trainer::load(const std::string& path) {
       read = read_checkpoint(path);
       check_same_parameters(impl_->engine->model().parameters(), read->table, path);
       impl_->check_numbers(read->info, path);
+      impl_->check_targets_of(read->info, path);
       (void)parse_run(read->info.run, path + ":/run");  // its data is taken over at the end
     });
     Engine& engine = *impl_->engine;

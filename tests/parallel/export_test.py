@@ -40,6 +40,10 @@ NETS = {
                '[{type = "dense", units = 6}, {type = "tanh"}, {type = "dense", units = 2}]', "binary"),
     "classes": ("softmax_cross_entropy", "minmax",
                 '[{type = "dense", units = 6}, {type = "relu"}, {type = "dense", units = 3}]', "classes"),
+    "gaussian": ("gaussian_nll", "standard", '[{type = "dense", units = 6}]', "values"),
+    "quantile": ("quantile", "standard", '[{type = "dense", units = 9}]', "values"),
+    "poisson": ("poisson_nll", "standard", '[{type = "dense", units = 2}]', "binary"),
+    "hinge": ("hinge", "standard", '[{type = "dense", units = 2}]', "binary"),
     "dropout": ("mse", "none", '[{type = "dropout"}]', "same"),
 }
 
@@ -133,6 +137,14 @@ def expected(name, x):
         return x / x.sum(axis=1, keepdims=True)
     if NETS[name][0] == "binary_cross_entropy":
         return 1 / (1 + numpy.exp(-x))
+    if NETS[name][0] == "gaussian_nll":
+        x = x.reshape(len(x), -1, 2)
+        spread = numpy.sqrt(numpy.maximum(numpy.log1p(numpy.exp(x[:, :, 1])), 1e-6))
+        return numpy.stack([x[:, :, 0] * arrays["y_scale"] + arrays["y_shift"], spread * arrays["y_scale"]], axis=2).reshape(len(x), -1)
+    if NETS[name][0] == "quantile":
+        return x * numpy.repeat(arrays["y_scale"], 3) + numpy.repeat(arrays["y_shift"], 3)
+    if NETS[name][0] == "poisson_nll":
+        return numpy.exp(x)
     return x * arrays.get("y_scale", 1) + arrays.get("y_shift", 0)
 
 
@@ -172,7 +184,8 @@ class ExportTest(unittest.TestCase):
                     self.assert_same(run_onnx(name, x), expected(name, x))
 
     def test_it_gives_what_predict_tells(self):
-        for name, answer in (("regression", "y"), ("binary", "probability"), ("classes", "probabilities")):
+        for name, answer in (("regression", "y"), ("binary", "probability"), ("classes", "probabilities"), ("poisson", "y"),
+                             ("hinge", "score")):
             with self.subTest(net=name):
                 told = PLACE / f"{name}-told.h5"
                 program.run("predict", PLACE / name, "--output", told, "--split", "train", mpi=False)

@@ -49,7 +49,7 @@ TEST(Explanation, FactorsMultiplyToEveryGradientWithEveryLayerAndLoss) {
       EXPECT_EQ(weights, net.model.parameters().count());
       ASSERT_TRUE(e.chain);
       EXPECT_NEAR(chain_sum(*e.chain), e.chain->weight.gradient, 2e-6) << layer.type << " " << loss.type;
-      EXPECT_EQ(e.chain->num_paths, layer.type == "dense" ? 4 : 3);
+      EXPECT_EQ(e.chain->num_paths, layer.type == "dense" ? 4 : kOutputs);
     }
   }
 }

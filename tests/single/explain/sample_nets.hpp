@@ -13,7 +13,7 @@
 
 namespace lockstep {
 
-inline constexpr int kOutputs = 3;
+inline constexpr int kOutputs = 6;  // some losses take two or three a target
 
 /// All types of the layer table, and options that change what they compute.
 inline std::vector<LayerConfig> all_layers() {
@@ -33,7 +33,7 @@ inline std::vector<LayerConfig> all_layers() {
 /// All losses, with options, for nets of kOutputs outputs.
 inline std::vector<Component> all_losses() {
   std::vector<Component> losses;
-  const std::vector<double> weights{0.5, 1.5, 0.25};
+  const std::vector<double> weights{0.5, 1.5, 0.25, 1, 2, 0.75};
   for (const std::string_view name : loss_names()) losses.push_back({std::string(name)});
   losses.push_back({"huber", {{"delta", 0.4}}});
   losses.push_back({"binary_cross_entropy", {{"pos_weight", 1.5}}});
@@ -52,7 +52,7 @@ struct SampleNet {
         loss(make_loss(loss_config)),
         weights(model.parameters().arena_size()),
         x(rows * inputs),
-        values(rows * model.outputs()) {
+        values(rows * loss->num_targets(model.outputs())) {
     model.initialize(5, weights);
     fill_uniform({2, RandomPurpose::bench, 1}, -1, 1, x);
     fill_uniform({2, RandomPurpose::bench, 2}, 0, 1, values);
