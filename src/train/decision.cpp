@@ -25,6 +25,10 @@ void check_decision(const RunConfig& run, const Loss& loss, std::size_t outputs)
                     "{} outputs and the loss {}",
                     outputs, run.model.loss.type));
   }
+  if (!loss.gives_probabilities()) {
+    throw Error(ErrorKind::config,
+                fmt::format("decision.threshold: it is a probability, and {} gives none", run.model.loss.type));
+  }
   if (!run.decision.threshold.rule.empty() && !(run.data.validation > 0)) {
     throw Error(ErrorKind::config,
                 fmt::format("decision.threshold: \"{}\" is chosen on validation data, of which there is none: set "
