@@ -17,6 +17,7 @@
 #include "data/sample_weights.hpp"
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
+#include "train/windowed_data.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -48,8 +49,10 @@ Table sample_table(TableReader& reader, std::size_t rows, Pulse& pulse) {
   return table;
 }
 
-DataSample sample_source(const std::string& what, const DataSource& named, const DataSource& source, Pulse& pulse) {
+DataSample sample_source(const std::string& what, const DataSource& named, const DataSource& source,
+                         const DataConfig& config, Pulse& pulse) {
   OpenDataset opened = open_dataset(source, {});
+  cut_windows_of_files(opened, config);
   const TableHeader& x = opened.x->header();
   const TableHeader& y = opened.y->header();
   const std::size_t fit = kSampleBytes / std::max<std::size_t>(x.row_bytes() + y.row_bytes(), 1);
@@ -122,7 +125,7 @@ std::vector<DataSample> sample_data(const Communicator& comm, const Job& job, Ru
         comm.pulse().enter(Phase::reading);
         const auto start = std::chrono::steady_clock::now();
         try {
-          sample = sample_source(what, trains ? named.train : named.test, source, comm.pulse());
+          sample = sample_source(what, trains ? named.train : named.test, source, run.data, comm.pulse());
         } catch (const Error& error) {
           failure = fmt::format("{}: {}", what, error.what());
         }

@@ -98,18 +98,56 @@ KnownNames names_of_rows(KnownNames known, const DataConfig& config) {
   return known;
 }
 
-std::vector<Range> take_series(const Communicator& comm, OpenDataset& data, const DataSource& source,
-                               const DataConfig& config) {
-  const std::size_t rows = data.x->header().rows;
+namespace {
+
+// The ends of the files that x is of.
+std::vector<std::size_t> file_ends(const OpenDataset& data) {
   std::vector<std::size_t> ends;
   if (const JoinedFiles files = data.x->header().files) {
     for (const JoinedFile& file : *files) ends.push_back(file.rows.end);
   }
+  return ends;
+}
+
+std::vector<Range> ranges_of(std::vector<std::size_t> ends, std::size_t rows) {
+  ends.push_back(rows);
+  std::ranges::sort(ends);
+  std::vector<Range> ranges;
+  for (std::size_t begin = 0; const std::size_t end : ends) {
+    if (end > begin) ranges.push_back({begin, end});
+    begin = std::max(begin, end);
+  }
+  return ranges;
+}
+
+// Takes the feature that says which series a row is of out of x, unless it is to be an input.
+void drop_series(OpenDataset& data, std::size_t column, const DataConfig& config) {
+  std::vector<std::string>& features = data.columns.features;
+  if (config.series_input) return;
+  if (features.size() == 1) {
+    throw Error(ErrorKind::data, fmt::format("data.series: '{}' is the only feature of {}, so nothing is left to learn "
+                                             "from; or set data.series_input = true",
+                                             config.series, data.source));
+  }
+  std::vector<std::size_t> others;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    if (i != column) others.push_back(i);
+  }
+  data.x = choose_columns(std::move(data.x), std::move(others));
+  features.erase(features.begin() + static_cast<std::ptrdiff_t>(column));
+}
+
+}  // namespace
+
+std::vector<Range> take_series(const Communicator& comm, OpenDataset& data, const DataSource& source,
+                               const DataConfig& config) {
+  const std::size_t rows = data.x->header().rows;
+  std::vector<std::size_t> ends = file_ends(data);
   if (!config.series.empty()) {
     std::string own;
     comm.together(
         [&] {
-          std::vector<std::string>& features = data.columns.features;
+          const std::vector<std::string>& features = data.columns.features;
           const auto named = std::ranges::find(features, config.series);
           const bool is_feature = named != features.end();
           const auto column = static_cast<std::size_t>(named - features.begin());
@@ -120,18 +158,7 @@ std::vector<Range> take_series(const Communicator& comm, OpenDataset& data, cons
           for (const std::size_t row : changes(table, is_feature ? column : 0, mine, [&] { comm.pulse().beat(); })) {
             own += fmt::format("{} ", row);
           }
-          if (!is_feature || config.series_input) return;
-          if (features.size() == 1) {
-            throw Error(ErrorKind::data, fmt::format("data.series: '{}' is the only feature of {}, so nothing is left "
-                                                     "to learn from; or set data.series_input = true",
-                                                     config.series, data.source));
-          }
-          std::vector<std::size_t> others;
-          for (std::size_t i = 0; i < features.size(); ++i) {
-            if (i != column) others.push_back(i);
-          }
-          data.x = choose_columns(std::move(data.x), std::move(others));
-          features.erase(named);
+          if (is_feature) drop_series(data, column, config);
         },
         Blame::host);
     for (const std::string& text : comm.gather_texts(own)) {
@@ -140,14 +167,18 @@ std::vector<Range> take_series(const Communicator& comm, OpenDataset& data, cons
       }
     }
   }
-  ends.push_back(rows);
-  std::ranges::sort(ends);
-  std::vector<Range> series;
-  for (std::size_t begin = 0; const std::size_t end : ends) {
-    if (end > begin) series.push_back({begin, end});
-    begin = std::max(begin, end);
+  return ranges_of(std::move(ends), rows);
+}
+
+void cut_windows_of_files(OpenDataset& data, const DataConfig& config) {
+  if (!wants_windows(config)) return;
+  const std::vector<Range> series = ranges_of(file_ends(data), data.x->header().rows);
+  const auto named = std::ranges::find(data.columns.features, config.series);
+  if (named != data.columns.features.end()) {
+    drop_series(data, static_cast<std::size_t>(named - data.columns.features.begin()), config);
   }
-  return series;
+  std::vector<std::string> untold;
+  cut_windows(data, series, config, untold);
 }
 
 void cut_windows(OpenDataset& data, std::span<const Range> series, const DataConfig& config,

@@ -33,6 +33,10 @@ namespace lockstep {
 void cut_windows(OpenDataset& data, std::span<const Range> series, const DataConfig& config,
                  std::vector<std::string>& notices);
 
+/// The same by one rank, for a look at some samples: only files end series.
+/// Local. Errors: data, config.
+void cut_windows_of_files(OpenDataset& data, const DataConfig& config);
+
 /// Windows, with what tells their answers apart: the number of each one's last row, counted from 0.
 class NumberedWindows final : public TableReader, public RowNotes {
  public:

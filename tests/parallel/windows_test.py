@@ -164,6 +164,12 @@ class Windows(unittest.TestCase):
         plain = list(csv.DictReader((self.folder / "plain.csv").read_text(encoding="utf-8").splitlines()))
         self.assertEqual([answer["rain"] for answer in answers], [answer["y_0"] for answer in plain])
 
+    def test_explain_and_doctor_see_windows(self):
+        for load in ("memory", "stream"):
+            told = json.loads(program.run("explain", self.folder / "run.toml", "--json", *self.how(load)).stdout)
+            self.assertEqual(told["stages"][0]["inputs"], K * COLUMNS)
+        self.assertIn(f"net {K * COLUMNS}-12-2", program.run("doctor", self.folder / "run.toml").stdout)
+
     def test_what_cannot_be_is_refused(self):
         for text, *settings in (("a window needs 203 rows of one file or series", "data.window_rows=200"),
                                 ("data.series: \"where\" is neither a feature", "data.series=where"),
