@@ -93,10 +93,11 @@ std::unique_ptr<CsvSamples> open_csv(const Communicator& comm, const StoredNet& 
                                   stored.path, file));
         }
         if (wants_windows(stored.run.data)) {
-          throw Error(ErrorKind::data,
-                      fmt::format("{}: the net takes windows of rows, which are not cut of a table of text; make HDF5 of "
-                                  "it (lockstep import)",
-                                  file));
+          throw Error(
+              ErrorKind::data,
+              fmt::format("{}: the net takes windows of rows, which are not cut of a table of text; make HDF5 of "
+                          "it (lockstep import)",
+                          file));
         }
         samples = std::make_unique<CsvSamples>(file, recipe_of_json(recipe, stored.path), reading);
       },

@@ -16,8 +16,8 @@ struct ColumnNames {
   std::vector<std::string> targets = {};   ///< [columns of y]
   /// Columns of texts in the table behind the data. A text t of column c has made the feature "c=t", of 0 and 1.
   std::vector<std::string> categorical = {};
-  /// How columns of a table have become these (import/recipe.hpp), as JSON; nothing between import and its readers looks
-  /// into it.
+  /// How columns of a table have become these (import/recipe.hpp), as JSON; nothing between import and its readers
+  /// looks into it.
   std::string recipe = {};
 
   [[nodiscard]] bool empty() const noexcept { return features.empty() && targets.empty() && categorical.empty(); }

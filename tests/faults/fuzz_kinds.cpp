@@ -120,7 +120,7 @@ class RunFiles final : public Kind {
     const EngineParts parts(resolved, 8, 1000);
     (void)parts.schedule->factor(1000);
     (void)parse_normalize(resolved.data.normalize);
-    const Steering steering(resolved, parts.loss->task(), parts.model.outputs());
+    const Steering steering(resolved, *parts.loss, parts.model.outputs());
     check_way_back(resolved);
   }
 

@@ -41,14 +41,16 @@ TEST(Monitor, AutoIsAccuracyOrLossOfTheTestDataOrTrainLoss) {
 TEST(Monitor, TakesEveryScoreOfItsTask) {
   for (const Task task : {Task::classification, Task::binary, Task::regression}) {
     EXPECT_NO_THROW((void)of("train.loss", task));
-    for (const std::string& score : score_names(loss_of(task), 10)) EXPECT_EQ(of("test." + score, task).name(), "test." + score);
+    for (const std::string& score : score_names(loss_of(task), 10))
+      EXPECT_EQ(of("test." + score, task).name(), "test." + score);
   }
 }
 
 TEST(Monitor, RefusesOtherNamesAndListsTheKnownOnes) {
   expect_error(
       ErrorKind::config,
-      {"checkpoint.monitor", "auto", "train.loss, test.loss, test.r2, test.explained_variance, test.rmse, test.mae, test.mape", "\"test.accuracy\""},
+      {"checkpoint.monitor", "auto",
+       "train.loss, test.loss, test.r2, test.explained_variance, test.rmse, test.mae, test.mape", "\"test.accuracy\""},
       [] { (void)of("test.accuracy", Task::regression); });
   expect_error(ErrorKind::config, {"\"accuracy\""}, [] { (void)of("accuracy", Task::classification); });
   expect_error(ErrorKind::config, {"\"\""}, [] { (void)of("", Task::classification); });
@@ -57,11 +59,13 @@ TEST(Monitor, RefusesOtherNamesAndListsTheKnownOnes) {
                [] { (void)of("test.loss", Task::classification, false); });
   expect_error(ErrorKind::config, {"one of train.loss, validation.loss, validation.r2", "found \"test.loss\""},
                [] { (void)of("test.loss", Task::regression, false, 1, true); });
-  expect_error(ErrorKind::config, {"a.key: expected auto"}, [] { (void)Monitor("x", loss_of(Task::binary), 1, {}, "a.key"); });
+  expect_error(ErrorKind::config, {"a.key: expected auto"},
+               [] { (void)Monitor("x", loss_of(Task::binary), 1, {}, "a.key"); });
 }
 
 TEST(Monitor, KnowsWhichDirectionIsBetter) {
-  for (const char* name : {"train.loss", "test.loss", "test.rmse", "test.mae", "test.mape", "test.error_median", "test.error_max"}) {
+  for (const char* name :
+       {"train.loss", "test.loss", "test.rmse", "test.mae", "test.mape", "test.error_median", "test.error_max"}) {
     const Monitor monitor = of(name, Task::regression);
     EXPECT_TRUE(monitor.better(1, 2)) << name;
     EXPECT_FALSE(monitor.better(2, 1)) << name;
@@ -104,8 +108,8 @@ TEST(Monitor, TakesItsValueFromTheHistory) {
   EXPECT_TRUE(std::isnan(of("test.loss", Task::regression).value(history, 2)));  // no such row
 }
 
-// An evaluation of one block, so that the names are those that an evaluation really gives; but for those by the order of
-// all samples, which come behind.
+// An evaluation of one block, so that the names are those that an evaluation really gives; but for those by the order
+// of all samples, which come behind.
 std::vector<std::string> names_given(const Loss& loss, std::size_t width) {
   const std::vector<float> outputs(2 * width, 0.25F);
   std::vector<float> values(2 * width, loss.task() == Task::binary ? 0.0F : 2.0F);
@@ -133,12 +137,11 @@ std::vector<std::string> names_given(const Loss& loss, std::size_t width) {
 }
 
 TEST(ScoreNames, AreThoseThatAnEvaluationGives) {
-  for (const auto& [loss, outputs] :
-       {std::pair{Component{"softmax_cross_entropy"}, std::size_t{5}},
-        {Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}, std::size_t{6}},
-        {Component{"binary_cross_entropy"}, std::size_t{1}},
-        {Component{"binary_cross_entropy", {{"pos_weight", 2.0}}}, std::size_t{3}},
-        {Component{"mse"}, std::size_t{3}}}) {
+  for (const auto& [loss, outputs] : {std::pair{Component{"softmax_cross_entropy"}, std::size_t{5}},
+                                      {Component{"softmax_cross_entropy", {{"label_smoothing", 0.1}}}, std::size_t{6}},
+                                      {Component{"binary_cross_entropy"}, std::size_t{1}},
+                                      {Component{"binary_cross_entropy", {{"pos_weight", 2.0}}}, std::size_t{3}},
+                                      {Component{"mse"}, std::size_t{3}}}) {
     const auto made = make_loss(loss);
     std::vector<std::string> expected = names_given(*made, outputs);
     for (const std::string& name : order_scores(made->task())) expected.push_back(name);
