@@ -75,7 +75,6 @@ class Check {
       fail("/names/targets has {} names, but the net has {} targets", info_.columns.targets.size(), targets);
     }
     check_scaling("x", model.inputs(), "inputs");
-    check_scaling("y", loss.num_targets(model.outputs()), "targets");
     for (const auto& [name, values] : info_.normalization) {
       const bool of_targets = name == "y_shift" || name == "y_scale";
       if (!of_targets && name != "x_shift" && name != "x_scale") {
@@ -85,6 +84,7 @@ class Check {
         fail("/normalization/{} is there, but the targets of this loss are not normalised", name);
       }
     }
+    check_scaling("y", loss.num_targets(model.outputs()), "targets");
   }
 
   void check_decision(const Model& model, const Loss& loss) const {

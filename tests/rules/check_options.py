@@ -19,6 +19,7 @@ OF_OTHERS = {
     "sbatch and srun": {"--nodes", "--ntasks", "--ntasks-per-node", "--mpi", "--requeue", "--signal"},
     "apt-get": {"--no-install-recommends"},
     "tensorboard": {"--logdir"},
+    "launch/compare-stream.sh": {"--files"},
     "data/customers.py": {"--seed", "--new"},
 }
 COMMAND = re.compile(r"^  (\w[\w-]*)  ", re.MULTILINE)  # a line of the list in lockstep --help
