@@ -11,6 +11,7 @@
 #include "core/number_text.hpp"
 #include "core/range.hpp"
 #include "data/readers.hpp"
+#include "import/csv_file.hpp"
 #include "import/csv_rows.hpp"
 #include "import/field_text.hpp"
 #include "io/hdf5.hpp"
@@ -33,9 +34,9 @@ RowIndex index_rows(const Communicator& comm, const std::string& file, char deli
   Range mine;
   comm.together(
       [&] {
-        bytes_in_all = csv_bytes(file);
+        bytes_in_all = CsvFile(file).bytes();
         mine = bytes_in_all > kSmall ? part_of(bytes_in_all, rank, ranks) : Range{0, rank == 0 ? bytes_in_all : 0};
-        quotes = count_quotes(file, mine, alive);
+        if (ranks > 1) quotes = count_quotes(file, mine, alive);  // before the first one's part there are none
       },
       Blame::host);
   std::vector<std::int64_t> of_ranks(ranks, 0);

@@ -1,20 +1,16 @@
 #include "import/csv_reader.hpp"
 
 #include <csv.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <optional>
-#include <span>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "import/csv_file.hpp"
+#include "import/plain_row.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -31,35 +27,6 @@ constexpr const char* kStrayQuote =
 void* limited_realloc(void* memory, std::size_t size) {
   return size > kMostField ? nullptr : std::realloc(memory, size);
 }
-
-class InputFile {
- public:
-  explicit InputFile(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (fd_ < 0) {
-      throw Error(errno == ENOENT ? ErrorKind::data : ErrorKind::io,
-                  path + ": cannot be opened: " + std::generic_category().message(errno));
-    }
-  }
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-  ~InputFile() { ::close(fd_); }
-
-  /// What comes next, at most `memory`; empty at the end.
-  std::string_view read(std::span<char> memory) {
-    ssize_t got = -1;
-    do {
-      got = ::read(fd_, memory.data(), memory.size());
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-      throw Error(ErrorKind::io, path_ + ": cannot be read: " + std::generic_category().message(errno));
-    }
-    return {memory.data(), static_cast<std::size_t>(got)};
-  }
-
- private:
-  const std::string& path_;
-  int fd_;
-};
 
 /// libcsv's parser with the callbacks of this file, and what they gather.
 class Parser {
@@ -155,30 +122,17 @@ class PlainLines {
   }
 
  private:
-  [[nodiscard]] bool is_space(char c) const noexcept { return (c == ' ' || c == '\t') && c != delimiter_; }
-  [[nodiscard]] std::string_view trimmed(std::string_view field) const noexcept {
-    while (!field.empty() && is_space(field.front())) field.remove_prefix(1);
-    while (!field.empty() && is_space(field.back())) field.remove_suffix(1);
-    return field;
-  }
   /// False for a blank line.
   bool split_line(std::string_view line, CsvRows& rows) const {
-    if (trimmed(line).empty()) return false;
+    if (trimmed_field(line, delimiter_).empty()) return false;
     split_row(line, rows);
     return true;
   }
 
  public:
   void split_row(std::string_view line, CsvRows& rows) const {
-    const char* begin = line.data();
-    const char* const end = begin + line.size();
-    while (true) {
-      const char* stop = begin;
-      while (stop != end && *stop != delimiter_) ++stop;
-      rows.field(trimmed({begin, static_cast<std::size_t>(stop - begin)}));
-      if (stop == end) break;
-      begin = stop + 1;
-    }
+    const auto none = [](const char*, const char*) -> const char* { return nullptr; };
+    split_plain_row(line, delimiter_, none, [&](std::string_view text) { rows.field(text); });
     rows.end_of_row();
   }
 
@@ -224,11 +178,11 @@ struct Counting {
 
 /// The physical line of a byte.
 std::size_t line_at(const std::string& path, std::size_t offset) {
-  InputFile file(path);
+  CsvFile file(path);
   std::vector<char> memory(kPiece);
   std::size_t line = 1;
   char last = 0;
-  for (std::string_view bytes = file.read(memory); !bytes.empty() && offset != 0; bytes = file.read(memory)) {
+  for (std::string_view bytes = file.read_next(memory); !bytes.empty() && offset != 0; bytes = file.read_next(memory)) {
     bytes = bytes.substr(0, offset);
     offset -= bytes.size();
     for (const char c : bytes) {
@@ -239,26 +193,16 @@ std::size_t line_at(const std::string& path, std::size_t offset) {
   return line;
 }
 
-void check_kind(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    throw Error(errno == ENOENT ? ErrorKind::data : ErrorKind::io,
-                path + ": " + std::generic_category().message(errno));
-  }
-  // Read twice where a line is to be told, which a pipe does not allow.
-  if (!S_ISREG(status.st_mode)) throw Error(ErrorKind::data, path + ": expected a CSV file, found a folder or a pipe");
-  if (status.st_size == 0) throw Error(ErrorKind::data, path + ": is empty; expected a CSV table");
-}
-
 }  // namespace
 
 std::size_t csv_line(const std::string& path, char delimiter, std::size_t row, std::size_t field) {
-  InputFile file(path);
+  CsvFile file(path);
   Parser parser(delimiter, CSV_REPALL_NL);
   Counting counting{.wanted_row = row, .wanted_field = field};
   std::vector<char> memory(kPiece);
   bool first = true;
-  for (std::string_view bytes = file.read(memory); !bytes.empty() && !counting.found; bytes = file.read(memory)) {
+  for (std::string_view bytes = file.read_next(memory); !bytes.empty() && !counting.found;
+       bytes = file.read_next(memory)) {
     if (std::exchange(first, false)) bytes = without_mark(bytes);
     std::size_t used = 0;
     if (!parser.parse(bytes, counting, used)) break;
@@ -303,8 +247,7 @@ std::string CsvRowSplitter::split(std::string_view row, CsvRows& rows) {
 }
 
 void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std::function<void(std::size_t)>& alive) {
-  check_kind(path);
-  InputFile file(path);
+  CsvFile file(path);
   Parser parser(delimiter, 0);
   Forwarding forwarding{rows};
   std::vector<char> memory(kPiece);
@@ -336,7 +279,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   const PlainLines plain(delimiter);
   bool between_rows = true;
   std::size_t done = 0;  // bytes
-  for (std::string_view bytes = file.read(memory); !bytes.empty(); bytes = file.read(memory)) {
+  for (std::string_view bytes = file.read_next(memory); !bytes.empty(); bytes = file.read_next(memory)) {
     if (done == 0) {
       check_csv_beginning(path, bytes);
       const std::size_t size = bytes.size();

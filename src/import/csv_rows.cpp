@@ -1,15 +1,8 @@
 #include "import/csv_rows.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <memory>
 #include <span>
-#include <system_error>
 #include <utility>
 
 #include "lockstep/error.hpp"
@@ -22,35 +15,14 @@ constexpr std::size_t kMarkBytes = std::size_t{1} << 16U;  // between marks, at 
 constexpr std::size_t kMostMarks = std::size_t{1} << 16U;  // of a file, about
 constexpr std::size_t kAliveRows = std::size_t{1} << 16U;
 
-int open_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd >= 0) return fd;
-  throw Error(errno == ENOENT ? ErrorKind::data : ErrorKind::io,
-              path + ": cannot be opened: " + std::generic_category().message(errno));
-}
-
-// Bytes of a file at `offset`; less than `out` at its end alone.
-std::size_t read_at(int fd, const std::string& path, std::size_t offset, std::span<char> out) {
-  ssize_t got = -1;
-  do {
-    got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) throw Error(ErrorKind::io, path + ": cannot be read: " + std::generic_category().message(errno));
-  return static_cast<std::size_t>(got);
-}
-
 }  // namespace
 
 RowCutter::RowCutter(const std::string& path, char delimiter)
     : path_(path),
       delimiter_(delimiter),
-      fd_(open_file(path)),
-      buffer_(std::clamp(csv_bytes(path) + 1, std::size_t{4096}, kPiece)) {
+      file_(path),
+      buffer_(std::clamp(file_.bytes() + 1, std::size_t{4096}, kPiece)) {
   seek(0);
-}
-
-RowCutter::~RowCutter() {
-  ::close(fd_);
 }
 
 void RowCutter::seek(std::size_t offset) {
@@ -88,15 +60,14 @@ bool RowCutter::fill() {
     has_returns_ = left.find('\r') != std::string_view::npos;
   }
   if (end_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
-  const std::size_t got = read_at(fd_, path_, base_ + end_, std::span(buffer_).subspan(end_));
-  if (got == 0) {
+  const std::string_view more = file_.read(base_ + end_, std::span(buffer_).subspan(end_));
+  if (more.empty()) {
     ended_ = true;
     return false;
   }
-  const std::string_view more(buffer_.data() + end_, got);
   has_quotes_ = has_quotes_ || more.find('"') != std::string_view::npos;
   has_returns_ = has_returns_ || more.find('\r') != std::string_view::npos;
-  end_ += got;
+  end_ += more.size();
   return true;
 }
 
@@ -200,29 +171,15 @@ bool RowCutter::next() {
   return false;
 }
 
-std::size_t csv_bytes(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    throw Error(errno == ENOENT ? ErrorKind::data : ErrorKind::io,
-                path + ": " + std::generic_category().message(errno));
-  }
-  if (!S_ISREG(status.st_mode)) throw Error(ErrorKind::data, path + ": expected a CSV file, found a folder or a pipe");
-  if (status.st_size == 0) throw Error(ErrorKind::data, path + ": is empty; expected a CSV table");
-  return static_cast<std::size_t>(status.st_size);
-}
-
 std::uint64_t count_quotes(const std::string& path, Range bytes, const std::function<void()>& alive) {
-  const int fd = open_file(path);
-  const std::unique_ptr<const int, void (*)(const int*)> closes(&fd, [](const int* file) { ::close(*file); });
+  const CsvFile file(path);
   std::vector<char> memory(std::min(kPiece, bytes.size()));
   std::uint64_t quotes = 0;
   for (std::size_t at = bytes.begin; at < bytes.end;) {
-    const auto part = std::span(memory).first(std::min(memory.size(), bytes.end - at));
-    const std::size_t got = read_at(fd, path, at, part);
-    if (got == 0) break;  // it has become shorter, which those who read its rows will meet
-    quotes +=
-        static_cast<std::uint64_t>(std::count(part.begin(), part.begin() + static_cast<std::ptrdiff_t>(got), '"'));
-    at += got;
+    const std::string_view part = file.read(at, std::span(memory).first(std::min(memory.size(), bytes.end - at)));
+    if (part.empty()) break;  // it has become shorter, which those who read its rows will meet
+    quotes += static_cast<std::uint64_t>(std::count(part.begin(), part.end(), '"'));
+    at += part.size();
     if (alive) alive();
   }
   return quotes;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/range.hpp"
+#include "import/csv_file.hpp"
 
 namespace lockstep {
 
@@ -23,11 +24,10 @@ inline constexpr std::size_t kMostRow = std::size_t{1} << 25U;
 /// Cuts rows out of a file, one after the other. Memory: some MiB, or that of the largest row.
 class RowCutter {
  public:
-  /// Begins at the first row. Errors: data (no such file, not one to be read twice), io.
+  /// Begins at the first row. Errors: those of CsvFile.
   RowCutter(const std::string& path, char delimiter);
   RowCutter(const RowCutter&) = delete;
   RowCutter& operator=(const RowCutter&) = delete;
-  ~RowCutter();
 
   /// Goes to another place where a row begins.
   void seek(std::size_t offset);
@@ -59,7 +59,7 @@ class RowCutter {
 
   std::string path_;
   char delimiter_;
-  int fd_ = -1;
+  CsvFile file_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;  // of what is not cut yet, in the buffer
   std::size_t end_ = 0;    // of what is read
@@ -86,9 +86,8 @@ struct RowPart {
   std::vector<RowMark> marks = {};  ///< the first row, and some more; rows count from the part's first
 };
 
-/// The bytes of a file. Errors: data (no such file, not one to be read twice).
-[[nodiscard]] std::size_t csv_bytes(const std::string& path);
-/// How many quotes there are among bytes `bytes` of a file. `alive` is called from time to time. Errors: data, io.
+/// How many quotes there are among bytes `bytes` of a file. `alive` is called from time to time. Errors: those of
+/// CsvFile.
 [[nodiscard]] std::uint64_t count_quotes(const std::string& path, Range bytes, const std::function<void()>& alive = {});
 /// Looks for the rows that begin among `bytes`. `in_quotes`: whether the first of them is between quotes, which the
 /// number of quotes before it tells. Errors: those of RowCutter.

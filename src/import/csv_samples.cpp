@@ -46,12 +46,6 @@ bool is_answer(ColumnUse use) noexcept {
   return use == ColumnUse::value || use == ColumnUse::label || use == ColumnUse::weight;
 }
 
-// A file with something in it, to be read twice.
-const std::string& checked(const std::string& path) {
-  (void)csv_bytes(path);
-  return path;
-}
-
 /// The fields of the header, or of the first row.
 class FieldList final : public CsvRows {
  public:
@@ -76,7 +70,7 @@ class CsvSamples::Reader final : public TableReader {
 };
 
 CsvSamples::CsvSamples(const std::string& path, Recipe recipe, CsvReading reading)
-    : path_(checked(path)), recipe_(std::move(recipe)), reading_(std::move(reading)), cutter_(path, recipe_.delimiter) {
+    : path_(path), recipe_(std::move(recipe)), reading_(std::move(reading)), cutter_(path, recipe_.delimiter) {
   if (!cutter_.next()) throw Error(ErrorKind::data, path + ": holds no rows, only blank lines");
   check_csv_beginning(path, cutter_.row());
   FieldList first;
@@ -86,19 +80,13 @@ CsvSamples::CsvSamples(const std::string& path, Recipe recipe, CsvReading readin
                 fmt::format("{}: line {}: {}", path, csv_line(path, recipe_.delimiter, 0, SIZE_MAX), fault));
   }
   row_ = std::make_unique<RecipeRow>(recipe_);
-  row_->columns.assign(first.fields.size(), RecipeRow::kNowhere);
-  row_->kept.assign(first.fields.size(), RecipeRow::kNowhere);
-  row_->kept_texts.resize(reading_.keep.size());
-  if (recipe_.header) {
-    match_header(first.fields);
-  } else {
-    match_places(first.fields.size());
-  }
+  row_->expect(recipe_.header ? match_header(first.fields) : match_places(first.fields.size()), reading_.keep.size());
 }
 
 CsvSamples::~CsvSamples() = default;
 
-void CsvSamples::match_header(const std::vector<std::string>& names) {
+std::vector<RecipeRow::Field> CsvSamples::match_header(const std::vector<std::string>& names) {
+  std::vector<RecipeRow::Field> fields(names.size());
   std::unordered_map<std::string, std::size_t> places;
   std::vector<std::string> twice;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -119,7 +107,7 @@ void CsvSamples::match_header(const std::vector<std::string>& names) {
     if (found == places.end()) {
       lacking.push_back(shown(wanted.name));
     } else {
-      row_->columns[found->second] = column;
+      fields[found->second].column = column;
     }
   }
   if (!lacking.empty()) {
@@ -134,7 +122,7 @@ void CsvSamples::match_header(const std::vector<std::string>& names) {
       throw Error(ErrorKind::data, fmt::format("--keep: {} is no column of {}; its columns are {}",
                                                shown(reading_.keep[i]), path_, listed(names)));
     }
-    row_->kept[found->second] = i;
+    fields[found->second].kept = i;
     known[found->second] = true;
   }
   std::vector<std::string> passed;
@@ -144,35 +132,38 @@ void CsvSamples::match_header(const std::vector<std::string>& names) {
   if (!passed.empty()) {
     notices_.push_back(fmt::format("{}: the net knows no column {}: passed over", path_, listed(passed, 5)));
   }
+  return fields;
 }
 
-void CsvSamples::match_places(std::size_t fields) {
+std::vector<RecipeRow::Field> CsvSamples::match_places(std::size_t count) {
+  std::vector<RecipeRow::Field> fields(count);
   std::vector<std::size_t> inputs;  // without answers
   for (std::size_t i = 0; i < recipe_.columns.size(); ++i) {
     if (!is_answer(recipe_.columns[i].use)) inputs.push_back(i);
   }
-  const bool all = fields == recipe_.columns.size();
-  if (!all && (reading_.answers || fields != inputs.size())) {
+  const bool all = count == recipe_.columns.size();
+  if (!all && (reading_.answers || count != inputs.size())) {
     throw Error(ErrorKind::data,
-                fmt::format("{}: has {} columns; the net's table, without a header, has {}{}", path_, fields,
+                fmt::format("{}: has {} columns; the net's table, without a header, has {}{}", path_, count,
                             recipe_.columns.size(),
                             reading_.answers ? "" : fmt::format(", or {} without targets", inputs.size())));
   }
-  for (std::size_t field = 0; field < fields; ++field) {
+  for (std::size_t field = 0; field < count; ++field) {
     const std::size_t column = all ? field : inputs[field];
     const ColumnUse use = recipe_.columns[column].use;
-    if (use != ColumnUse::dropped && (reading_.answers || !is_answer(use))) row_->columns[field] = column;
+    if (use != ColumnUse::dropped && (reading_.answers || !is_answer(use))) fields[field].column = column;
   }
   for (std::size_t i = 0; i < reading_.keep.size(); ++i) {
     const std::string& word = reading_.keep[i];
     std::size_t place = 0;
     const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), place);
-    if (code != std::errc() || end != word.data() + word.size() || place == 0 || place > fields) {
+    if (code != std::errc() || end != word.data() + word.size() || place == 0 || place > count) {
       throw Error(ErrorKind::data, fmt::format("--keep: {} is no column of {}; without a header they are 1 to {}",
-                                               shown(word), path_, fields));
+                                               shown(word), path_, count));
     }
-    row_->kept[place - 1] = i;
+    fields[place - 1].kept = i;
   }
+  return fields;
 }
 
 void CsvSamples::take(RowIndex index) {

@@ -61,8 +61,8 @@ class CsvSamples final : public RowNotes {
   class Reader;
   enum class Part { x, y, w };
 
-  void match_header(const std::vector<std::string>& names);
-  void match_places(std::size_t fields);
+  [[nodiscard]] std::vector<RecipeRow::Field> match_header(const std::vector<std::string>& names);
+  [[nodiscard]] std::vector<RecipeRow::Field> match_places(std::size_t count);
   void read(Part part, Range rows, std::span<std::byte> out);
   void place_cutter(std::size_t row);
   void read_row(std::size_t row, float* x, bool counts);

@@ -7,12 +7,11 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <type_traits>
 
 #include "core/visible_text.hpp"
+#include "import/plain_number.hpp"
 
 namespace lockstep {
 namespace {
@@ -23,42 +22,6 @@ std::string_view trimmed(std::string_view text) noexcept {
   const std::size_t begin = text.find_first_not_of(kSpaces);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kSpaces) + 1 - begin);
-}
-
-// Digits, maybe with a sign and a point, and few enough of them that both they and the power of ten are exact in T:
-// then one division rounds as it should (Clinger, 1990). Most fields are such; false: another way must be taken.
-template <class T>
-bool parse_plainly(std::string_view text, T& out) noexcept {
-  constexpr std::size_t most_places = std::is_same_v<T, float> ? 10 : 22;
-  constexpr std::array<T, 23> powers = [] {
-    std::array<T, 23> of_ten{};
-    T power = 1;
-    for (std::size_t i = 0; i <= most_places; ++i, power *= 10) of_ten[i] = power;
-    return of_ten;
-  }();
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  if (text.size() > 17) return false;
-  std::uint64_t digits = 0;
-  std::size_t count = 0;
-  std::size_t behind_point = 0;
-  bool point = false;
-  for (const char c : text) {
-    const auto digit = static_cast<unsigned>(c - '0');
-    if (digit <= 9) {
-      digits = 10 * digits + digit;
-      ++count;
-      behind_point += point ? 1 : 0;
-    } else if (c == '.' && !point) {
-      point = true;
-    } else {
-      return false;
-    }
-  }
-  if (count == 0 || behind_point > most_places || digits >> std::numeric_limits<T>::digits != 0) return false;
-  const T value = static_cast<T>(digits) / powers[behind_point];
-  out = negative ? -value : value;
-  return true;
 }
 
 // Spaces, a plus sign, numbers beyond the type: seldom.
@@ -88,7 +51,9 @@ NumberFault parse_slowly(std::string_view text, T& out) noexcept {
 
 template <class T>
 NumberFault parse_number(std::string_view text, T& out) noexcept {
-  if (parse_plainly(text, out)) return NumberFault::none;
+  if (parse_plain_number(text.data(), text.data() + text.size(), out) == text.data() + text.size() && !text.empty()) {
+    return NumberFault::none;
+  }
   const char* end = text.data() + text.size();
   const auto [stopped, code] = std::from_chars(text.data(), end, out);
   if (code == std::errc() && stopped == end && std::abs(out) <= std::numeric_limits<T>::max()) return NumberFault::none;

@@ -7,6 +7,8 @@
 
 #include "import/field_slot.hpp"
 #include "import/field_text.hpp"
+#include "import/plain_number.hpp"
+#include "import/plain_row.hpp"
 
 namespace lockstep {
 
@@ -43,23 +45,60 @@ RecipeRow::RecipeRow(const Recipe& recipe)
 
 RecipeRow::~RecipeRow() = default;
 
+void RecipeRow::expect(std::vector<Field> fields, std::size_t texts) {
+  expected_ = std::move(fields);
+  kept_texts.resize(texts);
+  quick_.assign(expected_.size(), {});
+  const std::string_view of_numbers = "0123456789-.";
+  if (recipe_.decimal != '.' || of_numbers.find(recipe_.delimiter) != std::string_view::npos) return;
+  for (std::size_t i = 0; i < expected_.size(); ++i) {
+    if (expected_[i].column == kNowhere || expected_[i].kept != kNowhere) continue;
+    std::byte* const slot = memory_.data() + slots_.of(expected_[i].column);
+    const ColumnUse use = recipe_.columns[expected_[i].column].use;
+    if (use == ColumnUse::number || use == ColumnUse::weight) quick_[i].narrow = slot;
+    if (use == ColumnUse::value) quick_[i].wide = slot;
+  }
+}
+
 void RecipeRow::split(std::string_view row) {
   fault.clear();
   unknown.clear();
   fields_ = 0;
   for (std::string& text : kept_texts) text.clear();
-  const std::string what = splitter_.split(row, *this);
-  if (!what.empty()) fail(SIZE_MAX, what);
-  if (!fault.empty() || fields_ == columns.size()) return;
-  fail(SIZE_MAX, fmt::format("expected {} fields, as in the {}, found {}", columns.size(),
+  if (row.find('"') == std::string_view::npos && row.find('\r') == std::string_view::npos) {
+    split_plain(row);
+  } else {
+    const std::string what = splitter_.split(row, *this);
+    if (!what.empty()) fail(SIZE_MAX, what);
+  }
+  if (!fault.empty() || fields_ == expected_.size()) return;
+  fail(SIZE_MAX, fmt::format("expected {} fields, as in the {}, found {}", expected_.size(),
                              recipe_.header ? "header" : "first row", fields_));
+}
+
+void RecipeRow::split_plain(std::string_view row) {
+  const char delimiter = recipe_.delimiter;
+  const auto take_number = [&](const char* begin, const char* end) -> const char* {
+    if (fields_ >= quick_.size()) return nullptr;
+    const Quick to = quick_[fields_];
+    const auto put = [&](auto value, std::byte* slot) -> const char* {
+      const char* const stop = parse_plain_number(begin, end, value);
+      if (stop == nullptr || (stop != end && *stop != delimiter)) return nullptr;
+      put_slot(slot, 0, value);
+      ++fields_;
+      return stop;
+    };
+    if (to.narrow != nullptr) return put(float{}, to.narrow);
+    return to.wide != nullptr ? put(double{}, to.wide) : nullptr;
+  };
+  split_plain_row(row, delimiter, take_number, [&](std::string_view text) { RecipeRow::field(text); });
 }
 
 void RecipeRow::field(std::string_view text) {
   const std::size_t field = fields_++;
-  if (field >= columns.size()) return;
-  if (kept[field] != kNowhere) kept_texts[kept[field]] = text;
-  const std::size_t column = columns[field];
+  if (field >= expected_.size()) return;
+  if (expected_[field].kept != kNowhere) kept_texts[expected_[field].kept] = text;
+  const std::size_t column = expected_[field].column;
   if (column == kNowhere || !fault.empty()) return;
   const RecipeColumn& recipe = recipe_.columns[column];
   std::byte* const slot = memory_.data() + slots_.of(column);
@@ -86,10 +125,10 @@ void RecipeRow::put_text(std::size_t field, std::size_t column, std::string_view
 }
 
 void RecipeRow::fail(std::size_t field, const std::string& what) {
-  const std::string column =
-      field == SIZE_MAX ? ""
-      : recipe_.header  ? fmt::format("column {} ({}): ", field + 1, shown(recipe_.columns[columns[field]].name))
-                        : fmt::format("column {}: ", field + 1);
+  const std::string column = field == SIZE_MAX ? ""
+                             : recipe_.header  ? fmt::format("column {} ({}): ", field + 1,
+                                                             shown(recipe_.columns[expected_[field].column].name))
+                                               : fmt::format("column {}: ", field + 1);
   fault = column + what;
   fault_field = field;
 }

@@ -25,10 +25,13 @@ class RecipeRow final : public CsvRows {
   RecipeRow(const RecipeRow&) = delete;
   RecipeRow& operator=(const RecipeRow&) = delete;
 
-  // Of the table: for each field the column of the recipe that it is, or kNowhere; and its place among the texts that
-  // are kept, or kNowhere.
-  std::vector<std::size_t> columns;
-  std::vector<std::size_t> kept;
+  /// What a field of the table is.
+  struct Field {
+    std::size_t column = kNowhere;  ///< of the recipe
+    std::size_t kept = kNowhere;    ///< its place among the texts that are kept
+  };
+  /// The fields of a row of the table, of which `kept_texts` are kept; before the first row.
+  void expect(std::vector<Field> fields, std::size_t kept_texts);
 
   /// Takes `row` apart. Its texts are there until the next call.
   void split(std::string_view row);
@@ -47,6 +50,7 @@ class RecipeRow final : public CsvRows {
  private:
   class TextPlaces;
   void put_text(std::size_t field, std::size_t column, std::string_view text, std::byte* slot);
+  void split_plain(std::string_view row);
   void fail(std::size_t field, const std::string& what);
 
   const Recipe& recipe_;
@@ -56,7 +60,14 @@ class RecipeRow final : public CsvRows {
   CsvRowSplitter splitter_;
   std::vector<std::byte> memory_;
   std::vector<std::unique_ptr<TextPlaces>> texts_;  // [columns of the recipe]
-  std::size_t fields_ = 0;
+  /// Where a field goes that may be taken for a plain number without looking at it as a text.
+  struct Quick {
+    std::byte* narrow = nullptr;  ///< slot of a float
+    std::byte* wide = nullptr;    ///< slot of a double
+  };
+  std::vector<Field> expected_;
+  std::vector<Quick> quick_;  // [expected_]
+  std::size_t fields_ = 0;    // met in this row
 };
 
 }  // namespace lockstep

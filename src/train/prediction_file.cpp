@@ -1,5 +1,6 @@
 #include "train/prediction_file.hpp"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -128,20 +129,21 @@ class CsvPredictions final : public PredictionFile {
 
   void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
     fmt::memory_buffer text;
-    const auto out = std::back_inserter(text);
+    const fmt::appender out(text);
     const std::size_t k = plan_.task == Task::regression ? plan_.outputs * plan_.answers.size() : plan_.outputs;
     const std::size_t labels = predictions.labels.size() / std::max<std::size_t>(predictions.rows, 1);
     const std::size_t fields = (labels == 0 ? k : labels + k) + (names_.empty() ? 0 : 1);
     for (std::size_t row = 0; row < predictions.rows; ++row) {
-      const char* separator = "";
+      bool follows = false;
       if (predictions.kept != nullptr) text.append(predictions.kept->at(row));
       if (predictions.is_bad(row)) {
         text.append(std::string(fields - 1, ',') + "\n");
         continue;
       }
       const auto add = [&](const auto& value) {
-        fmt::format_to(out, "{}{}", separator, value);
-        separator = ",";
+        if (follows) text.push_back(',');
+        fmt::format_to(out, FMT_COMPILE("{}"), value);
+        follows = true;
       };
       for (std::size_t j = 0; j < labels; ++j) add(predictions.labels[row * labels + j]);
       if (!names_.empty()) add(name_of(predictions.labels[row]));

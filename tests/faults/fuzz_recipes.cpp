@@ -37,7 +37,7 @@ struct Read {
 // All rows, found in `parts` parts of the file, and read in as many ranges.
 Read read_table(const std::string& path, const std::string& recipe_text, std::size_t parts) {
   CsvSamples samples(path, recipe_of_json(recipe_text, "net.h5"), {});
-  const std::size_t bytes = csv_bytes(path);
+  const std::size_t bytes = CsvFile(path).bytes();
   std::vector<RowPart> found;
   std::uint64_t quotes = 0;
   for (std::size_t part = 0; part < parts; ++part) {

@@ -32,7 +32,7 @@ class Tables : public testing::Test {
     return path;
   }
   static RowIndex index(const std::string& path, std::size_t parts) {
-    const std::size_t bytes = csv_bytes(path);
+    const std::size_t bytes = CsvFile(path).bytes();
     std::vector<RowPart> all;
     std::uint64_t quotes = 0;
     for (std::size_t part = 0; part < parts; ++part) {

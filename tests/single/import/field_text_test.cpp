@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <type_traits>
 
 #include "import/categories.hpp"
+#include "import/plain_number.hpp"
 #include "import/row_source.hpp"
 
 namespace lockstep {
@@ -37,17 +39,29 @@ TEST(ParseNumber, TakesDecimals) {
   EXPECT_EQ(number("3.4028234e38"), 3.4028234e38F);
 }
 
+/// Digits, maybe with a sign and a point.
+std::string some_number(std::mt19937_64& random) {
+  std::string text = random() % 2 == 0 ? "-" : "";
+  const std::size_t digits = 1 + random() % (random() % 2 == 0 ? 7 : 18);
+  const std::size_t point = random() % (2 * digits);
+  for (std::size_t i = 0; i < digits; ++i) {
+    if (i == point) text += '.';
+    text += static_cast<char>('0' + random() % 10);
+  }
+  if (point == digits) text += '.';
+  return text;
+}
+
+template <class T>
+auto bits(T value) {
+  return std::bit_cast<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>(value);
+}
+
 TEST(ParseNumber, RoundsAsTheStandardLibraryDoes) {
-  // The quick way for few digits must give the bits of the thorough one.
+  // The quick ways must give the bits of the thorough one.
   std::mt19937_64 random(3);
   for (int round = 0; round < 200000; ++round) {
-    std::string text = random() % 2 == 0 ? "-" : "";
-    const std::size_t digits = 1 + random() % 18;
-    const std::size_t point = random() % (2 * digits);
-    for (std::size_t i = 0; i < digits; ++i) {
-      if (i == point) text += '.';
-      text += static_cast<char>('0' + random() % 10);
-    }
+    const std::string text = some_number(random);
     float narrow = 0;
     float found = 0;
     double wide = 0;
@@ -56,8 +70,44 @@ TEST(ParseNumber, RoundsAsTheStandardLibraryDoes) {
     std::from_chars(text.data(), text.data() + text.size(), wide);
     ASSERT_EQ(parse_number(text, found), NumberFault::none) << text;
     ASSERT_EQ(parse_number(text, found_wide), NumberFault::none) << text;
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(found), std::bit_cast<std::uint32_t>(narrow)) << text;
-    ASSERT_EQ(std::bit_cast<std::uint64_t>(found_wide), std::bit_cast<std::uint64_t>(wide)) << text;
+    ASSERT_EQ(bits(found), bits(narrow)) << text;
+    ASSERT_EQ(bits(found_wide), bits(wide)) << text;
+  }
+}
+
+template <class T>
+void takes_the_front_of_rows() {
+  std::mt19937_64 random(5);
+  const std::string follows[] = {",",  ";9.5,12345678", ",-.5,red", " ", ":\xFF\xFE.9,3", "e5,",
+                                 "..", ",.9.9.9.9",     "/:,",      ""};
+  int taken = 0;
+  for (int round = 0; round < 100000; ++round) {
+    const std::string text = some_number(random);
+    const std::string row = text + follows[random() % std::size(follows)];
+    T expected = 0;
+    // (Of "1." the standard takes the point too, of "1..5" as well: as this does.)
+    const char* const stops =
+        std::from_chars(row.data(), row.data() + row.size(), expected, std::chars_format::fixed).ptr;
+    T found = 0;
+    const char* const stopped = parse_plain_number(row.data(), row.data() + row.size(), found);
+    if (stopped == nullptr) continue;
+    ++taken;
+    ASSERT_EQ(stopped - row.data(), stops - row.data()) << row;
+    ASSERT_EQ(bits(found), bits(expected)) << row;
+  }
+  EXPECT_GT(taken, 80000);
+}
+
+TEST(PlainNumber, IsTheFrontOfARow) {
+  takes_the_front_of_rows<float>();
+  takes_the_front_of_rows<double>();
+}
+
+TEST(PlainNumber, LeavesOthersAlone) {
+  float value = 0;
+  for (const std::string text : {"", "-", ".", "-.", "red,12345678", "-,1234567", ".,1234567", "+1,234567", " 1,234567",
+                                 "1234567890123456789,", "0.00000000000000000000001,", "--1,23456", "nan,12345"}) {
+    EXPECT_EQ(parse_plain_number(text.data(), text.data() + text.size(), value), nullptr) << text;
   }
 }
 
