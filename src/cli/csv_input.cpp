@@ -109,6 +109,18 @@ std::unique_ptr<CsvSamples> open_csv(const Communicator& comm, const StoredNet& 
   return samples;
 }
 
+void count_unknown_once(const Communicator& comm, CsvSamples& samples, std::size_t rows) {
+  const std::uint32_t some = samples.met().unknown.empty() ? 0 : 1;
+  if (comm.combine(some) == 0) return;
+  comm.pulse().enter(Phase::reading);
+  comm.together(
+      [&] {
+        samples.count_unknown(
+            part_of(rows, static_cast<std::size_t>(comm.rank()), static_cast<std::size_t>(comm.size())));
+      },
+      Blame::host);
+}
+
 CsvMet met_by_all(const Communicator& comm, const CsvSamples& samples) {
   CsvMet all;
   for (const std::string& text : comm.gather_texts(encode(samples.met()))) join(all, text);

@@ -21,6 +21,10 @@ namespace lockstep::cli {
                                                    const std::string& file, const CsvReading& reading,
                                                    std::vector<std::string>& notices);
 
+/// Where ranks may have read rows more than once, or the same ones: counts the unknown texts among its `rows` rows
+/// anew, each once. Collective. Errors, agreed: those of its readers.
+void count_unknown_once(const Communicator& comm, CsvSamples& samples, std::size_t rows);
+
 /// What all ranks have met in it. Collective.
 [[nodiscard]] CsvMet met_by_all(const Communicator& comm, const CsvSamples& samples);
 

@@ -178,7 +178,10 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
   DataConfig config = stored.run.data;
   if (measures) config.load = "auto";  // in memory where it fits there
   const Dataset data = read_scored_data(comm, std::move(file), config, *stored.loss, stored.model->outputs());
-  if (table) tell_notices(comm, unknown_notices(met_by_all(comm, *table), source.x, data.samples()));
+  if (table) {
+    count_unknown_once(comm, *table, data.samples());
+    tell_notices(comm, unknown_notices(met_by_all(comm, *table), source.x, data.samples()));
+  }
   std::vector<std::uint32_t> rows;
   comm.together([&] {
     if (data.inputs() != stored.model->inputs()) {

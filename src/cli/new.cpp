@@ -25,6 +25,7 @@ namespace lockstep::cli {
 namespace {
 
 constexpr double kTrainShare = 0.8;
+constexpr std::size_t kLookedAt = 10000;  // rows, for decimal commas
 
 std::size_t usable_cores() {
   cpu_set_t set;
@@ -55,9 +56,10 @@ class Fields final : public CsvRows {
   std::vector<std::string> texts;
 };
 
+// Without fields where its quotes are not good.
 std::vector<std::string> split(std::string_view row, char delimiter) {
   Fields fields;
-  (void)CsvRowSplitter(delimiter).split(row, fields);
+  if (!CsvRowSplitter(delimiter).split(row, fields).empty()) return {};
   return fields.texts;
 }
 
@@ -88,9 +90,13 @@ CsvOptions likely_options(const std::string& file, const std::vector<std::string
   CsvOptions options;
   options.delimiter = likely_delimiter(rows.row());
   const std::vector<std::string> header = split(rows.row(), options.delimiter);
-  if (options.delimiter != ',' && rows.next()) {
-    const std::vector<std::string> first = split(rows.row(), options.delimiter);
-    if (std::ranges::any_of(first, [](const std::string& text) { return has_commas(text); })) options.decimal = ',';
+  if (header.empty()) {
+    throw Error(ErrorKind::data, file + ": line 1: a quote in the middle of a field; expected names of columns");
+  }
+  for (std::size_t row = 0; options.delimiter != ',' && options.decimal != ',' && row < kLookedAt && rows.next();
+       ++row) {
+    const std::vector<std::string> fields = split(rows.row(), options.delimiter);
+    if (std::ranges::any_of(fields, [](const std::string& text) { return has_commas(text); })) options.decimal = ',';
   }
   options.target = target;
   if (target.empty()) {
@@ -267,7 +273,7 @@ int run_new(const CommandInput& input) {
     facts = facts_of_table(*table);
   }
   facts.cores = usable_cores();
-  const std::size_t ranks = std::max<std::size_t>(facts.cores, 1);
+  const std::size_t ranks = std::clamp<std::size_t>(facts.cores, 1, starter_shards(facts));
   const std::string train = fmt::format("mpirun -n {} lockstep train {}", ranks, shell_word(output));
   facts.head = {fmt::format("Made by lockstep new of {}: a beginning, each choice with its reason.", place.file)};
   if (table) facts.head.push_back("  " + table->command);

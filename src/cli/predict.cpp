@@ -94,7 +94,7 @@ void tell_bad_rows(const CsvMet& met, const std::string& file, std::size_t rows)
 }
 
 CsvReading reading_of(const CommandInput& input) {
-  CsvReading reading;
+  CsvReading reading{.notes = true};
   if (input.options.count("bad-rows") != 0) {
     const auto text = input.options["bad-rows"].as<std::string>();
     if (text != "refuse" && text != "mark") {

@@ -27,11 +27,10 @@ std::string quoted(const std::string& text) {
 }
 
 // For a comment: one line of it.
-std::string in_a_line(std::string text) {
+std::string in_a_line(std::string text, std::size_t most = 60) {
   for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }
-  constexpr std::size_t most = 60;
   if (text.size() <= most) return text;
   std::size_t end = most;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
@@ -95,6 +94,10 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::size_t starter_shards(const DataFacts& facts) {
+  return choose(facts).shards;
+}
+
 std::string starter_run(const std::string& name, const DataFacts& facts) {
   const Choices made = choose(facts);
   const std::size_t classes = facts.class_samples.size();
@@ -109,7 +112,7 @@ std::string starter_run(const std::string& name, const DataFacts& facts) {
   const bool unbalanced = labels && static_cast<double>(fewest) < 0.2 * static_cast<double>(all);
 
   Lines out;
-  for (const std::string& line : facts.head) out.add("# " + line);
+  for (const std::string& line : facts.head) out.add("# " + in_a_line(line, line.size()));
   out.add("name = " + quoted(name), "the run folder is runs/NAME");
   out.add("seed = 1", "starting weights, order, validation rows");
   out.add("");

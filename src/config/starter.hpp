@@ -25,6 +25,9 @@ struct DataFacts {
   std::vector<std::string> head = {};  ///< lines of the first comment, without #
 };
 
+/// Its train.shards: no more ranks may be started.
+[[nodiscard]] std::size_t starter_shards(const DataFacts& facts);
+
 /// The text of a run file that can be trained as it is.
 [[nodiscard]] std::string starter_run(const std::string& name, const DataFacts& facts);
 

@@ -81,6 +81,7 @@ struct OpenDataset {
   std::shared_ptr<const TimeWindows> windows = {};
   /// Of the files behind it: equal texts, of equal length, in processes of one host that have opened the same.
   std::string identity = {};
+  bool in_turn = false;  ///< some rows of x, y and w are best read before the next rows of any: one look gives all
 };
 
 /// Opens "FILE.h5:/group" (x, y and maybe w in that group) or a pair of files, IDX (plain or gzip) or .npy, and checks

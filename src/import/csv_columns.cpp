@@ -63,7 +63,7 @@ void ImportedTable::take_header() {
       throw BadRow(fmt::format("column {0} has no name, and another is named {0}", names[i]), i);
     }
   }
-  take_names(std::move(names));
+  take_names(std::move(names), unnamed);
   for (const std::size_t i : unnamed) {
     if (columns_[i].recipe.use == ColumnUse::dropped || columns_[i].open == CsvColumn::Open::target) continue;
     throw BadRow(fmt::format("column {0} has no name (row numbers, perhaps); give it one, or leave it out with --drop "
@@ -73,9 +73,17 @@ void ImportedTable::take_header() {
   }
 }
 
-void ImportedTable::take_names(std::vector<std::string> names) {
+void ImportedTable::take_names(std::vector<std::string> names, const std::vector<std::size_t>& unnamed) {
   for (std::string& name : names) columns_.push_back({.recipe = {.name = std::move(name)}});
   assign_uses();
+  for (const std::size_t i : unnamed) {
+    CsvColumn& column = columns_[i];
+    const bool feature = column.open == CsvColumn::Open::feature || column.recipe.use == ColumnUse::number;
+    if (!drops_useless_ || !feature || column.open == CsvColumn::Open::target) continue;
+    column.recipe.use = ColumnUse::dropped;
+    column.open = CsvColumn::Open::no;
+    column.dropped_for = "it has no name: row numbers, perhaps";
+  }
   assign_dates();
   assign_rules();
   open_ = static_cast<std::size_t>(

@@ -14,6 +14,12 @@ namespace {
 constexpr std::size_t kMostFaults = 20;  // of a table
 constexpr std::size_t kFewRows = 20;     // with fewer, texts or numbers may well all differ
 
+// Whether of `rows` rows each that has something in a column of texts has another text there.
+bool names_rows(const CsvColumn& column, std::size_t rows) {
+  if (!column.categories || column.categories->size() < kFewRows) return false;
+  return column.categories->size() + column.seen.missing == rows;
+}
+
 }  // namespace
 
 std::string ImportedTable::advice(const CsvColumn& column, std::string_view text) const {
@@ -32,14 +38,22 @@ std::string ImportedTable::advice(const CsvColumn& column, std::string_view text
 void ImportedTable::note_missing(CsvColumn& column, std::size_t field) {
   ++column.seen.missing;
   if (column.may_miss) return;
+  // Whether a column of texts is left out is known at the end: until then its gaps cost no row.
+  const bool may_go = drops_useless_ && column.categories && is_feature(column.recipe.use);
   switch (column.recipe.missing) {
     case MissingRule::refuse: {
       const char* const others =
           is_feature(column.recipe.use) ? ", --missing median, mean, most_frequent or zero fills it" : "";
-      return note_fault(field,
-                        fmt::format("the field is empty or missing; --missing drop leaves such rows out{}", others));
+      std::string what = fmt::format("the field is empty or missing; --missing drop leaves such rows out{}", others);
+      if (!may_go) return note_fault(field, std::move(what));
+      if (!column.gap) column.gap = RowFault{file_rows_, field, place(field) + what};
+      return;
     }
     case MissingRule::drop:
+      if (may_go) {
+        if (!column.gap) column.gap = RowFault{file_rows_, field};
+        return;
+      }
       dropping_ = true;
       return;
     default:
@@ -72,11 +86,20 @@ void ImportedTable::keep_faults() {
 }
 
 std::vector<RowFault> ImportedTable::faults(bool whole) {
+  if (whole && !started_ && !early_rows_.empty()) {
+    leave_out_open("there is nothing in it");
+    if (open_ == 0) read_early_rows();
+  }
   std::vector<RowFault> all = faults_;
+  for (std::size_t i = 0; whole && i < columns_.size(); ++i) {
+    const CsvColumn& column = columns_[i];
+    const bool refuses = column.gap && column.recipe.missing == MissingRule::refuse;
+    if (refuses && !column.faulty && useless(column).empty() && all.size() < kMostFaults) all.push_back(*column.gap);
+  }
   for (std::size_t i = 0; whole && seen_ >= kFewRows && i < columns_.size(); ++i) {
     const CsvColumn& column = columns_[i];
     if (column.faulty || all.size() == kMostFaults) continue;
-    const bool names = column.categories && column.categories->size() == seen_;
+    const bool names = names_rows(column, seen_);
     const bool counts = column.recipe.use == ColumnUse::number && column.counts && !faults_.empty();
     if ((!names && !counts) || (drops_useless_ && is_feature(column.recipe.use))) continue;
     const char* what = names ? "each row has another text" : "the numbers count the rows";
@@ -91,14 +114,34 @@ std::vector<RowFault> ImportedTable::faults(bool whole) {
   return all;
 }
 
+// Why --drop auto leaves a column out, all rows being there; empty: it does not.
+std::string ImportedTable::useless(const CsvColumn& column) const {
+  if (!drops_useless_ || !is_feature(column.recipe.use) || !column.dropped_for.empty()) return column.dropped_for;
+  if (column.categories && column.categories->size() == 0) return "there is nothing in it";
+  if (names_rows(column, seen_)) return "each row has another text";
+  if (seen_ >= kFewRows && column.recipe.use == ColumnUse::number && column.counts) return "its numbers count the rows";
+  return "";
+}
+
+bool ImportedTable::wants_second_reading() const {
+  return std::ranges::any_of(columns_, [this](const CsvColumn& column) {
+    return column.gap && column.recipe.missing == MissingRule::drop && useless(column).empty();
+  });
+}
+
+std::vector<std::string> ImportedTable::left_out() {
+  drop_useless();
+  std::vector<std::string> names;
+  for (const CsvColumn& column : columns_) {
+    if (column.recipe.use == ColumnUse::dropped) names.push_back(column.recipe.name);
+  }
+  return names;
+}
+
 void ImportedTable::drop_useless() {
   for (CsvColumn& column : columns_) {
     RecipeColumn& recipe = column.recipe;
-    if (!drops_useless_ || !is_feature(recipe.use)) continue;
-    if (column.dropped_for.empty() && seen_ >= kFewRows) {
-      if (column.categories && column.categories->size() == seen_) column.dropped_for = "each row has another text";
-      if (recipe.use == ColumnUse::number && column.counts) column.dropped_for = "its numbers count the rows";
-    }
+    column.dropped_for = useless(column);
     if (column.dropped_for.empty()) continue;
     recipe = {.name = recipe.name, .use = ColumnUse::dropped};
     column.categories.reset();

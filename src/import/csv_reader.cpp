@@ -238,12 +238,14 @@ std::string CsvRowSplitter::split(std::string_view row, CsvRows& rows) {
   if (!state_->parser) state_->parser.emplace(state_->delimiter, static_cast<unsigned char>(0));
   Forwarding forwarding{rows};
   std::size_t used = 0;
-  const bool whole = state_->parser->parse(row, forwarding, used) && state_->parser->finish(forwarding);
+  const bool parsed = state_->parser->parse(row, forwarding, used);
+  const bool whole = parsed && state_->parser->finish(forwarding);
   const bool too_large = state_->parser->field_too_large();
   if (!whole) state_->parser.reset();
   if (forwarding.thrown) std::rethrow_exception(forwarding.thrown);
   if (whole) return {};
-  return too_large ? "this row has a field of more than 1 MiB; is a quote not closed?" : kStrayQuote;
+  if (too_large) return "this row has a field of more than 1 MiB; is a quote not closed?";
+  return parsed ? "the file ends within a quoted field of this row" : kStrayQuote;
 }
 
 void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std::function<void(std::size_t)>& alive) {

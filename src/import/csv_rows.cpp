@@ -73,7 +73,7 @@ bool RowCutter::fill() {
 
 // The place in the buffer behind the line end of the row at begin_, all of which it reads. `look(bytes)` is given what
 // comes before each line end, piece by piece, and tells whether it is between quotes; then this end and it are passed
-// by.
+// by. kTooLong: there are more than kMostRow bytes of it.
 template <class Look>
 std::size_t RowCutter::find_end(Look&& look) {
   std::size_t at = begin_;
@@ -87,10 +87,7 @@ std::size_t RowCutter::find_end(Look&& look) {
       at = behind;
       continue;
     }
-    if (end_ - begin_ > kMostRow) {
-      throw Error(ErrorKind::data, path_ + ": the row at byte " + std::to_string(base_ + begin_) +
-                                       " has more than 32 MiB; is a quote not closed?");
-    }
+    if (end_ - begin_ > kMostRow) return kTooLong;
     at -= begin_;
     const bool more = fill();  // moves what is there to the front
     at += begin_;
@@ -136,20 +133,27 @@ RowCutter::State RowCutter::look(State state, std::string_view bytes) noexcept {
 
 std::size_t RowCutter::find_row_end() {
   State state = State::start;
-  return find_end([&](std::string_view bytes) {
+  const std::size_t end = find_end([&](std::string_view bytes) {
     if (!has_quotes_ || (state != State::quoted && bytes.find('"') == std::string_view::npos)) return false;
     state = look(state, bytes);
     return state == State::quoted;
   });
+  if (end != kTooLong) return end;
+  throw Error(ErrorKind::data, path_ + ": the row at byte " + std::to_string(base_ + begin_) +
+                                   " has more than 32 MiB; is a quote not closed?");
 }
 
-// From within a row, whose quotes are taken to be good.
+// From within a row, whose quotes are taken to be good. Where that makes it too long, a stray one was counted before,
+// maybe: then the row ends anywhere, for whoever meets a stray quote has the file looked at from its beginning.
 std::size_t RowCutter::find_rest_end(bool in_quotes) {
-  return find_end([&](std::string_view bytes) {
+  const std::size_t end = find_end([&](std::string_view bytes) {
     const auto count = std::count(bytes.begin(), bytes.end(), '"');
     in_quotes = in_quotes != ((count & 1) != 0);
     return in_quotes;
   });
+  if (end != kTooLong) return end;
+  stray_ = true;
+  return end_;
 }
 
 bool RowCutter::is_blank(std::string_view line) const noexcept {

@@ -42,7 +42,7 @@ class RowCutter {
   [[nodiscard]] std::size_t offset() const noexcept { return row_offset_; }
   /// Whether it is the first of the file, behind a byte order mark.
   [[nodiscard]] bool behind_mark() const noexcept { return has_mark_ && row_offset_ == kMark.size(); }
-  /// Whether a stray quote has been met.
+  /// Whether a stray quote has been met, or what may be due to one.
   [[nodiscard]] bool stray() const noexcept { return stray_; }
 
  private:
@@ -50,6 +50,7 @@ class RowCutter {
   static constexpr std::string_view kMark = "\xEF\xBB\xBF";
   enum class State { start, plain, quoted, closing, closed };  // of a field, as far as the row has been looked through
 
+  static constexpr std::size_t kTooLong = SIZE_MAX;
   template <class Look>
   [[nodiscard]] std::size_t find_end(Look&& look);
   [[nodiscard]] std::size_t find_row_end();

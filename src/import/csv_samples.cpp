@@ -23,7 +23,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kMostTexts = 5;  // unknown ones that are told of a column
+constexpr std::size_t kMostTexts = 6;  // unknown ones that are kept of a column: one more than are told
 
 // RFC 4180: in quotes where it has to be.
 void append_csv(std::string_view text, char behind, RowTexts& to) {
@@ -84,6 +84,17 @@ CsvSamples::CsvSamples(const std::string& path, Recipe recipe, CsvReading readin
 }
 
 CsvSamples::~CsvSamples() = default;
+
+void CsvSamples::count_unknown(Range rows) {
+  constexpr std::size_t piece = 4096;  // rows
+  met_.unknown.clear();
+  std::vector<float> x;
+  for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
+    const Range part{begin, std::min(begin + piece, rows.end)};
+    x.resize(part.size() * row_->expander().features());
+    read(Part::x, part, std::as_writable_bytes(std::span(x)));
+  }
+}
 
 std::vector<RecipeRow::Field> CsvSamples::match_header(const std::vector<std::string>& names) {
   std::vector<RecipeRow::Field> fields(names.size());
@@ -173,7 +184,7 @@ void CsvSamples::take(RowIndex index) {
 }
 
 OpenDataset CsvSamples::open() {
-  OpenDataset data{.source = path_};
+  OpenDataset data{.source = path_, .in_turn = true};
   Hash identity;
   identity.text(file_identity(path_));
   data.identity = identity.hex();
@@ -253,6 +264,7 @@ void CsvSamples::read_row(std::size_t row, float* x, bool counts) {
     note_bad(row, row_->fault_field, row_->fault);
     std::fill_n(x, row_->expander().features(), 0.0F);
   }
+  if (!reading_.notes) return;
   if (reading_.keep.empty()) {
     const fmt::format_int number(row + 1);
     kept_.append({number.data(), number.size()});

@@ -22,7 +22,8 @@ namespace lockstep {
 struct CsvReading {
   bool answers = false;   ///< targets are read too, and weights; then they must be there
   bool mark_bad = false;  ///< rows that cannot be read are noted and given as zeros; else they are an error
-  std::vector<std::string> keep = {};  ///< columns whose texts are given beside the samples
+  bool notes = false;     ///< bad() and kept() are wanted
+  std::vector<std::string> keep = {};  ///< columns whose texts kept() gives
 };
 
 /// One thread.
@@ -56,6 +57,8 @@ class CsvSamples final : public RowNotes {
   [[nodiscard]] std::vector<std::string> kept_names() const;
   /// Of all rows whose samples were read up to now; rows that were read twice count twice.
   [[nodiscard]] const CsvMet& met() const noexcept { return met_; }
+  /// Counts unknown texts anew: those of `rows` alone. Reads them. Errors: as of the readers.
+  void count_unknown(Range rows);
 
  private:
   class Reader;

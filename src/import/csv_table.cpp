@@ -54,9 +54,10 @@ void ImportedTable::end_file() {
 void ImportedTable::field(std::string_view text) {
   const std::size_t field = field_++;
   if (header_wanted_ || !started_) {
-    early_bytes_ += text.size();
-    if (early_bytes_ > kMostEarly) {
-      throw BadRow(header_wanted_ || early_rows_.empty()
+    early_bytes_ += text.size() + sizeof(std::string);
+    const bool first = header_wanted_ || early_rows_.empty();
+    if (early_bytes_ > (first || !drops_useless_ ? 1 : 2) * kMostEarly) {
+      throw BadRow(first
                        ? "this row has more than 32 MiB; expected names or numbers"
                        : "some columns have nothing in the first 32 MiB of the table, so that what they are cannot be "
                          "told; name them with --categorical, or --drop them",
@@ -184,7 +185,23 @@ void ImportedTable::keep_early_row() {
   if (row.size() != columns_.size()) note_uneven(file_rows_ + early_rows_.size(), row.size());
   keep_faults();
   early_rows_.push_back(std::move(row));
-  if (open_ != 0) return;
+  if (early_bytes_ > kMostEarly) leave_out_open("it has nothing in the first 32 MiB of the table");
+  if (open_ == 0) read_early_rows();
+}
+
+// With --drop auto: columns of which nothing has told what they are.
+void ImportedTable::leave_out_open(const char* why) {
+  if (!drops_useless_) return;
+  for (CsvColumn& column : columns_) {
+    if (column.open != CsvColumn::Open::feature) continue;
+    column.recipe = {.name = column.recipe.name, .use = ColumnUse::dropped};
+    column.open = CsvColumn::Open::no;
+    column.dropped_for = why;
+    --open_;
+  }
+}
+
+void ImportedTable::read_early_rows() {
   start_rows();
   for (const std::vector<std::string>& early : std::exchange(early_rows_, {})) {
     for (const std::string& text : early) field(text);

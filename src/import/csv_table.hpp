@@ -74,6 +74,7 @@ struct CsvColumn {
   float last = 0;
   std::vector<std::size_t> text_counts = {};  ///< of a label: rows with each code
   std::string dropped_for = {};               ///< why --drop auto leaves it out; empty: it does not
+  std::optional<RowFault> gap = {};           ///< its first missing text, where it may yet be left out
 };
 
 /// Receives the rows of one file after the other. Errors of field and end_of_row: BadRow; config (options that name
@@ -100,6 +101,11 @@ class ImportedTable final : public CsvRows {
   /// True when the targets are values, and all are whole numbers from 0 to 99: classes, perhaps.
   [[nodiscard]] bool looks_like_classes() const noexcept { return looks_like_classes_; }
   [[nodiscard]] const std::vector<CsvColumn>& columns() const noexcept { return columns_; }
+  /// When all rows are there: whether rows must go for what is missing in a column of which it is known only now that
+  /// --drop auto does not leave it out. Then all is to be read once more, without the columns that it does leave out.
+  [[nodiscard]] bool wants_second_reading() const;
+  /// Names of the columns that are left out, all rows being there.
+  [[nodiscard]] std::vector<std::string> left_out();
 
   /// When all rows are there: what stands for missing fields, by the rows of which `trains` says so, which is asked of
   /// each in order; and with it the recipe. Reads the spilled rows once or twice. Errors: data (a column of which no
@@ -114,12 +120,14 @@ class ImportedTable final : public CsvRows {
 
  private:
   void take_header();
-  void take_names(std::vector<std::string> names);
+  void take_names(std::vector<std::string> names, const std::vector<std::size_t>& unnamed = {});
   void assign_uses();
   void assign_rules();
   void assign_dates();
   void start_rows();
   void keep_early_row();
+  void read_early_rows();
+  void leave_out_open(const char* why);
   bool settle(CsvColumn& column, std::string_view text);
   [[nodiscard]] std::vector<std::size_t> find_columns(const std::vector<std::string>& words, const char* option,
                                                       bool* automatic = nullptr) const;
@@ -140,6 +148,7 @@ class ImportedTable final : public CsvRows {
   /// Calls `take` with each spilled row and whether it trains.
   template <class Take>
   void each_spilled(const std::function<bool()>& trains, Take&& take);
+  [[nodiscard]] std::string useless(const CsvColumn& column) const;
   void drop_useless();
   void fit_numbers(const std::function<std::function<bool()>()>& trains);
 

@@ -261,6 +261,13 @@ void ImportedTable::fit(const std::function<std::function<bool()>()>& trains) {
     recipe.indicator = recipe.indicator && missing[i] != 0;  // of a column without gaps it would tell nothing
     if (!columns_[i].categories) continue;
     recipe.texts = columns_[i].categories->sorted();
+    const bool counts_texts = is_fill(recipe.missing) && recipe.missing != MissingRule::zero;
+    const bool none =
+        counts_texts ? std::ranges::all_of(counts[i], [](auto count) { return count == 0; }) : recipe.texts.empty();
+    if (none) {
+      throw Error(ErrorKind::data, fmt::format("column '{0}': no row{1} has anything in it; --drop {0} leaves it out",
+                                               recipe.name, counts_texts ? " that trains" : ""));
+    }
     if (!is_fill(recipe.missing) || recipe.missing == MissingRule::zero) continue;
     const std::vector<std::uint32_t> places = columns_[i].categories->places();
     std::vector<std::uint64_t> sorted(places.size());
@@ -273,7 +280,8 @@ void ImportedTable::fit(const std::function<std::function<bool()>()>& trains) {
 void ImportedTable::make_recipe() {
   recipe_ = {.delimiter = options_.delimiter, .decimal = options_.decimal, .header = options_.header};
   std::size_t features = 0;
-  for (const CsvColumn& column : columns_) {
+  for (CsvColumn& column : columns_) {
+    if (column.recipe.use == ColumnUse::value && values_ > 1) column.recipe.gaps = column.may_miss;
     recipe_.columns.push_back(column.recipe);
     features += width_of(column.recipe);
   }

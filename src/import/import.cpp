@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <optional>
 
 #include "data/open_dataset.hpp"
 #include "import/split_file.hpp"
@@ -121,8 +122,8 @@ void write_rows(const ImportOptions& options, RowSource& source, std::size_t tot
   }
 }
 
-ImportResult import_csv(const ImportOptions& options) {
-  ImportedTable table(options.csv, options.output.empty() ? options.files.front() : options.output);
+/// Reads all files; returns how many rows the first has.
+std::size_t read_files(const ImportOptions& options, ImportedTable& table) {
   std::vector<std::string> files = options.files;
   files.insert(files.end(), options.test.begin(), options.test.end());
   std::size_t first_rows = 0;
@@ -136,6 +137,23 @@ ImportResult import_csv(const ImportOptions& options) {
     table.end_file();
     if (i == 0) first_rows = table.rows();
   }
+  return first_rows;
+}
+
+ImportResult import_csv(const ImportOptions& options) {
+  // A dry run writes nothing where the user's files are.
+  const std::string place =
+      options.dry_run ? (std::filesystem::temp_directory_path() / "rows").string() : options.output;
+  std::optional<ImportedTable> tables[2];
+  ImportedTable* read = &tables[0].emplace(options.csv, place);
+  std::size_t first_rows = read_files(options, *read);
+  if (read->wants_second_reading()) {
+    CsvOptions known = options.csv;
+    known.drop = read->left_out();
+    read = &tables[1].emplace(known, place);
+    first_rows = read_files(options, *read);
+  }
+  ImportedTable& table = *read;
   Deal dealt{.rows = table.rows(), .train = first_rows};
   if (options.test.empty()) dealt = deal(options, table.rows());
   // Which rows train, asked in their order, as often as one likes.
@@ -151,9 +169,10 @@ ImportResult import_csv(const ImportOptions& options) {
                       .looks_like_classes = table.looks_like_classes(),
                       .counting = table.counting(),
                       .recipe = table.recipe()};
-  for (const CsvColumn& column : table.columns()) {
+  for (std::size_t i = 0; i < table.columns().size(); ++i) {
+    const CsvColumn& column = table.columns()[i];
     result.seen.push_back(column.seen);
-    result.dropped_for.push_back(column.dropped_for);
+    result.dropped_for.push_back(tables[0]->columns()[i].dropped_for);
     if (column.recipe.use != ColumnUse::label) continue;
     const std::vector<std::uint32_t> places = column.categories->places();
     result.class_samples.resize(places.size());

@@ -91,6 +91,7 @@ class RecipeReader {
     const auto rule = missing_rule(text(json, "missing"));
     if (!rule) fail("has a column whose missing fields are handled in an unknown way");
     column.missing = *rule;
+    if (json.contains("gaps")) column.gaps = boolean(json, "gaps");
     if (column.use == ColumnUse::category || column.use == ColumnUse::label) read_texts(json, column);
     if (column.use == ColumnUse::date) {
       column.date_format = text(json, "format");
@@ -234,6 +235,7 @@ std::string to_json(const Recipe& recipe) {
     entry["name"] = column.name;
     entry["use"] = use_name(column.use);
     entry["missing"] = rule_name(column.missing);
+    if (column.gaps) entry["gaps"] = *column.gaps;
     if (!column.texts.empty()) entry["texts"] = column.texts;
     if (column.use == ColumnUse::date) {
       entry["format"] = column.date_format;

@@ -34,13 +34,16 @@ struct RecipeColumn {
   ColumnUse use = ColumnUse::number;
   MissingRule missing = MissingRule::refuse;
   bool indicator = false;  ///< a feature of its own tells where a field was missing: "NAME.missing"
-  double fill = 0;         ///< number, date (days): what stands for a missing field, where the rule is a fill
+  /// Of several values: whether a missing one stays missing; unset, of an older recipe: unless it is to be dropped.
+  std::optional<bool> gaps = {};
+  double fill = 0;  ///< number, date (days): what stands for a missing field, where the rule is a fill
   /// Category: which of the texts stands for a missing one; unset: none, all its features are 0.
   std::optional<std::uint32_t> fill_category = {};
   std::vector<std::string> texts = {};  ///< of a category or a label, sorted; a label's are the classes
   std::string date_format = {};         ///< of strptime; empty: ISO 8601
   bool time_of_day = false;             ///< date: whether features tell the time of the day
 
+  [[nodiscard]] bool keeps_gaps() const noexcept { return gaps.value_or(missing != MissingRule::drop); }
   bool operator==(const RecipeColumn&) const = default;
 };
 

@@ -105,7 +105,7 @@ void RecipeRow::field(std::string_view text) {
   if (texts_[column] != nullptr) return put_text(field, column, text, slot);
   const FieldFault found = put_number(recipe, recipe_.decimal, text, slot);
   if (found == FieldFault::none) return;
-  const bool may_miss = is_fill(recipe.missing) || (several_ && recipe.use == ColumnUse::value);
+  const bool may_miss = is_fill(recipe.missing) || (several_ && recipe.use == ColumnUse::value && recipe.keeps_gaps());
   if (found == FieldFault::missing && may_miss) return;
   fail(field, describe(found, recipe, text));
 }

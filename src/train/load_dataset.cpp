@@ -53,12 +53,14 @@ class Loader {
     TableReader& x = *stored_tables_of(opened_).front();
     Dataset data{opened_.source, table(x, plan_.x), table(*opened_.y, plan_.y), opened_.class_names, {}};
     data.columns = opened_.columns;
-    // One after the other, so that the error of the lowest rank is the one that a single rank meets first.
-    in_parts([&] { read(x, plan_.x); });
-    in_parts([&] { read(*opened_.y, plan_.y); });
-    if (opened_.w) {
-      data.w = table(*opened_.w, plan_.w);
-      in_parts([&] { read(*opened_.w, plan_.w); });
+    if (opened_.w) data.w = table(*opened_.w, plan_.w);
+    if (opened_.in_turn) {
+      in_parts([&] { read_in_turn(); });
+    } else {
+      // One after the other, so that the error of the lowest rank is the one that a single rank meets first.
+      in_parts([&] { read(x, plan_.x); });
+      in_parts([&] { read(*opened_.y, plan_.y); });
+      if (opened_.w) in_parts([&] { read(*opened_.w, plan_.w); });
     }
     const TableHeader& y = opened_.y->header();
     in_parts([&] { check_finite(data.x, x.header().name, mine(data.x.rows)); });
@@ -132,6 +134,22 @@ class Loader {
     for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
       const Range part{begin, std::min(begin + piece, rows.end)};
       reader.read(part, memory(place).subspan(part.begin * header.row_bytes(), part.size() * header.row_bytes()));
+      comm_.pulse().beat();
+    }
+  }
+
+  void read_in_turn() const {
+    constexpr std::size_t bytes = std::size_t{1} << 23U;  // of x, y and w
+    const Range rows = mine(opened_.x->header().rows);
+    const std::size_t piece = std::max<std::size_t>(bytes / std::max<std::size_t>(row_bytes_of(opened_), 1), 1);
+    for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
+      const Range part{begin, std::min(begin + piece, rows.end)};
+      for (const auto& [reader, place] :
+           {std::pair{opened_.x.get(), plan_.x}, {opened_.y.get(), plan_.y}, {opened_.w.get(), plan_.w}}) {
+        if (reader == nullptr) continue;
+        const std::size_t row_bytes = reader->header().row_bytes();
+        reader->read(part, memory(place).subspan(part.begin * row_bytes, part.size() * row_bytes));
+      }
       comm_.pulse().beat();
     }
   }

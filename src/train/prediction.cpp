@@ -87,6 +87,9 @@ class Predictor {
     comm_.pulse().enter(Phase::predicting);
     predictions_.clear();
     if (notes_ != nullptr) {
+      if (notes_->bad().size() != rows.size()) {
+        throw Error(ErrorKind::internal, header.name + ": what is told of its rows is not of those that were read");
+      }
       predictions_.bad = notes_->bad();
       predictions_.kept = &notes_->kept();
     }

@@ -155,6 +155,9 @@ class Tables(unittest.TestCase):
         for ranks in (1, 3):
             done = self.predict(table, ranks=ranks)
             self.assertIn("15 of 150 samples have a category of 'color' that the net does not know ('teal')", done.stderr)
+        labelled = self.write("teal-labelled.csv", text_of(rows, HEADER + ["bought"]))
+        done = program.run("evaluate", self.run_folder, "--data", labelled, ranks=3)
+        self.assertIn("15 of 150 samples have a category of 'color'", done.stderr)
 
     def test_rows_that_cannot_be_read_are_refused_or_marked(self):
         rows = [dict(row) for row in self.test]
@@ -233,6 +236,19 @@ class Tables(unittest.TestCase):
         for name in ("loss", "rmse", "mae"):
             self.assertAlmostEqual(told[0][name], told[1][name], places=6)
 
+    def test_targets_that_an_import_did_not_let_miss_do_not_miss_here(self):
+        rows = [{**row, "twice": "" if i == 5 else "1.5"} for i, row in enumerate(self.train)]
+        columns = ["size", "spent", "twice"]
+        table = self.write("twice.csv", text_of(rows, columns))
+        whole = self.write("whole.csv", text_of([row for row in rows if row["twice"]], columns))
+        for rule, file in (("drop", table), ("refuse", whole)):
+            data = self.folder / f"twice-{rule}.h5"
+            program.run("import", file, "--target", "spent,twice", "--missing", rule, "--split", "0.8", "--output", data,
+                        mpi=False)
+            run = self.trained(f"twice-{rule}", data, loss="mse", outputs=2)
+            self.assertIn("column 3 ('twice'): the field is empty or missing",
+                          program.run("evaluate", run, "--data", table, expect=2).stderr)
+
     def test_options_that_do_not_fit_are_refused(self):
         table = self.folder / "test.csv"
         self.assertIn("give --output OUT.csv", self.predict(table, "--keep", "id", out="kept.h5", expect=2).stderr)
@@ -303,6 +319,22 @@ class FromTheReadme(unittest.TestCase):
         chance = numpy.array([float(row["probability_yes"]) for row in answers])
         pairs = chance[left][:, None] - chance[~left][None, :]
         self.assertGreater((pairs > 0).mean() + (pairs == 0).mean() / 2, 0.8)  # ROC AUC
+
+    def test_new_takes_tables_as_they_come(self):
+        numbers = [f"{i},{i % 7}.5,{(i * i) % 5}.25" for i in range(40)]
+        for name, text, says, command in (
+                ("pandas", ",a,y\n" + "\n".join(numbers), "column 1 is left out: it has no name", "--target y --categorical auto --drop 1"),
+                ("empty", "none,a,y\n" + "\n".join(f",{line.split(',', 1)[1]}" for line in numbers), "column none is left out",
+                 "--drop none"),
+                ("comma", "a;b;y\n" + "1;2;3\n" * 30 + "1,5;2;4\n" * 30, "next:", "--delimiter ';' --decimal ,"),
+                ("lines", '"a","price\n(EUR)"\n' + "\n".join(line.split(",", 1)[1] for line in numbers), "next:", "--target")):
+            (self.folder / f"{name}.csv").write_text(text + "\n", encoding="utf-8")
+            done = program.run("new", f"{name}.csv", cwd=self.folder, mpi=False)
+            self.assertIn(says, done.stdout)
+            self.assertIn(command, done.stdout)
+        (self.folder / "stray.csv").write_text('say "hi",y\n1,2\n', encoding="utf-8")
+        self.assertIn("stray.csv: line 1: a quote in the middle of a field",
+                      program.run("new", "stray.csv", cwd=self.folder, mpi=False, expect=2).stderr)
 
     def test_new_of_a_file_trains_as_it_is(self):
         self.do(["build/bin/lockstep new data/digits.h5", "mpirun -n 2 build/bin/lockstep train digits.toml --quiet"])

@@ -116,6 +116,61 @@ TEST_F(CsvFaults, ColumnsThatNameTheRowsAreTold) {
   refuses(wanted, {"column 2 ('name')", "choose another --target"});
 }
 
+TEST_F(CsvFaults, ColumnsThatAreLeftOutCostNoRow) {
+  // `note` is half empty, else another in each row; it is found useless at its 1001st text, or at the end. `c` has
+  // gaps.
+  for (const int rows : {60, 3000}) {
+    std::string table = "note,c,a,y\n";
+    for (int i = 0; i < rows; ++i) {
+      const std::string note = i % 2 == 0 ? "" : "n" + std::to_string(i);
+      const std::string c = i % 20 == 7 ? "" : i % 20 == 8 ? "blue" : "red";
+      table += note + "," + c + "," + std::to_string(i % 7) + "," + std::to_string(0.5 * i) + "\n";
+    }
+    ImportOptions wanted = options(table);
+    wanted.csv.categorical = {"auto"};
+    wanted.csv.drop = {"auto"};
+    wanted.csv.missing = {"drop"};
+    const ImportResult result = import_data(wanted);
+    EXPECT_EQ(result.dropped, static_cast<std::size_t>(rows / 20)) << "those of c";
+    EXPECT_EQ(result.train, static_cast<std::size_t>(rows - rows / 20));
+    EXPECT_EQ(result.format.features, (std::vector<std::string>{"c=blue", "c=red", "a"}));
+    EXPECT_NE(result.dropped_for[0], "");
+    EXPECT_EQ(result.dropped_for[1], "");
+    wanted.csv.missing = {"c=most_frequent"};  // else refused
+    EXPECT_EQ(import_data(wanted).train, static_cast<std::size_t>(rows));
+    wanted.csv.missing = {};
+    refuses(wanted, {"line 9: column 2 ('c'): the field is empty or missing"});
+  }
+}
+
+TEST_F(CsvFaults, ColumnsWithoutANameOrWithNothingInThemAreLeftOut) {
+  ImportOptions wanted = options(",empty,a,y\n0,,1,2\n1,,3,4\n", "y");
+  wanted.csv.categorical = {"auto"};
+  refuses(wanted, {"column 1 has no name"});
+  wanted.csv.drop = {"1"};
+  refuses(wanted, {"no row has anything in column 'empty'"});
+  wanted.csv.drop = {"auto"};
+  const ImportResult result = import_data(wanted);
+  EXPECT_EQ(result.format.features, std::vector<std::string>{"a"});
+  EXPECT_NE(result.dropped_for[0].find("no name"), std::string::npos);
+  EXPECT_NE(result.dropped_for[1].find("nothing"), std::string::npos) << result.dropped_for[1];
+  EXPECT_EQ(row_of(read().x, 1), std::vector{3.0});
+}
+
+TEST_F(CsvFaults, CategoriesWithoutATextAreTold) {
+  ImportOptions wanted = options("a,c,y\n1,,2\n2,,3\n");
+  wanted.csv.categorical = {"c"};
+  wanted.csv.missing = {"median"};
+  refuses(wanted, {"column 'c': no row that trains has anything in it", "--drop c"});
+  wanted.csv.missing = {"zero"};
+  refuses(wanted, {"column 'c': no row has anything in it"});
+  // Texts in rows that test alone are no answer to which is the most frequent.
+  std::ofstream(path("test.csv")) << "a,c,y\n1,red,2\n";
+  wanted.test = {path("test.csv")};
+  wanted.csv.missing = {"c=most_frequent"};
+  refuses(wanted, {"column 'c': no row that trains has anything in it"});
+}
+
 TEST(FieldText, KnowsNumbersWithCommasAndUuids) {
   for (const char* text : {"1,5", "-1,5", "+,5", "1.234,5", "1,234,567.8", "1,5e-3", " 2,0 "})
     EXPECT_TRUE(has_commas(text)) << text;

@@ -112,8 +112,18 @@ TEST_F(Tables, RowsAreCutAsTheyAreRead) {
   EXPECT_GT(good, 100U);
 }
 
+TEST_F(Tables, AStrayQuoteBeforeManyRowsWithoutQuotesIsTold) {
+  // The parts behind it seem to begin between quotes, of which there are no more.
+  std::string text = "a,b\n5\" pipe,1\n";
+  while (text.size() < 3 * kMostRow) text += "0.123456789012345,0.123456789012345\n";
+  const std::string path = put(text);
+  const Range behind = part_of(text.size(), 1, 2);
+  EXPECT_TRUE(scan_rows(path, ',', behind, true).stray);
+  EXPECT_FALSE(scan_rows(path, ',', behind, false).stray);
+}
+
 TEST_F(Tables, ColumnsAreFoundByName) {
-  const auto samples = open("b,more,a,c\n1,9,2,red\n3,,NA,blue\n");
+  const auto samples = open("b,more,a,c\n1,9,2,red\n3,,NA,blue\n", {.notes = true});
   EXPECT_EQ(x(*samples, {0, 2}), (std::vector<float>{2, 0, 1, 1, 7, 1, 0, 3}));
   EXPECT_EQ(x(*samples, {1, 2}), (std::vector<float>{7, 1, 0, 3})) << "any rows, in any order";
   EXPECT_EQ(samples->open().columns.features, (std::vector<std::string>{"a", "c=blue", "c=red", "b"}));
@@ -139,11 +149,12 @@ TEST_F(Tables, RowsThatCannotBeReadAreToldWithLineAndColumn) {
   refuses({"line 2: column 3 ('c'): the field is empty or missing"}, "a,b,c\n1,2,\n");
   refuses({"line 5: expected 3 fields, as in the header, found 2"}, "a,b,c\n1,2,\"red\"\n\"1\",2,red\n\n1,2\n");
   refuses({"line 2: a quote in the middle of a field"}, "a,b,c\n1,2,r\"ed\n1,2,\"red\n");
+  refuses({"line 3: the file ends within a quoted field of this row"}, "a,b,c\n1,2,red\n1,2,\"red\n");
 }
 
 TEST_F(Tables, BadRowsAreMarkedWhereThatIsAsked) {
   const auto samples = open("id,a,b,c\np,1,2,red\nq,1,x,red\n\"r,\"\"\",1\nt,1,2,re\"d\nu,3,4,blue\n",
-                            {.mark_bad = true, .keep = {"id"}});
+                            {.mark_bad = true, .notes = true, .keep = {"id"}});
   EXPECT_EQ(x(*samples, {0, 5}), (std::vector<float>{1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 4}));
   EXPECT_EQ((std::vector<std::uint8_t>(samples->bad().begin(), samples->bad().end())),
             (std::vector<std::uint8_t>{0, 1, 1, 1, 0}));
@@ -162,6 +173,8 @@ TEST_F(Tables, UnknownCategoriesAreCounted) {
   join(all, encode(samples->met()));
   EXPECT_EQ(all.unknown.at("c").fields, 6U);
   EXPECT_EQ(all.unknown.at("c").texts, (std::map<std::string, std::size_t>{{"teal", 0}, {"pink", 2}}));
+  samples->count_unknown({1, 4});
+  EXPECT_EQ(samples->met().unknown.at("c").fields, 2U) << "anew, each row once";
 }
 
 TEST_F(Tables, AnswersAreReadWhereTheyAreAsked) {
