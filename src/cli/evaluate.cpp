@@ -28,6 +28,7 @@
 #include "report/report.hpp"
 #include "train/evaluation.hpp"
 #include "train/matched_data.hpp"
+#include "train/monitor.hpp"
 #include "train/run_data.hpp"
 
 namespace lockstep::cli {
@@ -113,13 +114,17 @@ Importance measure_importance(const Communicator& comm, const CommandInput& inpu
     by.score = scores.accuracy ? "accuracy" : scores.r2 ? "r2" : "loss";
     if (input.options.count("by") != 0) by.score = input.options["by"].as<std::string>();
     const auto found = std::ranges::find(named, by.score, [](const auto& score) { return score.first; });
-    if (found == named.end()) {
+    const auto smaller = smaller_is_better(by.score, net.loss);
+    if (found == named.end() || !smaller) {
       std::vector<std::string> names;
-      for (const auto& score : named) names.push_back(score.first);
-      throw Error(ErrorKind::usage,
-                  fmt::format("--by: expected one of {}, found \"{}\"", fmt::join(names, ", "), by.score));
+      for (const auto& score : named) {
+        if (smaller_is_better(score.first, net.loss)) names.push_back(score.first);
+      }
+      throw Error(ErrorKind::usage, fmt::format("--by: expected one of {}, found \"{}\"{}", fmt::join(names, ", "),
+                                                by.score, smaller ? "" : ", of which neither more nor less is better"));
     }
     importance.whole = found->second;
+    importance.smaller_is_better = *smaller;
     by.seed = static_cast<std::uint64_t>(input.options["seed"].as<std::int64_t>());
     by.repeats = static_cast<std::size_t>(input.options["repeats"].as<std::int64_t>());
     groups = groups_of(stored.info.columns.features.empty() ? data.columns : stored.info.columns, data.inputs());

@@ -9,7 +9,6 @@
 #include "core/csv_text.hpp"
 #include "core/number_text.hpp"
 #include "core/visible_text.hpp"
-#include "train/monitor.hpp"
 
 namespace lockstep::cli {
 
@@ -25,7 +24,7 @@ std::string importance_text(const Importance& importance) {
   }
   std::string text =
       fmt::format("\nby how much {} {} when an input is shuffled: mean and deviation of {}\n{:<{}}{:>9}{:>13}{:>13}\n",
-                  importance.by.score, smaller_is_better(importance.by.score) ? "grows" : "falls",
+                  importance.by.score, importance.smaller_is_better ? "grows" : "falls",
                   count_text(importance.by.repeats, "time"), "input", width, "columns", "mean", "deviation");
   for (std::size_t i = 0; i < shown; ++i) {
     const InputImportance& input = importance.inputs[i];

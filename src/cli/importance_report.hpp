@@ -11,7 +11,8 @@ namespace lockstep::cli {
 
 struct Importance {
   ImportanceOptions by;
-  double whole = 0;  ///< the score, nothing shuffled
+  double whole = 0;                ///< the score, nothing shuffled
+  bool smaller_is_better = false;  ///< of that score
   std::vector<InputImportance> inputs;
 };
 

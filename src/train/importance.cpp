@@ -118,7 +118,7 @@ std::vector<InputImportance> permutation_importance(const Communicator& comm, co
     starts.push_back(rank < ranks ? part_of(tasks, rank, ranks).begin : tasks);
   }
   const Range mine{starts[static_cast<std::size_t>(comm.rank())], starts[static_cast<std::size_t>(comm.rank()) + 1]};
-  const double sign = smaller_is_better(options.score) ? 1 : -1;
+  const double sign = smaller_is_better(options.score, net.loss).value() ? 1 : -1;
   std::vector<double> drops;
   comm.together([&] {
     drops.resize(tasks);

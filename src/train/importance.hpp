@@ -28,7 +28,7 @@ struct InputGroup {
 [[nodiscard]] std::vector<InputGroup> input_groups(const ColumnNames& columns, std::size_t inputs);
 
 struct ImportanceOptions {
-  std::string score = {};  ///< by Scores::named()
+  std::string score = {};  ///< by Scores::named(), of which more or less is better
   std::uint64_t seed = 1;
   std::size_t repeats = 5;
   std::function<void(std::size_t done, std::size_t all)> done = {};  ///< called on rank 0, of its own share

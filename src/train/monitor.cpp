@@ -12,10 +12,12 @@ namespace lockstep {
 
 namespace {
 
-// Of "test.auc" the "auc".
+// Of "test.auc" the "auc". Names of scores may have a point too: "pinball_q0.1".
 std::string_view without_split(std::string_view score) {
-  const std::size_t dot = score.find('.');
-  return dot == std::string_view::npos ? score : score.substr(dot + 1);
+  for (const std::string_view split : {"train.", "validation.", "test."}) {
+    if (score.starts_with(split)) return score.substr(split.size());
+  }
+  return score;
 }
 
 }  // namespace
@@ -50,11 +52,13 @@ bool goes_by_order(std::string_view score) {
   return score == "auc" || score == "average_precision" || score.starts_with("error_");
 }
 
-bool smaller_is_better(std::string_view score) {
+std::optional<bool> smaller_is_better(std::string_view score, const Loss& loss) {
   score = without_split(score);
-  constexpr std::string_view kErrors[] = {"loss", "end_loss", "log_loss", "rmse", "mae", "mape", "nll", "deviance"};
-  return score.starts_with("error_") || score.starts_with("pinball_") ||
-         std::ranges::find(kErrors, score) != std::end(kErrors);
+  for (const OwnScore& own : loss.own_scores()) {
+    if (own.name == score) return own.smaller_is_better;
+  }
+  constexpr std::string_view kErrors[] = {"loss", "end_loss", "log_loss", "rmse", "mae", "mape"};
+  return score.starts_with("error_") || std::ranges::find(kErrors, score) != std::end(kErrors);
 }
 
 double history_value(const History& history, std::size_t row, std::string_view column) {
@@ -72,8 +76,7 @@ Monitor::Monitor(const std::string& name, const Loss& loss, std::size_t outputs,
     if (!scored) continue;
     best_split = split;
     for (const std::string& score : score_names(loss, outputs)) {
-      // What has no better side is no monitor.
-      if (!score.starts_with("coverage")) known.push_back(fmt::format("{}.{}", split, score));
+      if (smaller_is_better(score, loss)) known.push_back(fmt::format("{}.{}", split, score));
     }
   }
   if (name == "auto") {
@@ -84,7 +87,7 @@ Monitor::Monitor(const std::string& name, const Loss& loss, std::size_t outputs,
     throw Error(ErrorKind::config,
                 fmt::format("{}: expected auto or one of {}, found \"{}\"", key, fmt::join(known, ", "), name));
   }
-  larger_is_better_ = !smaller_is_better(name_);
+  larger_is_better_ = !smaller_is_better(name_, loss).value();
 }
 
 double Monitor::value(const History& history, std::size_t row) const {

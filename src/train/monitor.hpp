@@ -34,8 +34,9 @@ struct ScoredSplits {
 [[nodiscard]] std::vector<std::string> order_scores(Task task);
 [[nodiscard]] bool goes_by_order(std::string_view score);
 
-/// Whether less of a score is better: "loss", or "test.rmse".
-[[nodiscard]] bool smaller_is_better(std::string_view score);
+/// Whether less of a score of a net with this loss is better: "loss", or "test.rmse". Unset where neither more nor less
+/// is, as of a coverage: such a score says nothing of better and worse.
+[[nodiscard]] std::optional<bool> smaller_is_better(std::string_view score, const Loss& loss);
 
 /// The value of a column in row `row` of a history; NaN where there is none.
 [[nodiscard]] double history_value(const History& history, std::size_t row, std::string_view column);

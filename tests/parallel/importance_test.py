@@ -125,6 +125,20 @@ class Importance(unittest.TestCase):
         self.assertEqual([[float(row[f"drop_{i}"]) for i in range(1, 6)] for row in rows], [entry["drops"] for entry in told])
         self.assertEqual(page.Page(self.net / "report.html").run["importance"]["inputs"], told)
 
+    def test_scores_of_one_loss_whose_names_have_a_point(self):
+        net = self.folder / "quantiles"
+        program.run("train", self.folder / "run.toml", "--output", net, "--quiet", "--set",
+                    'model.loss={type="quantile", quantiles=[0.1, 0.5]}', "--set", "model.layers.2.units=2", mpi=False)
+        options = ("evaluate", net, "--importance", "--by")
+        self.assertIn("by how much pinball_q0.5 grows", program.run(*options, "pinball_q0.5", mpi=False).stdout)
+        found = json.loads(program.run(*options, "pinball_q0.5", "--json", mpi=False).stdout)["importance"]["inputs"]
+        self.assertEqual(found[0]["input"], "a")
+        self.assertGreater(found[0]["mean"], 0)
+        for score, text in (("coverage_q0.5", ", of which neither more nor less is better\n"), ("coverage_q0.7", "\n")):
+            refused = program.run(*options, score, mpi=False, expect=2).stderr
+            self.assertRegex(refused, rf'--by: expected one of loss, [^"]*pinball_q0.1, pinball_q0.5, found "{score}"{text}')
+            self.assertNotIn("coverage_q0.1", refused)
+
     def test_what_does_not_fit_is_refused(self):
         for options, text in ((("--by", "accuracy"), "--by: expected one of loss, r2"), (("--repeats", "0"), "--repeats: expected"),
                               (("--seed", "-1"), "--seed: expected 0 or more")):

@@ -78,6 +78,22 @@ TEST(Monitor, KnowsWhichDirectionIsBetter) {
   }
 }
 
+TEST(Monitor, KnowsTheDirectionOfScoresOfOneLossWithASplitAndWithout) {
+  const auto quantile = make_loss({"quantile", {{"quantiles", std::vector<double>{0.1, 0.5}}}});
+  for (const char* split : {"", "train.", "validation.", "test."}) {
+    const auto of = [&](const char* score) { return smaller_is_better(std::string(split) + score, *quantile); };
+    for (const char* score : {"pinball_q0.1", "pinball_q0.5", "loss", "rmse", "error_p90"}) EXPECT_EQ(of(score), true);
+    EXPECT_EQ(of("r2"), false);
+    EXPECT_EQ(of("coverage_q0.1"), std::nullopt);
+  }
+  EXPECT_EQ(smaller_is_better("nll", *make_loss({"gaussian_nll"})), true);
+  EXPECT_EQ(smaller_is_better("coverage95", *make_loss({"gaussian_nll"})), std::nullopt);
+  EXPECT_EQ(smaller_is_better("deviance", *make_loss({"poisson_nll"})), true);
+  EXPECT_FALSE(Monitor("test.pinball_q0.1", *quantile, 2, {.test = true}).larger_is_better());
+  expect_error(ErrorKind::config, {"test.pinball_q0.1, test.pinball_q0.5, found \"test.coverage_q0.1\""},
+               [&] { (void)Monitor("test.coverage_q0.1", *quantile, 2, {.test = true}); });
+}
+
 TEST(Monitor, TheFirstValueIsBestTiesAndNansAreNot) {
   for (const char* name : {"test.loss", "test.accuracy"}) {
     const Monitor monitor = of(name, Task::classification);
