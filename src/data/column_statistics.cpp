@@ -16,7 +16,7 @@ std::span<const T> row_of(const Table& table, std::size_t row) {
   return {reinterpret_cast<const T*>(table.bytes.data()) + row * table.columns, table.columns};
 }
 
-// Calls `use(column, value, size of its weight)` for all values that are there.
+// Calls `use(column, value, size of its weight)` for all values that are there and count.
 template <class T, class Use>
 void for_each_value(const Table& table, std::size_t first, std::size_t columns, Range rows, RowList list,
                     const ValueRule& values, Use use) {
@@ -24,6 +24,7 @@ void for_each_value(const Table& table, std::size_t first, std::size_t columns, 
     const std::size_t at = row_at(list, r);
     float weight = 1;
     if (values.weights != nullptr) read_weights(*values.weights, {at, at + 1}, std::span(&weight, 1));
+    if (weight == 0) continue;
     const std::span<const T> row = row_of<T>(table, at).subspan(first, columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const auto value = static_cast<double>(row[c]);
@@ -158,11 +159,14 @@ bool is_constant(NormalizeMethod method, ElementType type, const ColumnStatistic
   const double span = all.largest[c] - all.smallest[c];
   if (!(span > 0)) return true;  // below 0: there is no value
   const double size = std::max(std::abs(all.smallest[c]), std::abs(all.largest[c]));
-  if (type == ElementType::f32) return span <= 2 * std::numeric_limits<float>::epsilon() * size;
-  if (type != ElementType::f64) return false;
+  if (type == ElementType::f32 && span <= 2 * std::numeric_limits<float>::epsilon() * size) return true;
   const double rounding =
       std::min(all.count[c], static_cast<double>(kStatisticsRows)) * std::numeric_limits<double>::epsilon();
-  if (method == NormalizeMethod::minmax) return span <= rounding * size;
+  const bool minmax = method == NormalizeMethod::minmax;
+  if (type == ElementType::f64 && minmax) return span <= rounding * size;
+  // Numbers that differ may do so where next to no weight is; without weights only doubles come that close.
+  const bool weighted = all.weight[c] != all.count[c];
+  if (minmax || (type != ElementType::f64 && !weighted)) return false;
   const double variance = all.m2[c] / all.weight[c];
   const double of_mean = rounding * all.mean[c];
   return variance <= rounding * variance + of_mean * of_mean;
@@ -172,7 +176,7 @@ void finish_columns(NormalizeMethod method, ElementType type, const ColumnStatis
                     std::span<double> scale) {
   for (std::size_t c = 0; c < shift.size(); ++c) {
     if (!(all.weight[c] > 0)) {  // nothing that counts
-      shift[c] = all.count[c] > 0 ? all.smallest[c] : 0;
+      shift[c] = 0;
       scale[c] = 1;
       continue;
     }

@@ -29,7 +29,8 @@ inline constexpr std::size_t kStatisticsRows = 1024;  // part of the definition:
   return {begin, begin + kStatisticsRows < rows ? begin + kStatisticsRows : rows};
 }
 
-/// Per column of some columns, over some rows: over the values that are there, by the size of their weights.
+/// Per column of some columns, over some rows: over the values that are there, by the size of their weights. Those of
+/// weight 0 are left out.
 struct ColumnStatistics {
   std::vector<double> count;   ///< of values
   std::vector<double> weight;  ///< sum of their weights' sizes: their number, without weights
@@ -70,7 +71,7 @@ void merge(ColumnStatistics& left, const ColumnStatistics& right);
 /// Whether column `c` of numbers stored as `type` varies by no more than they are rounded; so does one that does not
 /// vary. The bound for doubles is scikit-learn's (_is_constant_feature), with the rows that are added one after the
 /// other in the place of all; floats, of which other programs make results, may be two roundings apart; integers are
-/// not rounded.
+/// not rounded. With weights the bound for doubles goes for the spread of all types.
 [[nodiscard]] bool is_constant(NormalizeMethod method, ElementType type, const ColumnStatistics& all, std::size_t c);
 
 /// What normalises columns of such statistics, of numbers stored as `type`, into `shift` and `scale` [columns].

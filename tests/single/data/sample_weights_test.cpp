@@ -77,6 +77,31 @@ TEST(FitScaling, OfWeightZeroAloneChangesNothing) {
   EXPECT_TRUE(std::isfinite(found.shift[0]));
 }
 
+// 0.3 by such weights has another mean than 0.3, by rounding, and a spread of some 1e-17.
+TEST(FitScaling, AColumnIsConstantThatIsSoWhereWeightsAreNotZero) {
+  std::vector<float> floats;
+  std::vector<std::int64_t> integers;
+  std::vector<float> weights;
+  for (int row = 0; row < 3000; ++row) {
+    weights.push_back(row % 3 == 0 ? 0.0F : 0.1F + 0.37F * static_cast<float>(row % 7));
+    floats.push_back(row % 3 == 0 ? static_cast<float>(row) : 0.3F);
+    integers.push_back(row % 3 == 0 ? row : 7);
+  }
+  for (const float least : {0.0F, 1e-37F}) {  // of the rows that differ: nothing, or next to nothing
+    for (std::size_t row = 0; row < weights.size(); row += 3) weights[row] = least;
+    const Table w = make_table<float>(1, weights);
+    for (const auto& [table, value] :
+         {std::pair{make_table<float>(1, floats), double{0.3F}}, {make_table<std::int64_t>(1, integers), 7.0}}) {
+      const ColumnScaling found = fit_scaling(NormalizeMethod::standard, table, {}, {.weights = &w});
+      EXPECT_NEAR(found.shift[0], value, 1e-15);
+      EXPECT_GE(found.scale[0], 1.0);
+    }
+    const Table table = make_table<float>(1, floats);
+    const ColumnScaling range = fit_scaling(NormalizeMethod::minmax, table, {}, {.weights = &w});
+    EXPECT_EQ(range.scale[0], least == 0 ? 1.0 : 2997.0);
+  }
+}
+
 TEST(WeighLabels, AreSumsOfWeightsOrNumbers) {
   Dataset data;
   data.x = make_table<float>(1, {0, 0, 0, 0});
