@@ -1,6 +1,7 @@
 #include "optim/plateau.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "optim/elements.hpp"
@@ -44,8 +45,12 @@ void Plateau::add(double score) {
   bad_epochs_ = 0;
 }
 
+// Better by a share of the best so far, in its size: of a negative one best * (1 - threshold) would be worse where less
+// is better. Before the first score there is none.
 bool Plateau::better(double score) const noexcept {
-  return larger_is_better_ ? score > best_ * (threshold_ + 1) : score < best_ * (1 - threshold_);
+  const bool negative = std::isfinite(best_) && best_ < 0;
+  const double border = best_ * (larger_is_better_ != negative ? 1 + threshold_ : 1 - threshold_);
+  return larger_is_better_ ? score > border : score < border;
 }
 
 }  // namespace lockstep

@@ -7,7 +7,8 @@
 
 namespace lockstep {
 
-/// torch.optim.lr_scheduler.ReduceLROnPlateau with threshold_mode "rel": the same names, numbers and defaults.
+/// torch.optim.lr_scheduler.ReduceLROnPlateau with threshold_mode "rel": the same names, numbers and defaults; but the
+/// threshold is a share of the best score's size, so that negative scores have to be better too.
 class Plateau {
  public:
   /// `schedule` is of type plateau; `lr` the rate to begin with.

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "lockstep/error.hpp"
+#include "optim/plateau.hpp"
 
 namespace lockstep {
 namespace {
@@ -116,6 +118,25 @@ TEST(Schedule, RefusesBadOptionsNamingThem) {
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::config);
       EXPECT_NE(std::string(error.what()).find(wrong.named), std::string::npos) << error.what();
+    }
+  }
+}
+
+// Positive scores are tested against PyTorch's numbers, tests/golden. Of negative ones it takes what is a little worse.
+TEST(Plateau, NegativeScoresHaveToBeBetterByAShareOfTheirSize) {
+  const Component schedule{"plateau", {{"patience", 0}, {"threshold", 0.1}, {"factor", 0.5}}};
+  const auto rate_after = [&](bool larger_is_better, const std::vector<double>& scores) {
+    Plateau plateau(schedule, 1, larger_is_better);
+    for (const double score : scores) plateau.add(larger_is_better ? -score : score);
+    return plateau.lr();
+  };
+  for (const double sign : {1.0, -1.0}) {  // of the best score, -1 and 1: the border lies 0.1 beyond it
+    for (const bool larger : {false, true}) {
+      EXPECT_EQ(rate_after(larger, {sign}), 1);
+      EXPECT_EQ(rate_after(larger, {sign, sign - 0.11}), 1);
+      EXPECT_EQ(rate_after(larger, {sign, sign - 0.09}), 0.5);
+      EXPECT_EQ(rate_after(larger, {sign, sign}), 0.5);
+      EXPECT_EQ(rate_after(larger, {sign, sign + 0.05}), 0.5);
     }
   }
 }
