@@ -191,6 +191,7 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
 
   if (result.skipped.empty()) skipped_ = 0;
   ++info.position.step;
+  info.decision.reset();  // it was chosen for the weights before
   return result;
 }
 

@@ -182,6 +182,35 @@ TEST_F(LoadedTrainer, SavesWhatBelongsToTheNet) {
   EXPECT_EQ(parse_run(read_checkpoint(unfitted).info.run, "").data.normalize, "none");
 }
 
+TEST_F(LoadedTrainer, AThresholdThatARunHasChosenIsGoneWithTheNextStep) {
+  RunConfig binary = run;
+  binary.model.loss = {"binary_cross_entropy"};
+  binary.model.layers.back().options = {{"units", 1}};
+  binary.data.train = {(place / "binary.h5").string()};
+  binary.data.validation = 0.3;
+  binary.decision.threshold = {.rule = "youden"};
+  std::vector<float> ones(kSamples);
+  for (std::size_t i = 0; i < kSamples; ++i) ones[i] = x[3 * i] > 500 ? 1.0F : 0.0F;
+  world.at_root([&] {
+    SampleFile(binary.data.train.x).add<float>("/x", {kSamples, kInputs}, x).add<float>("/y", {kSamples}, ones);
+  });
+  FitOptions options;
+  options.output = (place / "binary").string();
+  checkpoint = fit(world, binary, options).checkpoint;
+  checkpoint = world.broadcast_text(checkpoint);
+  Trainer trainer = loaded(binary);
+  const auto decision_of = [&](const char* name) {
+    const std::string saved = (place / name).string();
+    trainer.save(saved);
+    std::uint32_t has = 0;
+    if (world.is_root()) has = read_checkpoint(saved).info.decision ? 1 : 0;
+    return world.combine(has) != 0;
+  };
+  EXPECT_TRUE(decision_of("before.h5"));
+  (void)trainer.train_step({.x = x, .values = ones});
+  EXPECT_FALSE(decision_of("after.h5"));
+}
+
 TEST_F(LoadedTrainer, NormalisedTargetsAreNoLabels) {
   RunConfig other = run;
   other.model.loss = {"softmax_cross_entropy"};
