@@ -45,7 +45,8 @@ class Fit {
         saver_(comm, folder_.checkpoints(), comm.is_root() ? options.log : LogSink{}) {}
 
   FitSummary run() {
-    if (r_.finished() && (options_.dry_run || !take_best())) {
+    if (r_.decides) log(LogLevel::notice, "the run is finished; what is left is its decision.threshold");
+    if (r_.finished() && !r_.decides && (options_.dry_run || !take_best())) {
       log(LogLevel::notice, fmt::format("the run is finished{}: there is nothing left to do",
                                         r_.steering->stops() ? ", " + r_.steering->why_it_stops() : ""));
       return options_.dry_run ? FitSummary{} : summary(false);
@@ -232,12 +233,18 @@ class Fit {
       tell_no_best(best->step, error.what());
       return false;
     }
-    scores_.train_loss = history_value(info().history, best->epoch - 1, "train_loss");
-    score_splits(*r_.engine, r_.data, r_.wishes, scores_);
+    score_end();
     log(LogLevel::notice,
         fmt::format("the run ends with the state of its best checkpoint, of epoch {} (step {}): {} {:.6g}", best->epoch,
                     best->step, best->monitor, best->value));
     return true;
+  }
+
+  // Of a state that no epoch of this start has ended with.
+  void score_end() {
+    const std::uint64_t epoch = info().restored ? info().restored->epoch : info().position.epoch;
+    scores_.train_loss = history_value(info().history, epoch - 1, "train_loss");
+    score_splits(*r_.engine, r_.data, r_.wishes, scores_);
   }
 
   void tell_no_best(std::uint64_t step, const std::string& why) {
@@ -260,7 +267,7 @@ class Fit {
     saver_.finish();
     bests_->look(info().position.step);
     bests_->agree();
-    (void)take_best();
+    if (!take_best() && r_.decides) score_end();
     if (const auto told = decide(*r_.engine, r_.data, r_.wishes, scores_)) log(told->level, told->text);
     save_at_last();
     FitSummary result = summary(true);

@@ -153,7 +153,8 @@ class Preparation {
       r_.info().best.reset();
     }
     r_.steering->follow(r_.info().history);
-    if (!r_.finished()) r_.info().decision.reset();  // it is that of a run that has ended
+    r_.decides = r_.finished() && parse_run(kept_->run, "").decision.threshold != r_.run.decision.threshold;
+    if (!r_.finished() || r_.decides) r_.info().decision.reset();  // it is that of a run that has ended so
     comm_.together([&] {
       const std::uint64_t at = r_.info().position.position;
       if ((at % r_.epoch.batch != 0 && at != r_.epoch.samples) || at > r_.epoch.samples) {

@@ -23,6 +23,7 @@ namespace lockstep {
 struct PreparedRun {
   RunConfig run;           ///< resolved
   bool resumed = false;    ///< from a checkpoint
+  bool decides = false;    ///< ... that has ended, but by another decision.threshold
   std::string resumed_in;  ///< its path; rank 0
   RunData data;            ///< let go of by all ranks at once
   ScoreWishes wishes;      ///< what is scored after every epoch

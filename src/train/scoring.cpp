@@ -61,6 +61,7 @@ void score_splits(Engine& engine, const RunData& data, const ScoreWishes& wishes
 }
 
 std::optional<Told> decide(Engine& engine, const RunData& data, const ScoreWishes& wishes, EpochScores& scores) {
+  engine.info.decision.reset();  // also where the number of the run file takes its place
   const std::optional<ThresholdRule> rule = threshold_rule(engine.run());
   if (!rule) return std::nullopt;
   std::optional<Threshold> found;
@@ -69,7 +70,6 @@ std::optional<Told> decide(Engine& engine, const RunData& data, const ScoreWishe
   });
   const std::string& name = engine.run().decision.threshold.rule;
   if (!found) {
-    engine.info.decision.reset();
     return Told{LogLevel::warning,
                 fmt::format("decision.threshold stays 0.5: by {} none is better on the validation data than to answer "
                             "always the same, or only one class has samples there",

@@ -140,6 +140,28 @@ class ScoresOfAll(unittest.TestCase):
         self.assertEqual(program.summary(net)["decision"], program.summary(straight)["decision"])
         self.assertNotEqual(program.summary(net)["decision"], first)
 
+    def test_a_run_that_has_ended_takes_another_rule_or_number(self):
+        settings, stop = ("data.validation=0.3", "train.epochs=3"), 'train.early_stop={monitor="validation.loss", patience=9}'
+        runs = {name: self.train("plain", "binary_cross_entropy", 1, name, *settings, *more)
+                for name, more in (("ended", ("decision.threshold=youden", stop)), ("by-f1", ("decision.threshold=f1", stop)),
+                                   ("by-number", ("decision.threshold=0.2", stop)))}
+        digest = program.digest(runs["ended"])
+        for rule, other in (("f1", "by-f1"), ("0.2", "by-number"), ("f1", "by-f1")):
+            self.train("plain", "binary_cross_entropy", 1, "ended", *settings, stop, f"decision.threshold={rule}",
+                       options=("--resume", "--dry-run"))
+            self.assertIn("what is left is its decision.threshold", self.told.stderr)
+            self.train("plain", "binary_cross_entropy", 1, "ended", *settings, stop, f"decision.threshold={rule}",
+                       options=("--resume",), ranks=2)
+            self.assertIn("what is left is its decision.threshold", self.told.stderr)
+            found, expected = program.summary(runs["ended"]), program.summary(runs[other])
+            for entry in ("decision", "validation", "test", "train", "best", "restored", "steps"):
+                self.assertEqual(found.get(entry), expected.get(entry))
+            found, expected = self.evaluate(runs["ended"]), self.evaluate(runs[other])
+            self.assertEqual({**found, "checkpoint": None}, {**expected, "checkpoint": None})
+            self.assertEqual(program.digest(runs["ended"]), digest)
+        self.train("plain", "binary_cross_entropy", 1, "ended", *settings, stop, "decision.threshold=f1", options=("--resume",))
+        self.assertIn("nothing left to do", self.told.stderr)
+
     def test_a_threshold_that_is_a_number(self):
         net = self.train("plain", "binary_cross_entropy", 1, "number", "decision.threshold=0.2")
         said, found = self.predict(net), self.evaluate(net)
