@@ -95,7 +95,7 @@ std::optional<Threshold> best_threshold(ThresholdRule rule, std::span<RankedSamp
     const double here = samples[last].score;
     const double next = last + 1 < samples.size() ? samples[last + 1].score : 0.0;
     if (score <= (best ? best->score : 0) || here <= 0) return;
-    best = Threshold{.value = (here + next) / 2, .score = score};
+    best = Threshold{.value = (here + std::max(next, 0.0)) / 2, .score = score};
   });
   return best;
 }

@@ -43,7 +43,7 @@ struct Threshold {
 
 /// The best cut, half-way between two probabilities that occur (or below the smallest); of equally good ones the
 /// largest. Unset where one side has no weight, or no cut is better than none. Sorts `samples`, whose scores are
-/// probabilities.
+/// probabilities, or below 0 where a net has said nothing: these are never above it.
 [[nodiscard]] std::optional<Threshold> best_threshold(ThresholdRule rule, std::span<RankedSample> samples);
 
 /// Weights of the samples of one class.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <vector>
 
 namespace lockstep {
@@ -49,6 +50,15 @@ TEST(Threshold, AllMayBeAboveIt) {
   const auto found = best_threshold(ThresholdRule::f1, all);
   EXPECT_EQ(found.value().value, 0.125);
   EXPECT_EQ(found.value().score, 0.8);
+}
+
+TEST(Threshold, IsAProbabilityAlsoWhereSomeAnswersAreNone) {
+  for (const float none : {-1.0F, -std::numeric_limits<float>::infinity()}) {
+    auto all = samples({0.25F, 0.75F, none, none}, {true, true, false, true});
+    const auto found = best_threshold(ThresholdRule::f1, all);
+    EXPECT_EQ(found.value().value, 0.125);
+    EXPECT_EQ(found.value().score, 0.8);
+  }
 }
 
 TEST(Threshold, IsNoneWhereNoneIsBetterThanNoAnswer) {
