@@ -12,6 +12,9 @@ namespace lockstep {
 
 // A share is meant as its decimals say: 0.29 of 100 rows are 29, though the product in double is a little less.
 std::size_t share_of(double share, std::size_t rows) {
+  if (!(share >= 0 && share < 1)) {
+    throw Error(ErrorKind::config, "data.validation: expected a share from 0 to below 1, found " + number_text(share));
+  }
   const double product = share * static_cast<double>(rows);
   const double nearest = std::round(product);
   return static_cast<std::size_t>(std::abs(product - nearest) <= 1e-12 * product ? nearest : std::floor(product));
@@ -19,9 +22,6 @@ std::size_t share_of(double share, std::size_t rows) {
 
 Split split_rows(double share, std::uint64_t seed, std::size_t rows) {
   if (share == 0) return {};
-  if (!(share > 0 && share < 1)) {
-    throw Error(ErrorKind::config, "data.validation: expected a share from 0 to below 1, found " + number_text(share));
-  }
   const std::size_t held_out = share_of(share, rows);
   if (held_out == 0 || held_out >= rows) {
     throw Error(ErrorKind::config,

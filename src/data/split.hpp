@@ -22,7 +22,7 @@ struct Split {
   std::vector<std::uint32_t> validation;
 };
 
-/// floor(share * rows), where the share is meant as its decimals say.
+/// floor(share * rows), where the share is meant as its decimals say. Errors: config (share is not in [0, 1)).
 [[nodiscard]] std::size_t share_of(double share, std::size_t rows);
 
 /// Holds out floor(share * rows) of `rows` rows, drawn by a permutation of their own.

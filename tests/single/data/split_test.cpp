@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
+#include <vector>
 
+#include "data/time_windows.hpp"
 #include "support/expect_error.hpp"
 
 namespace lockstep {
@@ -48,6 +51,11 @@ TEST(SplitRows, RefusesWhatLeavesAPartWithoutRows) {
                [] { (void)split_rows(0.01, 1, 50); });
   expect_error(ErrorKind::config, {"data.validation", "from 0 to below 1, found 1.0"},
                [] { (void)split_rows(1, 1, 50); });
+  const TimeWindows windows({.rows = 5}, std::vector<Range>{{0, 20}, {20, 50}}, true, "x");
+  for (const double share : {1.0, 1.5, 40.0, -0.25, std::numeric_limits<double>::quiet_NaN()}) {
+    expect_error(ErrorKind::config, {"data.validation: expected a share from 0 to below 1"},
+                 [&] { (void)windows.split(share); });
+  }
   expect_error(ErrorKind::config, {"none to train on"}, [] { (void)split_rows(0.99999999999999989, 1, 50); });
 }
 
