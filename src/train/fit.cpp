@@ -233,18 +233,11 @@ class Fit {
       tell_no_best(best->step, error.what());
       return false;
     }
-    score_end();
+    score_end(*r_.engine, r_.data, r_.wishes, scores_);
     log(LogLevel::notice,
         fmt::format("the run ends with the state of its best checkpoint, of epoch {} (step {}): {} {:.6g}", best->epoch,
                     best->step, best->monitor, best->value));
     return true;
-  }
-
-  // Of a state that no epoch of this start has ended with.
-  void score_end() {
-    const std::uint64_t epoch = info().restored ? info().restored->epoch : info().position.epoch;
-    scores_.train_loss = history_value(info().history, epoch - 1, "train_loss");
-    score_splits(*r_.engine, r_.data, r_.wishes, scores_);
   }
 
   void tell_no_best(std::uint64_t step, const std::string& why) {
@@ -267,7 +260,7 @@ class Fit {
     saver_.finish();
     bests_->look(info().position.step);
     bests_->agree();
-    if (!take_best() && r_.decides) score_end();
+    if (!take_best() && r_.decides) score_end(*r_.engine, r_.data, r_.wishes, scores_);
     if (const auto told = decide(*r_.engine, r_.data, r_.wishes, scores_)) log(told->level, told->text);
     save_at_last();
     FitSummary result = summary(true);

@@ -60,6 +60,13 @@ void score_splits(Engine& engine, const RunData& data, const ScoreWishes& wishes
   });
 }
 
+void score_end(Engine& engine, const RunData& data, const ScoreWishes& wishes, EpochScores& scores) {
+  const CheckpointInfo& info = engine.info;
+  const std::uint64_t epoch = info.restored ? info.restored->epoch : info.position.epoch;
+  scores.train_loss = history_value(info.history, epoch - 1, "train_loss");
+  score_splits(engine, data, wishes, scores);
+}
+
 std::optional<Told> decide(Engine& engine, const RunData& data, const ScoreWishes& wishes, EpochScores& scores) {
   engine.info.decision.reset();  // also where the number of the run file takes its place
   const std::optional<ThresholdRule> rule = threshold_rule(engine.run());

@@ -22,6 +22,9 @@ namespace lockstep {
 /// Collective. Allocates.
 void score_splits(Engine& engine, const RunData& data, const ScoreWishes& wishes, EpochScores& scores);
 
+/// The same of a state that no epoch of this start has ended with, and the loss of its epoch. Collective. Allocates.
+void score_end(Engine& engine, const RunData& data, const ScoreWishes& wishes, EpochScores& scores);
+
 /// What is to be told of something that was done.
 struct Told {
   LogLevel level = LogLevel::notice;
