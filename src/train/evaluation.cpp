@@ -127,7 +127,7 @@ class BlockSums {
 };
 
 SampleAnswers answers_of(const Net& net, const TargetUnits& units, SampleExtras extras) {
-  return {net.loss.task(), BlockSums::width(net.loss, net.model.outputs()), units, extras};
+  return {net.loss, BlockSums::width(net.loss, net.model.outputs()), units, extras};
 }
 
 // Sums of this rank's blocks; `starts` [ranks + 1] deals the blocks to the ranks. `fill(block, row buffer)` returns the

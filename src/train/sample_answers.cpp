@@ -33,8 +33,12 @@ void take_quantiles(std::span<WeighedError> errors, Some& scores) {
 
 }  // namespace
 
-SampleAnswers::SampleAnswers(Task task, std::size_t outputs, TargetUnits units, SampleExtras extras)
-    : task_(task), outputs_(outputs), units_(std::move(units)), extras_(extras) {}
+SampleAnswers::SampleAnswers(const Loss& loss, std::size_t outputs, TargetUnits units, SampleExtras extras)
+    : task_(loss.task()),
+      probabilities_(loss.gives_probabilities()),
+      outputs_(outputs),
+      units_(std::move(units)),
+      extras_(extras) {}
 
 std::size_t SampleAnswers::numbers() const noexcept {
   const std::size_t truths = task_ == Task::classification ? 1 : outputs_;
@@ -45,9 +49,11 @@ void SampleAnswers::add(std::span<const float> outputs, const Targets& targets) 
   const std::size_t rows = outputs.size() / outputs_;
   std::vector<float> said(outputs.begin(), outputs.end());
   if (task_ != Task::regression) {
-    // Outputs that are not finite have no order; they are the last ones.
-    fill_probabilities(task_, outputs_, outputs, said);
-    for (float& value : said) value = std::isnan(value) ? -1.0F : value;
+    // Outputs without probabilities keep their order among the samples, which softmax would change.
+    if (probabilities_) fill_probabilities(task_, outputs_, outputs, said);
+    // What is not a number has no order; it is the last one.
+    constexpr float last = -std::numeric_limits<float>::infinity();
+    for (float& value : said) value = std::isnan(value) ? last : value;
   }
   for (std::size_t row = 0; row < rows; ++row) {
     mine_.insert(mine_.end(), said.begin() + static_cast<std::ptrdiff_t>(row * outputs_),

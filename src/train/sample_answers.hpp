@@ -20,7 +20,9 @@ class SampleAnswers {
   /// The most numbers that rank 0 takes: 4 bytes for each probability and answer, and some 16 a sample to sort them.
   static constexpr std::size_t kMostNumbers = std::size_t{1} << 27U;
 
-  SampleAnswers(Task task, std::size_t outputs, TargetUnits units, SampleExtras extras);
+  /// Of a net with this loss; `outputs`: classes, or targets. Where the loss gives no probabilities its outputs stand
+  /// in their place.
+  SampleAnswers(const Loss& loss, std::size_t outputs, TargetUnits units, SampleExtras extras);
 
   /// Numbers that are kept of a sample.
   [[nodiscard]] std::size_t numbers() const noexcept;
@@ -53,6 +55,7 @@ class SampleAnswers {
   void order_errors(bool weighted, Scores& scores) const;
 
   Task task_;
+  bool probabilities_;
   std::size_t outputs_;
   TargetUnits units_;
   SampleExtras extras_;

@@ -97,6 +97,18 @@ def probabilities(kind, n, k):
             "average_precision": metrics.average_precision_score(ones, shares, average="macro", sample_weight=weights)}
 
 
+def margins(kind, n, k):
+    """Outputs that are no probabilities: far beyond where a float32 sigmoid is 1, and of classes with an offset by sample."""
+    labels = np.concatenate([np.arange(max(k, 2)), random.integers(0, max(k, 2), n - max(k, 2))])
+    ones = labels[:, None] if k == 1 else label_binarize(labels, classes=range(k))
+    outputs = float32(30 + 20 * random.normal(size=(n, k)) + 15 * ones + 30 * random.normal(size=(n, 1)))
+    weights = weights_of(kind, n)
+    kept = {"average": "macro", "sample_weight": weights}
+    return {"outputs": plain(outputs), "classes": k, "labels": plain(labels), "weights": plain(weights),
+            "auc": metrics.roc_auc_score(ones, outputs, **kept),
+            "average_precision": metrics.average_precision_score(ones, outputs, **kept)}
+
+
 def binary(kind, n):
     targets = (random.random(n) < 0.4).astype(int)
     logits = float32(random.normal(targets - 0.5, 2))
@@ -133,6 +145,7 @@ content = {
     "probabilities": [probabilities(kind, 40, k) for kind in KINDS for k in (3, 5)],
     "binary": [binary(kind, 30) for kind in KINDS],
     "errors": [errors(kind, n, k) for kind in KINDS for n, k in ((20, 1), (37, 3))],
+    "margins": [margins(kind, 45, k) for kind in ("none", "some") for k in (1, 4)],
 }
 lines = []
 for key, cases in content.items():
