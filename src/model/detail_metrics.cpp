@@ -13,16 +13,13 @@
 
 #include "lockstep/error.hpp"
 #include "model/ranking.hpp"
+#include "model/row_answer.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr std::size_t kSumsATarget = 8;
 constexpr std::size_t kSumsAClass = 3;  // labelled, answered, right
-
-double weight_of(const Targets& targets, std::size_t row) {
-  return targets.weights.empty() ? 1.0 : targets.weights[row];
-}
 
 // Counts 1, or adds a weight.
 template <class Sum>
@@ -38,11 +35,6 @@ void add_output(std::span<Sum> sums, bool label, bool answer, Sum weight) {
   if (label) sums[0] += weight;
   if (answer) sums[1] += weight;
   if (label && answer) sums[2] += weight;
-}
-
-std::optional<std::size_t> answer_of(std::span<const float> row) {
-  if (std::any_of(row.begin(), row.end(), [](float value) { return std::isnan(value); })) return std::nullopt;
-  return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
 // What is left of a 0 that was normalised, as a float, and is taken back.
@@ -134,7 +126,16 @@ void DetailMetrics::add_log_losses(std::span<const float> outputs, const Targets
   }
 }
 
-void DetailMetrics::add_errors(std::span<const float> outputs, const Targets& targets, std::span<double> sums) const {
+void DetailMetrics::add_points(std::span<const double> points, const Targets& targets, std::span<double> sums) const {
+  if (task_ != Task::regression || sums.size() != num_sums() || points.size() != targets.values.size()) {
+    throw Error(ErrorKind::usage, "detail metrics: points or sums are of another size");
+  }
+  std::ranges::fill(sums, 0.0);
+  add_errors(points, targets, sums);
+}
+
+template <class Answer>
+void DetailMetrics::add_errors(std::span<const Answer> answers, const Targets& targets, std::span<double> sums) const {
   for (std::size_t i = 0; i < targets.values.size(); ++i) {
     const double value = targets.values[i];
     const double weight = weight_of(targets, i / outputs_);
@@ -142,7 +143,7 @@ void DetailMetrics::add_errors(std::span<const float> outputs, const Targets& ta
     const std::size_t target = i % outputs_;
     const double scale = units_.scale.empty() ? 1 : units_.scale[target];
     const double shift = units_.scale.empty() ? 0 : units_.shift[target];
-    const double error = outputs[i] - value;
+    const double error = answers[i] - value;
     const double own = value * scale + shift;
     const bool zero = is_zero(own, value, scale, shift);
     const auto of_target = sums.subspan(target * kSumsATarget, kSumsATarget);
@@ -204,7 +205,8 @@ void DetailMetrics::finish_targets(std::span<const double> sums, Scores& scores)
     relative += s[6];
     any_zero = any_zero || s[7] > 0;
     if (n > 0) {
-      if (!(s[2] < 0)) of_target.rmse = scale * std::sqrt(s[2] / n);  // negative weights can do that
+      // As Metrics has it, to the bit. Negative weights can make s[2] negative.
+      if (!(s[2] < 0)) of_target.rmse = std::sqrt(scale * scale * s[2] / n);
       of_target.mae = scale * s[3] / n;
       if (!(s[7] > 0)) of_target.mape = s[6] / n;
       if (targets_vary(n, s[4], s[5], !units_.scale.empty())) {

@@ -28,6 +28,9 @@ class DetailMetrics {
   void add_block(std::span<const float> outputs, std::span<const float> answers, const Targets& targets,
                  std::span<double> sums, std::span<std::int64_t> counts) const;
 
+  /// The same of a regression whose loss has answers of its own: `points` [n, outputs] are what is compared.
+  void add_points(std::span<const double> points, const Targets& targets, std::span<double> sums) const;
+
   /// Adds to `scores` what the totals over all blocks say.
   void finish(std::span<const double> sums, std::span<const std::int64_t> counts, Scores& scores) const;
 
@@ -37,7 +40,8 @@ class DetailMetrics {
   void add_outputs(std::span<const float> answers, const Targets& targets, std::span<double> sums,
                    std::span<std::int64_t> counts) const;
   void add_log_losses(std::span<const float> outputs, const Targets& targets, std::span<double> sums) const;
-  void add_errors(std::span<const float> outputs, const Targets& targets, std::span<double> sums) const;
+  template <class Answer>
+  void add_errors(std::span<const Answer> answers, const Targets& targets, std::span<double> sums) const;
   void finish_classes(std::span<const double> sums, std::span<const std::int64_t> counts, Scores& scores) const;
   void finish_targets(std::span<const double> sums, Scores& scores) const;
   [[nodiscard]] std::size_t num_log_sums() const noexcept { return log_loss_ ? 2 : 0; }

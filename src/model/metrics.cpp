@@ -20,6 +20,7 @@
 #include <limits>
 
 #include "lockstep/error.hpp"
+#include "model/row_answer.hpp"
 
 namespace lockstep {
 namespace {
@@ -35,12 +36,6 @@ void expect_size(std::size_t found, std::size_t expected, const char* what) {
 
 bool has_confusion(std::size_t classes) {
   return classes <= Metrics::kMaxConfusion;
-}
-
-// A row's answer is its first largest output; a row with a NaN has none.
-std::optional<std::size_t> answer_of(std::span<const float> row) {
-  if (std::any_of(row.begin(), row.end(), [](float value) { return std::isnan(value); })) return std::nullopt;
-  return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
 // Whether fewer than kTop outputs come before the label's; of equal ones the lower index comes first.
@@ -100,16 +95,11 @@ std::int64_t count_there(std::span<const float> values) {
   return std::ranges::count_if(values, [](float value) { return !std::isnan(value); });
 }
 
-// The weight of value `i` of `values` values, those of a row side by side.
-double weight_of(const Targets& targets, std::size_t i) {
-  if (targets.weights.empty()) return 1;
-  return targets.weights[i / (targets.values.size() / targets.weights.size())];
-}
-
-void weigh_right_outputs(std::span<const float> logits, const Targets& targets, std::span<double> sums) {
+void weigh_right_outputs(std::size_t width, std::span<const float> logits, const Targets& targets,
+                         std::span<double> sums) {
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(targets.values[i])) continue;
-    const double weight = weight_of(targets, i);
+    const double weight = weight_of(targets, i / width);
     sums[1] += weight;
     if (is_right(logits[i], targets.values[i])) sums[0] += weight;
   }
@@ -156,12 +146,13 @@ void weigh_error(double answer, double value, double weight, std::span<double> o
   of_target[4] += weight;
 }
 
-// Calls `use(place, value, weight)` for targets that are there; a row of weight 0 is left out, as from the loss.
+// Calls `use(place, value, weight)` for targets that are there, `width` a row; a row of weight 0 is left out, as from
+// the loss.
 template <class Use>
-void for_each_target(const Targets& targets, Use use) {
+void for_each_target(std::size_t width, const Targets& targets, Use use) {
   for (std::size_t i = 0; i < targets.values.size(); ++i) {
     const double value = targets.values[i];
-    const double weight = weight_of(targets, i);
+    const double weight = weight_of(targets, i / width);
     if (!std::isnan(value) && weight != 0) use(i, value, weight);
   }
 }
@@ -276,7 +267,7 @@ void Metrics::weigh_answers(std::span<const float> outputs, const Targets& targe
   std::vector<double> answers(each);
   std::vector<double> scores(own_.size());
   const auto of_loss = sums.subspan(kWeighedSumsAnOutput * outputs_);
-  for_each_target(targets, [&](std::size_t i, double value, double weight) {
+  for_each_target(outputs_, targets, [&](std::size_t i, double value, double weight) {
     const std::size_t target = i % outputs_;
     loss_->answer(outputs.subspan(i * each, each), answers);
     weigh_error(answers[point], value, weight, sums.subspan(target * kWeighedSumsAnOutput, kWeighedSumsAnOutput));
@@ -329,14 +320,14 @@ void Metrics::add_block(double loss_sum, std::span<const float> outputs, const T
   expect_size(outputs.size(), targets.values.size() * (plain() ? 1 : loss_->outputs_per_target()),
               "outputs for the targets");
   if (task_ == Task::binary) {
-    if (extras_.weights) return weigh_right_outputs(outputs, targets, sums.subspan(1));
+    if (extras_.weights) return weigh_right_outputs(outputs_, outputs, targets, sums.subspan(1));
     counts[0] += count_right_outputs(outputs, targets.values);
     if (outputs_ > 1 && extras_.missing) counts[1] += count_there(targets.values);
     if (outputs_ == 1) count_two_classes(outputs, targets.values, counts.subspan(1));
   } else if (!plain()) {
     weigh_answers(outputs, targets, sums.subspan(1));
   } else if (weighs()) {
-    for_each_target(targets, [&](std::size_t i, double value, double weight) {
+    for_each_target(outputs_, targets, [&](std::size_t i, double value, double weight) {
       weigh_error(outputs[i], value, weight,
                   sums.subspan(1 + i % outputs_ * kWeighedSumsAnOutput, kWeighedSumsAnOutput));
     });

@@ -37,15 +37,22 @@ bool answers_otherwise(const Loss& loss) {
 }
 
 // Of each target the answer that is compared with it, in the units that the net is trained in. Out: [n, targets].
-void fill_points(const Loss& loss, std::span<const float> outputs, std::vector<float>& points) {
+void fill_points(const Loss& loss, std::span<const float> outputs, std::vector<double>& points) {
   const std::size_t each = loss.outputs_per_target();
   std::vector<double> answers(each);
   points.resize(outputs.size() / each);
   for (std::size_t i = 0; i < points.size(); ++i) {
     loss.answer(outputs.subspan(i * each, each), answers);
-    points[i] = static_cast<float>(answers[loss.point()]);
+    points[i] = answers[loss.point()];
   }
 }
+
+// What a net says to some rows.
+struct Said {
+  std::span<const float> outputs;  // [n, outputs]
+  std::span<const float> answers;  // of a binary net numbers whose sign is the answer, else the outputs
+  std::span<const double> points;  // [n, targets] of a loss with answers of its own, those that are compared
+};
 
 // What is summed up of each block: that of the metrics and what the rows weigh; where samples have weights, then the
 // same again with each of them counted once.
@@ -58,14 +65,12 @@ class BlockSums {
   [[nodiscard]] std::size_t columns() const { return part_.columns() + (plain_ ? plain_->columns() : 0); }
   [[nodiscard]] std::size_t counts() const { return part_.counts() + (plain_ ? plain_->counts() : 0); }
 
-  /// `answers`: of a binary net numbers whose sign is the answer, of a loss with answers of its own those that are
-  /// compared with the targets, else the outputs. Shapes: outputs [n, outputs], answers [n, width].
-  void add(std::span<const float> outputs, std::span<const float> answers, Targets targets, std::span<float> slopes,
-           std::span<double> sums, std::span<std::int64_t> counts) const {
-    add_to(part_, outputs, answers, targets, slopes, sums.first(part_.columns()), counts.first(part_.counts()));
+  void add(const Said& said, Targets targets, std::span<float> slopes, std::span<double> sums,
+           std::span<std::int64_t> counts) const {
+    add_to(part_, said, targets, slopes, sums.first(part_.columns()), counts.first(part_.counts()));
     if (!plain_) return;
     targets.weights = {};
-    add_to(*plain_, outputs, answers, targets, slopes, sums.subspan(part_.columns()), counts.subspan(part_.counts()));
+    add_to(*plain_, said, targets, slopes, sums.subspan(part_.columns()), counts.subspan(part_.counts()));
   }
 
   /// And the scores with each sample counted once, where samples have weights.
@@ -99,16 +104,15 @@ class BlockSums {
     DetailMetrics details;
   };
 
-  void add_to(const Part& part, std::span<const float> outputs, std::span<const float> answers, const Targets& targets,
-              std::span<float> slopes, std::span<double> sums, std::span<std::int64_t> counts) const {
+  void add_to(const Part& part, const Said& said, const Targets& targets, std::span<float> slopes,
+              std::span<double> sums, std::span<std::int64_t> counts) const {
     const std::size_t own = part.metrics.num_sums();
     const std::size_t own_counts = part.metrics.num_counts();
-    const double loss = loss_.evaluate(outputs_, outputs, targets, slopes);
-    const bool has_own = answers_otherwise(loss_);
-    part.metrics.add_block(loss, has_own ? outputs : answers, targets, sums.first(own), counts.first(own_counts));
-    sums[own] = loss_.weight(outputs.size() / outputs_, targets);
-    part.details.add_block(has_own ? answers : outputs, answers, targets, sums.subspan(own + 1),
-                           counts.subspan(own_counts));
+    const double loss = loss_.evaluate(outputs_, said.outputs, targets, slopes);
+    part.metrics.add_block(loss, said.answers, targets, sums.first(own), counts.first(own_counts));
+    sums[own] = loss_.weight(said.outputs.size() / outputs_, targets);
+    if (answers_otherwise(loss_)) return part.details.add_points(said.points, targets, sums.subspan(own + 1));
+    part.details.add_block(said.outputs, said.answers, targets, sums.subspan(own + 1), counts.subspan(own_counts));
   }
   static Scores scores(const Part& part, std::size_t samples, std::span<const double> totals,
                        std::span<const std::int64_t> counts) {
@@ -152,6 +156,8 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
     buffer.expect(extras);
     buffer.reserve(kEvaluationBlock);
     std::vector<float> decided(decides ? kEvaluationBlock * net.model.outputs() : 0);
+    std::vector<double> points;
+    std::vector<float> rounded;
     for (std::size_t block = starts[rank]; block < starts[rank + 1]; ++block) {
       comm.pulse().beat();
       const std::size_t rows = rows_of(block);
@@ -160,16 +166,16 @@ Scores evaluate_blocks(const Communicator& comm, const Net& net, const TargetUni
       const Targets targets = buffer.targets(rows);
       std::span<const float> answers = outputs;
       if (otherwise) {
-        fill_points(net.loss, outputs, decided);
-        answers = decided;
+        fill_points(net.loss, outputs, points);
+        rounded.assign(points.begin(), points.end());
       }
-      if (said != nullptr) said->add(answers, targets);
+      if (said != nullptr) said->add(otherwise ? std::span<const float>(rounded) : outputs, targets);
       if (decides) {
         const auto to = std::span(decided).first(outputs.size());
         fill_answers(net.threshold, outputs, to);
         answers = to;
       }
-      block_sums.add(outputs, answers, targets, workspace.doutputs(rows),
+      block_sums.add({.outputs = outputs, .answers = answers, .points = points}, targets, workspace.doutputs(rows),
                      std::span(sums).subspan(block * columns, columns), counts);
     }
   });
