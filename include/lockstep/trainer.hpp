@@ -106,7 +106,8 @@ class Trainer {
   StepResult train_step(const LocalSamples& samples);
 
   /// Scores over the samples of all ranks. Every rank gets the same; they depend on how the samples lie on the ranks
-  /// in the last bits only. Collective. Errors: usage (sizes; no samples at all).
+  /// in the last bits only. Collective. Errors: usage (sizes; no samples at all), data (they weigh 0
+  /// or less in all).
   [[nodiscard]] Scores evaluate(const LocalSamples& samples);
 
   /// Outputs of the net for this rank's rows: of classes logits, of a regression values in the units of the targets.

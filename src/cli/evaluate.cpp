@@ -196,6 +196,10 @@ Scored score(const Communicator& comm, const StoredNet& stored, const CommandInp
     check_targets(data, nullptr, *stored.loss, stored.model->outputs(),
                   static_cast<std::int64_t>(stored.model->outputs()));
     rows = rows_of(input, stored, data);
+    if (!rows.empty()) {
+      const bool trained = input.options["split"].as<std::string>() == "train";
+      check_some_weight(data, *stored.loss, rows, trained ? "training sample" : "validation sample");
+    }
   });
   const Net net{*stored.model, *stored.loss, stored.weights.view(), stored.threshold};
   Scored scored{evaluate(comm, net, data, stored.normalization, rows, {.by_order = true}), data.source};

@@ -67,6 +67,12 @@ struct LabelCounts {
   static constexpr std::uint64_t kMostCounted = 65536;
 };
 
+/// What the samples weigh that have a target, where some may be missing: [columns of y].
+struct TargetWeights {
+  std::vector<double> sums;           ///< of their weights
+  std::vector<std::int64_t> samples;  ///< how many of these are not 0
+};
+
 /// What the weights of samples sum up to (data/sample_weights.hpp).
 struct WeightTotals {
   double positive = 0;         ///< sum of those above 0
@@ -75,6 +81,7 @@ struct WeightTotals {
   double least = std::numeric_limits<double>::infinity();
   double largest = -std::numeric_limits<double>::infinity();
   std::vector<double> by_label = {};  ///< [labels] sums, where they were asked for
+  TargetWeights targets = {};         ///< where they may be missing, of a streamed data set
 
   [[nodiscard]] double sum() const noexcept { return positive + negative; }
 };

@@ -33,20 +33,23 @@ void for_each_weight(const Table& w, RowList rows, Use use) {
   });
 }
 
-// Calls `use(column)` for what is missing in rows of y that is held.
+// Calls `use(place in rows, column, whether it is missing)` for targets in rows of y that is held.
 template <class Use>
-void for_each_missing(const Table& y, Range rows, RowList list, Use use) {
+void for_each_target(const Table& y, Range rows, RowList list, Use use) {
   visit_element_type(y.type, [&](auto zero) {
     using T = decltype(zero);
-    if constexpr (std::is_floating_point_v<T>) {
-      for (std::size_t i = rows.begin; i < rows.end; ++i) {
-        const T* const row = values_of<T>(y) + row_at(list, i) * y.columns;
-        for (std::size_t c = 0; c < y.columns; ++c) {
-          if (std::isnan(row[c])) use(c);
-        }
-      }
+    for (std::size_t i = rows.begin; i < rows.end; ++i) {
+      const T* const row = values_of<T>(y) + row_at(list, i) * y.columns;
+      for (std::size_t c = 0; c < y.columns; ++c) use(i - rows.begin, c, std::isnan(static_cast<double>(row[c])));
     }
   });
+}
+
+std::vector<std::int64_t> missing_in(const Dataset& data, RowList rows, std::size_t count) {
+  if (data.streamed() || data.missing.empty()) return data.missing;
+  std::vector<std::int64_t> missing(data.y.columns, 0);
+  for_each_target(data.y, {0, count}, rows, [&](std::size_t, std::size_t c, bool gone) { missing[c] += gone ? 1 : 0; });
+  return missing;
 }
 
 }  // namespace
@@ -59,6 +62,10 @@ void WeightSums::reserve(std::size_t labels) {
 
 void WeightSums::add(float weight, std::size_t label) {
   add(weight);
+  add_to(label, weight);
+}
+
+void WeightSums::add_to(std::size_t label, float weight) {
   reserve(label + 1);
   add_at(kLabels + label, weight);
 }
@@ -125,6 +132,41 @@ std::vector<double> weigh_labels(const Dataset& data, std::size_t classes, RowLi
   return {counts.begin(), counts.end()};
 }
 
+void add_targets(const Table& y, Range rows, RowList list, std::span<const float> weights, WeightSums& sums,
+                 std::span<std::int64_t> samples) {
+  sums.reserve(y.columns);
+  for_each_target(y, rows, list, [&](std::size_t i, std::size_t column, bool is_missing) {
+    if (is_missing || weights[i] == 0) return;
+    sums.add_to(column, weights[i]);
+    ++samples[column];
+  });
+}
+
+TargetWeights weigh_targets(const Dataset& data, RowList rows) {
+  if (data.w.rows > 0 && data.streamed()) return data.weights.value().targets;
+  const std::size_t count = rows.empty() ? data.y.rows : rows.size();
+  TargetWeights found{.sums = {}, .samples = std::vector<std::int64_t>(data.y.columns, 0)};
+  if (data.w.rows == 0) {
+    const std::vector<std::int64_t> missing = missing_in(data, rows, count);
+    for (std::size_t column = 0; column < data.y.columns; ++column) {
+      found.samples[column] = static_cast<std::int64_t>(count) - (missing.empty() ? 0 : missing[column]);
+    }
+    found.sums.assign(found.samples.begin(), found.samples.end());
+    return found;
+  }
+  std::vector<float> weights;
+  weights.reserve(count);
+  float largest = 0;
+  for_each_weight(data.w, rows, [&](std::size_t /*row*/, float weight) {
+    weights.push_back(weight);
+    largest = std::max(largest, std::abs(weight));
+  });
+  WeightSums sums(largest);
+  add_targets(data.y, {0, count}, rows, weights, sums, found.samples);
+  found.sums = sums.by_label();
+  return found;
+}
+
 std::vector<std::string> sample_notices(const Dataset& data, RowList rows) {
   std::vector<std::string> notices;
   if (data.w.rows > 0) {
@@ -150,7 +192,8 @@ std::vector<std::string> sample_notices(const Dataset& data, RowList rows) {
 }
 
 void count_missing(const Table& y, Range rows, std::span<std::int64_t> counts) {
-  for_each_missing(y, rows, {}, [&](std::size_t column) { ++counts[column]; });
+  for_each_target(y, rows, {},
+                  [&](std::size_t, std::size_t column, bool is_missing) { counts[column] += is_missing ? 1 : 0; });
 }
 
 void set_missing(Dataset& data, std::vector<std::int64_t> counts) {
@@ -160,19 +203,18 @@ void set_missing(Dataset& data, std::vector<std::int64_t> counts) {
 
 void check_some_targets(const Dataset& data, RowList rows) {
   if (data.missing.empty()) return;
-  const std::size_t count = rows.empty() ? data.samples() : rows.size();
-  std::vector<std::int64_t> missing = data.missing;
-  if (!data.streamed()) {
-    std::ranges::fill(missing, 0);
-    for_each_missing(data.y, {0, count}, rows, [&](std::size_t column) { ++missing[column]; });
-  }
+  const std::size_t count = rows.empty() ? data.y.rows : rows.size();
+  const std::vector<std::int64_t> missing = missing_in(data, rows, count);
+  const std::vector<std::int64_t> weighing = weigh_targets(data, rows).samples;
   for (std::size_t column = 0; column < missing.size(); ++column) {
-    if (static_cast<std::size_t>(missing[column]) < count) continue;
+    if (weighing[column] > 0) continue;
+    const auto there = static_cast<std::int64_t>(count) - missing[column];
     throw Error(
         ErrorKind::data,
-        fmt::format("y of {}: {} is missing (NaN) in all {} training samples; leave it out of y, or give it where "
+        fmt::format("y of {}: {} is missing (NaN) in all {} training samples{}; leave it out of y, or give it where "
                     "it is known",
-                    data.source, column_text(column, data.columns.targets), count));
+                    data.source, column_text(column, data.columns.targets), count,
+                    there == 0 ? "" : fmt::format(" but {} of weight 0", there)));
   }
 }
 

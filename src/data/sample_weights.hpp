@@ -23,6 +23,8 @@ class WeightSums {
   explicit WeightSums(double largest);
   void add(float weight) { add_at(weight < 0 ? kNegative : kPositive, weight); }
   void add(float weight, std::size_t label);
+  /// To the label's sum alone.
+  void add_to(std::size_t label, float weight);
   /// Room for labels below `labels`.
   void reserve(std::size_t labels);
   /// Those of several processes are to be added, as many on each.
@@ -51,6 +53,14 @@ void read_weights(const Table& w, Range rows, std::span<float> out);
 /// How much the samples of each class weigh in `rows` of `data`: [classes]; without weights, how many they are.
 [[nodiscard]] std::vector<double> weigh_labels(const Dataset& data, std::size_t classes, RowList rows = {});
 
+/// Adds `weights` [rows.size()] of rows `rows` of y, or of `list`, to `sums` by target, in the place of labels, and
+/// counts those that are not 0 in `samples` [columns]; a target that is missing adds nothing.
+void add_targets(const Table& y, Range rows, RowList list, std::span<const float> weights, WeightSums& sums,
+                 std::span<std::int64_t> samples);
+
+/// What `rows` of `data` weigh by target; without weights, how many have it. Of a streamed data set that of all rows.
+[[nodiscard]] TargetWeights weigh_targets(const Dataset& data, RowList rows = {});
+
 /// Of weights and of targets that are missing, for people: sentences; none where there is nothing unusual.
 [[nodiscard]] std::vector<std::string> sample_notices(const Dataset& data, RowList rows = {});
 
@@ -60,7 +70,8 @@ void count_missing(const Table& y, Range rows, std::span<std::int64_t> counts);
 /// Keeps such counts in `data`: none where nothing is missing.
 void set_missing(Dataset& data, std::vector<std::int64_t> counts);
 
-/// Checks that every target is there in some of `rows` of `data`. Errors: data, naming the target.
+/// Checks that every target is there in some of `rows` of `data`, training samples, that have weight. Errors: data,
+/// naming the target.
 void check_some_targets(const Dataset& data, RowList rows);
 
 }  // namespace lockstep

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/number_text.hpp"
 #include "core/tree.hpp"
 #include "data/shard_plan.hpp"
 #include "lockstep/error.hpp"
@@ -119,6 +120,13 @@ class BlockSums {
     const std::size_t own = part.metrics.num_sums();
     const std::size_t own_counts = part.metrics.num_counts();
     Scores scores = part.metrics.finish(samples, totals.first(own), counts.first(own_counts));
+    if (!(totals[own] > 0)) {
+      throw Error(ErrorKind::data, fmt::format("the {} to be scored weigh {:.6g} in all, by their weights and the "
+                                               "targets that are there; expected more than 0, for losses and scores "
+                                               "are divided by it",
+                                               count_text(samples, "sample"), totals[own]))
+          .as_agreed();
+    }
     scores.loss = totals.front() / totals[own];
     part.details.finish(totals.subspan(own + 1), counts.subspan(own_counts), scores);
     return scores;

@@ -32,8 +32,8 @@ struct ScoreOptions {
 };
 
 /// Scores over `rows` of `data`, the same bits at any rank count. Every rank sees all of `data`, or reads its part
-/// where that is streamed, of which all rows are scored. Collective. Allocates. Errors, agreed: data, io (of samples
-/// that are read only now).
+/// where that is streamed, of which all rows are scored. Collective. Allocates. Errors, agreed: data (they weigh 0 or
+/// less in all), and data and io of samples that are read only now.
 [[nodiscard]] Scores evaluate(const Communicator& comm, const Net& net, const Dataset& data,
                               const Normalization& normalization, RowList rows = {}, const ScoreOptions& options = {});
 
@@ -50,7 +50,7 @@ struct ScoreOptions {
 
 /// Scores over samples that lie on the ranks: this rank has `samples` of them, and `gather(first, rows)` fills the rows
 /// from its sample `first` on. `extras`: of the samples of all ranks, the same on each.
-/// Collective. Allocates. Errors: usage (no samples on any rank).
+/// Collective. Allocates. Errors: usage (no samples on any rank), data (they weigh 0 or less in all).
 [[nodiscard]] Scores evaluate_local(const Communicator& comm, const Net& net, std::size_t samples, SampleExtras extras,
                                     const TargetUnits& units,
                                     FunctionRef<void(std::size_t first, const BatchRows& rows)> gather,

@@ -101,8 +101,9 @@ class Preparation {
       if (start_) start_->match(parts->model);
       check_targets(r_.data.train, r_.data.test ? &*r_.data.test : nullptr, *loss, parts->model.outputs(),
                     r_.run.data.classes);
-      for (const auto* rows : {&r_.data.split.train, &r_.data.split.validation}) {
-        if (!rows->empty()) check_some_weight(r_.data.train, *parts->loss, *rows);
+      for (const auto& [rows, what] :
+           {std::pair{&r_.data.split.train, "training sample"}, {&r_.data.split.validation, "validation sample"}}) {
+        if (!rows->empty()) check_some_weight(r_.data.train, *parts->loss, *rows, what);
       }
       check_decision(r_.run, *loss, parts->model.outputs());
       r_.steering.emplace(r_.run, *loss, parts->model.outputs());

@@ -132,28 +132,34 @@ Split split_of_run(const RunConfig& run, const CheckpointInfo& kept, const Datas
   return split_of(run, data);
 }
 
-void check_some_weight(const Dataset& data, const Loss& loss, RowList rows) {
+void check_some_weight(const Dataset& data, const Loss& loss, RowList rows, const char* what) {
   const std::span<const double> weights = loss.class_weights();
   const bool has_own = data.w.rows > 0;
-  if (weights.empty() && !has_own) return;
+  const bool misses = !data.missing.empty();
+  if (weights.empty() && !has_own && !misses) return;
+  const std::string samples = count_text(rows.empty() ? data.y.rows : rows.size(), what);
   double sum = 0;
-  if (weights.empty()) {
+  if (misses) {
+    const TargetWeights found = weigh_targets(data, rows);
+    for (const double of_target : found.sums) sum += of_target / static_cast<double>(found.sums.size());
+  } else if (weights.empty()) {
     sum = weigh_samples(data, rows).sum();
   } else {
     const std::vector<double> of_class = weigh_labels(data, weights.size(), rows);
     for (std::size_t label = 0; label < weights.size(); ++label) sum += weights[label] * of_class[label];
   }
   if (sum > 0) return;
-  if (has_own) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("w of {}: {} weigh {:.6g} in all; expected more than 0, for losses and scores are divided by "
-                    "it",
-                    data.source, count_text(rows.empty() ? data.samples() : rows.size(), "sample"), sum));
+  if (has_own || misses) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} of {}: {} weigh {:.6g} in all{}; expected more than 0, for losses and "
+                            "scores are divided by it",
+                            !misses   ? "w"
+                            : has_own ? "y and w"
+                                      : "y",
+                            data.source, samples, sum, misses ? ", by the targets that are there" : ""));
   }
   throw Error(ErrorKind::config,
-              fmt::format("model.loss.class_weights: all {} of {} are of classes with weight 0",
-                          count_text(rows.empty() ? data.samples() : rows.size(), "sample"), data.source));
+              fmt::format("model.loss.class_weights: all {} of {} are of classes with weight 0", samples, data.source));
 }
 
 Dataset read_scored_data(const Communicator& comm, OpenDataset file, const DataConfig& config, const Loss& loss,

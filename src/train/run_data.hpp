@@ -67,9 +67,10 @@ struct RunData {
 void check_targets(const Dataset& train, const Dataset* test, const Loss& loss, std::size_t outputs,
                    std::optional<std::int64_t> classes);
 
-/// Weights of 0 may be meant for some classes or samples, but a mean over nothing is none. `rows`: of `data`; empty:
-/// all. Errors: config (all of them are of classes with weight 0), data (their weights sum up to 0 or less).
-void check_some_weight(const Dataset& data, const Loss& loss, RowList rows);
+/// Weights of 0 may be meant for some classes or samples, and targets may be missing, but a mean over nothing is none.
+/// `rows`: of `data`; empty: all. `what` they are, one of them, for messages. Errors: config (all of them are of
+/// classes with weight 0), data (their weights, times the share of targets that are there, sum up to 0 or less).
+void check_some_weight(const Dataset& data, const Loss& loss, RowList rows, const char* what = "sample");
 
 /// What is scored after every epoch.
 struct ScoreWishes {

@@ -91,7 +91,8 @@ void sum_counts(const Communicator& comm, LabelCounts& counts) {
 // The weights of a data set: their range, for which all of them are passed over, and then what they sum up to.
 class WeightPass {
  public:
-  explicit WeightPass(bool by_label) : by_label_(by_label) {}
+  /// `targets`: of which some may be missing; 0: none.
+  WeightPass(bool by_label, std::size_t targets) : by_label_(by_label), samples_(targets, 0) {}
 
   void look(const Table& weights) {
     for (const float weight : taken(weights)) {
@@ -107,11 +108,12 @@ class WeightPass {
     totals_.negatives = comm.sum(totals_.negatives);
     sums_ = WeightSums(std::max(std::abs(totals_.least), std::abs(totals_.largest)));
   }
-  // `labels` are checked.
+  // `labels`, or targets, are checked.
   void add(const Table& weights, const Table& labels) {
     const std::span<const float> all = taken(weights);
     if (!by_label_) {
       for (const float weight : all) sums_.add(weight);
+      if (!samples_.empty()) add_targets(labels, {0, labels.rows}, {}, all, sums_, samples_);
       return;
     }
     visit_element_type(labels.type, [&](auto zero) {
@@ -124,11 +126,16 @@ class WeightPass {
   }
   // Collective. `labels`: as many as there are at most.
   WeightTotals take(const Communicator& comm, std::size_t labels) {
-    sums_.reserve(labels);
+    sums_.reserve(by_label_ ? labels : samples_.size());
     comm.sum(sums_.words());
     totals_.positive = sums_.positive();
     totals_.negative = sums_.negative();
-    totals_.by_label = sums_.by_label();
+    if (by_label_) {
+      totals_.by_label = sums_.by_label();
+    } else if (!samples_.empty()) {
+      comm.sum(samples_);
+      totals_.targets = {.sums = sums_.by_label(), .samples = samples_};
+    }
     return totals_;
   }
 
@@ -142,6 +149,7 @@ class WeightPass {
   bool by_label_;
   WeightTotals totals_;
   WeightSums sums_{1};
+  std::vector<std::int64_t> samples_;  // [targets] that have it and weigh something
   std::vector<float> taken_;
 };
 
@@ -195,7 +203,7 @@ PassedDataset pass_over(const Communicator& comm, OpenDataset file, const PassSe
   };
   const bool labels = settings.rule.kind == TargetRule::Kind::labels;
   TableReader* const w = data.file->w.get();
-  WeightPass weights(labels);
+  WeightPass weights(labels, data.file->y->header().may_miss && !labels ? data.y.columns : 0);
   std::vector<HashBytes> of_weights;
   if (w != nullptr) {  // first, for sums need to know how large weights are
     (void)pass(2, *w, {.check = [&](const Table& rows, std::size_t, const Table&) { weights.look(rows); }});

@@ -3,9 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
 
+#include "core/range.hpp"
 #include "parallel/training.hpp"
+#include "support/expect_error.hpp"
+#include "train/sample_answers.hpp"
 
 namespace lockstep {
 namespace {
@@ -82,6 +89,82 @@ TEST_F(EvaluationTest, WhetherThereIsAnR2IsKnownFromTheTargets) {
       const std::vector<std::uint32_t> one(1, 0);
       EXPECT_FALSE(has_r2(world, engine->loss(), data, {}, one));
     }
+  }
+}
+
+// tests/golden/make_scores.py: scikit-learn's, by the outputs; sigmoid would make ties, softmax another order.
+TEST_F(EvaluationTest, OutputsThatAreNoProbabilitiesAreRankedThemselves) {
+  std::ifstream file(LOCKSTEP_SOURCE_DIR "/tests/golden/scores.json");
+  const auto golden = nlohmann::json::parse(file);
+  ASSERT_FALSE(golden["margins"].empty());
+  for (const auto& one : golden["margins"]) {
+    const auto width = one["classes"].get<std::size_t>();
+    auto outputs = one["outputs"].get<std::vector<float>>();
+    const auto labels = one["labels"].get<std::vector<std::int32_t>>();
+    const std::vector<float> values(labels.begin(), labels.end());
+    const bool weighted = !one["weights"].is_null();
+    const auto weights = weighted ? one["weights"].get<std::vector<float>>() : std::vector<float>{};
+    const auto loss = make_loss({width == 1 ? "hinge" : "multi_margin"});
+    const Range mine =
+        part_of(labels.size(), static_cast<std::size_t>(world.rank()), static_cast<std::size_t>(world.size()));
+    const auto part = [&](const auto& all, std::size_t columns) {
+      return all.empty() ? std::span(all.data(), 0)
+                         : std::span(all).subspan(mine.begin * columns, mine.size() * columns);
+    };
+    const auto scores_of = [&] {
+      SampleAnswers said(*loss, width, {}, {.weights = weighted});
+      said.add(part(outputs, width), {.labels = width == 1 ? std::span<const std::int32_t>() : part(labels, 1),
+                                      .values = width == 1 ? part(values, 1) : std::span<const float>(),
+                                      .weights = part(weights, 1)});
+      said.gather(world);
+      Scores scores;
+      said.score(world, true, scores);
+      return scores;
+    };
+    EXPECT_NEAR(scores_of().auc.value(), one["auc"], 1e-9) << width;
+    EXPECT_NEAR(scores_of().average_precision.value(), one["average_precision"], 1e-9) << width;
+    // What is not a number comes last, whatever the others are.
+    const auto ones = static_cast<std::size_t>(std::ranges::find(labels, 1) - labels.begin());
+    outputs[ones * width + (width == 1 ? 0 : 1)] = std::numeric_limits<float>::quiet_NaN();
+    const double with_nan = scores_of().auc.value();
+    outputs[ones * width + (width == 1 ? 0 : 1)] = -1e30F;
+    EXPECT_EQ(with_nan, scores_of().auc.value());
+  }
+}
+
+TEST_F(EvaluationTest, OfOneTargetAllScoresAreThoseOfTheTargetToTheBit) {
+  constexpr std::size_t kSamples = 700;
+  for (const auto& [type, outputs] :
+       {std::pair{"mse", std::int64_t{1}}, {"gaussian_nll", 2}, {"poisson_nll", 1}, {"quantile", 3}}) {
+    RunConfig run = test::make_run(4, "tree");
+    run.model.loss = {type};
+    run.model.layers.back().options = {{"units", outputs}};
+    const auto engine = test::make_engine(world, run);
+    Dataset data = test::make_dataset(kSamples);
+    std::vector<float> y;
+    for (std::size_t i = 0; i < kSamples; ++i) y.push_back(static_cast<float>(i % 37) / 3 + 1);
+    data.y = make_table(1, std::move(y));
+    Normalization units;
+    if (engine->loss().normalizes_targets()) units.y = {{6.3}, {0.7}};
+    for (const bool weighted : {false, true}) {
+      if (weighted) data.w = make_table(1, std::vector<float>(kSamples, 0.3F));
+      const Scores scores = evaluate(world, net_of(*engine), data, units);
+      ASSERT_EQ(scores.targets.size(), 1U);
+      EXPECT_EQ(scores.rmse, scores.targets[0].rmse) << type;
+      EXPECT_EQ(scores.mae, scores.targets[0].mae) << type;
+      EXPECT_EQ(scores.r2, scores.targets[0].r2) << type;
+      EXPECT_EQ(scores.mape, scores.targets[0].mape) << type;
+    }
+  }
+}
+
+TEST_F(EvaluationTest, SamplesThatWeighNothingAreRefused) {
+  const auto engine = test::make_engine(world, test::make_run(4, "tree"));
+  Dataset data = test::make_dataset(2);
+  for (const std::vector<float>& weights : {std::vector<float>{0, 0}, {1, -1}, {1, -2}}) {
+    data.w = make_table(1, weights);
+    expect_error(ErrorKind::data, {"the 2 samples to be scored weigh", "expected more than 0"},
+                 [&] { (void)evaluate(world, net_of(*engine), data, {}); });
   }
 }
 

@@ -232,6 +232,9 @@ class Weights(unittest.TestCase):
         infinite[7, 2] = numpy.inf
         not_finite = w.copy()
         not_finite[11] = numpy.nan
+        gone, no_test, tests = [y.copy(), y.copy()], y.copy(), numpy.arange(len(y)) >= 2000
+        gone[0][2000:, 1:] = numpy.nan  # test samples have target 0 alone
+        no_test[2000:] = numpy.nan
         bare = numpy.flatnonzero(numpy.isnan(y[:, 0]))[0]
         cases = {
             "of_y": (dict(x=x, y=y[:, 0]), 1, f"/train/y: row {bare}, column 0 is nan; expected finite numbers that a 32-bit float can hold (rows"),
@@ -242,6 +245,12 @@ class Weights(unittest.TestCase):
                                                                          "samples, one for each: [2000]"),
             "not_finite": (dict(x=x, y=y, w=not_finite), 3, "/train/w: row 11, column 0 is nan"),
             "sum": (dict(x=x, y=y, w=-w), 3, "2000 samples weigh -"),
+            "weightless": (dict(x=x, y=gone[1], w=numpy.where(numpy.isnan(gone[1][:, 1]), w, 0)), 3,
+                           f"column 1 is missing (NaN) in all 2000 training samples but {(~numpy.isnan(gone[1][:2000, 1])).sum()} of "
+                           "weight 0; leave it out of y"),
+            "no_test": (dict(x=x, y=no_test), 3, f"y of {self.folder}/bad.h5:/test: 600 samples weigh 0 in all, by the targets"),
+            "weightless_test": (dict(x=x, y=gone[0], w=numpy.where(tests & ~numpy.isnan(gone[0][:, 0]), 0, abs(w))), 3,
+                                f"y and w of {self.folder}/bad.h5:/test: 600 samples weigh 0 in all, by the targets"),
         }
         for name, (arrays, outputs, message) in cases.items():
             self.write("bad.h5", **arrays)

@@ -1,6 +1,9 @@
 // Data against the net: the number and range of targets.
 #include "train/run_data.hpp"
 
+#include <limits>
+
+#include "data/sample_weights.hpp"
 #include "single/data/sample_files.hpp"
 #include "support/expect_error.hpp"
 
@@ -69,6 +72,29 @@ TEST(CheckTargets, SomeSamplesHaveWeight) {
   });
   expect_error(ErrorKind::config, {"expected 4 weights", "found 3"},
                [&] { check_targets(train, nullptr, *loss, 4, 4); });
+}
+
+TEST(CheckTargets, SomeTargetsThatAreThereHaveWeight) {
+  const auto loss = loss_of("mse");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  Dataset data = values(2, {1, nan, nan, nan, nan, 4, 5, 6});
+  data.missing = {2, 2};
+  EXPECT_NO_THROW(check_some_weight(data, *loss, {}));
+  const std::vector<std::uint32_t> bare = {1};
+  expect_error(ErrorKind::data, {"y of train.h5:/a: 1 validation sample weigh 0 in all, by the targets that are there"},
+               [&] { check_some_weight(data, *loss, bare, "validation sample"); });
+  data.w = table_of(ElementType::f32, 1, std::vector<float>{0, 7, -1, 1});  // half of -1, and 1
+  EXPECT_NO_THROW(check_some_weight(data, *loss, {}));
+  for (const std::vector<std::uint32_t>& rows : {std::vector<std::uint32_t>{0, 1}, {1, 2}}) {  // weigh 7 and 6
+    expect_error(ErrorKind::data, {"y and w of train.h5:/a: 2 samples weigh"},
+                 [&] { check_some_weight(data, *loss, rows); });
+  }
+  EXPECT_EQ(weigh_targets(data).sums, (std::vector<double>{1, 0}));
+  EXPECT_EQ(weigh_targets(data).samples, (std::vector<std::int64_t>{1, 2}));
+  check_some_targets(data, {});
+  expect_error(ErrorKind::data, {"column 0 is missing (NaN) in all 3 training samples but 1 of weight 0"}, [&] {
+    check_some_targets(data, std::vector<std::uint32_t>{0, 1, 2});
+  });
 }
 
 TEST(CheckTargets, BinaryTargetsLieBetweenZeroAndOne) {
