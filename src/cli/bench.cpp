@@ -17,7 +17,7 @@
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "optim/optimizer.hpp"
-#include "train/engine.hpp"
+#include "step/engine.hpp"
 
 namespace lockstep::cli {
 namespace {

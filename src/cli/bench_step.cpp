@@ -6,9 +6,9 @@
 
 #include "core/blas.hpp"
 #include "core/random.hpp"
-#include "train/dataset_batch.hpp"
-#include "train/engine.hpp"
-#include "train/step_times.hpp"
+#include "feed/dataset_batch.hpp"
+#include "step/engine.hpp"
+#include "step/step_times.hpp"
 
 namespace lockstep::cli {
 namespace {

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "checkpoint/retention.hpp"
+
 namespace lockstep::cli {
 namespace {
 
@@ -32,6 +34,11 @@ std::shared_ptr<cxxopts::Value> value_of(const OptionSpec& option) {
 }
 
 }  // namespace
+
+std::string chosen_checkpoint(const CommandInput& input) {
+  if (input.arguments.empty()) throw Error(ErrorKind::usage, "a checkpoint or run folder is needed; see --help");
+  return checkpoint_file(input.arguments[0]);
+}
 
 cxxopts::ParseResult parse_options(const Command& command, std::span<const char* const> words,
                                    std::vector<std::string>& arguments) {

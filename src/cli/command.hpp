@@ -55,6 +55,9 @@ struct Command {
   [[nodiscard]] bool uses_mpi() const noexcept { return run == nullptr; }
 };
 
+/// The checkpoint that the command's argument names: itself, or the newest of a run folder. Errors: usage, data.
+[[nodiscard]] std::string chosen_checkpoint(const CommandInput& input);
+
 /// A command's words, parsed. Errors: usage, naming the option.
 [[nodiscard]] cxxopts::ParseResult parse_options(const Command& command, std::span<const char* const> words,
                                                  std::vector<std::string>& arguments);

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "comm/communicator.hpp"
 #include "core/visible_text.hpp"
 
 namespace lockstep::cli {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lockstep/log.hpp"
-#include "train/fit.hpp"
+#include "run/fit_options.hpp"
 
 namespace lockstep::cli {
 

@@ -11,12 +11,12 @@
 #include "core/number_text.hpp"
 #include "core/range.hpp"
 #include "data/readers.hpp"
+#include "feed/windowed_data.hpp"
 #include "import/csv_file.hpp"
 #include "import/csv_rows.hpp"
 #include "import/field_text.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/error.hpp"
-#include "train/windowed_data.hpp"
 
 namespace lockstep::cli {
 namespace {

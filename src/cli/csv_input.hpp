@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/stored_net.hpp"
 #include "comm/communicator.hpp"
 #include "import/csv_samples.hpp"
+#include "net/stored_net.hpp"
 
 namespace lockstep::cli {
 

@@ -23,13 +23,13 @@
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
 #include "data/dataset.hpp"
+#include "feed/matched_data.hpp"
+#include "feed/run_data.hpp"
 #include "import/recipe.hpp"
 #include "io/files.hpp"
 #include "report/report.hpp"
-#include "train/evaluation.hpp"
-#include "train/matched_data.hpp"
-#include "train/monitor.hpp"
-#include "train/run_data.hpp"
+#include "score/evaluation.hpp"
+#include "score/monitor.hpp"
 
 namespace lockstep::cli {
 namespace {

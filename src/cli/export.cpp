@@ -10,11 +10,11 @@
 
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
-#include "cli/stored_net.hpp"
 #include "export/arrays.hpp"
 #include "export/onnx.hpp"
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
+#include "net/stored_net.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -106,7 +106,7 @@ void check_place(const Output& output, const std::string& checkpoint, bool overw
 
 int run_export(const CommandInput& input) {
   std::vector<Output> outputs = outputs_of(input);
-  const StoredNet stored = read_net(input);
+  const StoredNet stored = read_stored_net(chosen_checkpoint(input));
   for (const Output& output : outputs) check_place(output, stored.path, input.options.count("overwrite") != 0);
   const TrainedNet net{stored.run,          stored.info,           *stored.model,
                        stored.loss->task(), stored.weights.view(), stored.normalization};

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "train/importance.hpp"
+#include "score/importance.hpp"
 
 namespace lockstep::cli {
 

@@ -17,12 +17,12 @@
 #include "core/number_text.hpp"
 #include "data/file_list.hpp"
 #include "data/open_dataset.hpp"
+#include "feed/load_dataset.hpp"
+#include "feed/matched_data.hpp"
+#include "feed/windowed_data.hpp"
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
-#include "train/load_dataset.hpp"
-#include "train/matched_data.hpp"
-#include "train/prediction.hpp"
-#include "train/windowed_data.hpp"
+#include "score/prediction.hpp"
 
 namespace lockstep::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include "core/blas.hpp"
 #include "lockstep/error.hpp"
 #include "model/metrics.hpp"
-#include "train/resume.hpp"
+#include "step/shared_info.hpp"
 
 namespace lockstep::cli {
 

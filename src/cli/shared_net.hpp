@@ -1,8 +1,9 @@
 // A net taken from a checkpoint by all ranks.
 #pragma once
 
-#include "cli/stored_net.hpp"
+#include "cli/command.hpp"
 #include "comm/communicator.hpp"
+#include "net/stored_net.hpp"
 
 namespace lockstep::cli {
 

@@ -15,7 +15,8 @@
 #include "cli/watchdog.hpp"
 #include "config/run_file.hpp"
 #include "io/places.hpp"
-#include "train/resume.hpp"
+#include "run/resume.hpp"
+#include "step/shared_info.hpp"
 
 namespace lockstep::cli {
 namespace {

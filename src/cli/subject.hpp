@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/command.hpp"
-#include "train/prepare.hpp"
+#include "run/prepare.hpp"
 
 namespace lockstep::cli {
 

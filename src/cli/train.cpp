@@ -17,7 +17,7 @@
 #include "comm/communicator.hpp"
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
-#include "train/fit.hpp"
+#include "run/fit.hpp"
 
 namespace lockstep::cli {
 namespace {

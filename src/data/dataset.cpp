@@ -1,5 +1,5 @@
 // Reading, checking and describing data sets in memory. Nothing past this file and its counterpart for several ranks,
-// train/load_dataset.cpp, meets a non-finite sample or a length mismatch.
+// feed/load_dataset.cpp, meets a non-finite sample or a length mismatch.
 #include "data/dataset.hpp"
 
 #include <fmt/format.h>

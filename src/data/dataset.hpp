@@ -29,7 +29,7 @@ struct Table {
   std::size_t rows = 0;
   std::size_t columns = 0;                ///< the product of all dimensions behind the first
   std::span<const std::byte> bytes = {};  ///< row-major, machine byte order; empty where the rows are in a file
-  /// Whose memory it is: one rank's, or a host's (train/load_dataset.hpp). Shared by the copies of a table, and by x
+  /// Whose memory it is: one rank's, or a host's (feed/load_dataset.hpp). Shared by the copies of a table, and by x
   /// and y of a data set that lie in one piece of memory.
   std::shared_ptr<const void> owner = {};
   /// Rows are windows of several rows of `bytes`, which may overlap; null: each row follows the one before.
@@ -113,7 +113,7 @@ struct Dataset {
 };
 
 /// Opens `source` (data/open_dataset.hpp) and reads all of it into memory of this process.
-/// Local, no MPI; train/load_dataset.hpp is the form for several ranks. Errors: those of open_dataset and check_finite;
+/// Local, no MPI; feed/load_dataset.hpp is the form for several ranks. Errors: those of open_dataset and check_finite;
 /// data (more than the memory there is).
 [[nodiscard]] Dataset read_dataset(const DataSource& source, std::span<const std::string> folders);
 

@@ -15,9 +15,9 @@
 #include "data/normalization.hpp"
 #include "io/files.hpp"
 #include "lockstep/error.hpp"
+#include "run/steering.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
-#include "train/engine.hpp"
-#include "train/steering.hpp"
+#include "step/engine.hpp"
 
 namespace lockstep::fuzz {
 namespace {

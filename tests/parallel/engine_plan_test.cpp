@@ -1,5 +1,5 @@
 // What an engine is said to need, before there is one, against what it holds; and one that does not fit.
-#include "train/engine_plan.hpp"
+#include "step/engine_plan.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The training step: equal bits at any rank count, nothing allocated, errors on all ranks.
-#include "train/engine.hpp"
+#include "step/engine.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Scores over several ranks against one rank and against plain arithmetic.
-#include "train/evaluation.hpp"
+#include "score/evaluation.hpp"
 
 #include <gtest/gtest.h>
 

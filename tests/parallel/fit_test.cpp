@@ -1,5 +1,5 @@
 // A run that is told to stop at any moment, and goes on: the same weights and the same scores as one that was not.
-#include "train/fit.hpp"
+#include "run/fit.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Costs over single weights: against evaluate(), against differences of costs, and over several ranks against one.
-#include "train/landscape.hpp"
+#include "score/landscape.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,14 +1,14 @@
 // Data read by all ranks of a host together against one rank that reads alone: the same bytes, numbers and errors.
-#include "train/load_dataset.hpp"
+#include "feed/load_dataset.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
 
+#include "feed/run_data.hpp"
 #include "single/data/sample_files.hpp"
 #include "support/expect_error.hpp"
-#include "train/run_data.hpp"
 
 namespace lockstep {
 namespace {

@@ -1,5 +1,5 @@
 // Predictions by pieces over several ranks: all of them, in order, the same bits; and what fails in the middle.
-#include "train/prediction.hpp"
+#include "score/prediction.hpp"
 
 #include <gtest/gtest.h>
 

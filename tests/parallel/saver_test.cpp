@@ -1,5 +1,5 @@
 // A run's checkpoints while it trains: which stay when some cannot be written, and what is told of it.
-#include "train/saver.hpp"
+#include "run/saver.hpp"
 
 #include <gtest/gtest.h>
 

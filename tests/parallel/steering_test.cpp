@@ -1,6 +1,6 @@
 // Runs with all that goes by scores: validation data, a rate that falls at plateaus, an average, an early end with the
 // best state. Stopped anywhere, on any ranks and hosts, they end with the same bits.
-#include "train/steering.hpp"
+#include "run/steering.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include "checkpoint/retention.hpp"
 #include "io/files.hpp"
 #include "parallel/training.hpp"
+#include "run/fit.hpp"
 #include "support/expect_error.hpp"
 #include "support/temporary_folder.hpp"
-#include "train/fit.hpp"
 
 namespace lockstep {
 namespace {

@@ -1,6 +1,6 @@
 // A step's record: the gradients are those that a backward pass of its own gives, their sum is the exchange's to the
 // bit, and nothing changes by looking.
-#include "train/step_record.hpp"
+#include "step/step_record.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The times of all ranks come together on rank 0, a row late.
-#include "train/stragglers.hpp"
+#include "journal/stragglers.hpp"
 
 #include <gtest/gtest.h>
 

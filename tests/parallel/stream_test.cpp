@@ -4,12 +4,12 @@
 #include <functional>
 #include <random>
 
+#include "feed/epoch_batches.hpp"
+#include "feed/load_choice.hpp"
+#include "score/evaluation.hpp"
 #include "single/data/sample_files.hpp"
+#include "step/engine.hpp"
 #include "support/expect_error.hpp"
-#include "train/engine.hpp"
-#include "train/epoch_batch.hpp"
-#include "train/evaluation.hpp"
-#include "train/load_choice.hpp"
 
 namespace lockstep {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "core/random.hpp"
 #include "data/normalization.hpp"
-#include "train/dataset_batch.hpp"
-#include "train/engine.hpp"
+#include "feed/dataset_batch.hpp"
+#include "step/engine.hpp"
 
 namespace lockstep::test {
 

@@ -1,5 +1,5 @@
 // Frozen layers, class weights and starting from another net: equal bits at any rank count.
-#include "train/warm_start.hpp"
+#include "run/warm_start.hpp"
 
 #include <gtest/gtest.h>
 

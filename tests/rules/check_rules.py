@@ -29,16 +29,26 @@ MAY_INCLUDE = {
     "export": {"core", "config", "io", "model", "data", "checkpoint"},
     "report": {"core", "config", "io"},
     "explain": {"core", "config", "io", "model", "report"},
-    "train": {"core", "config", "io", "layers", "model", "optim", "data", "comm", "checkpoint", "report"},
+    "net": {"core", "config", "io", "model", "data", "checkpoint"},
+    "feed": {"core", "config", "io", "model", "data", "comm", "checkpoint", "net"},
+    "step": {"core", "config", "io", "model", "optim", "data", "comm", "checkpoint"},
 }
-MAY_INCLUDE["cli"] = MAY_INCLUDE["train"] | {"train", "import", "export", "explain"}
-IN_TESTS = MAY_INCLUDE["cli"]  # all but cli, which is in no library
+MAY_INCLUDE["score"] = MAY_INCLUDE["step"] | {"step", "feed", "net"}
+MAY_INCLUDE["journal"] = MAY_INCLUDE["score"] | {"score", "report"}
+MAY_INCLUDE["run"] = MAY_INCLUDE["journal"] | {"journal"}
+MAY_INCLUDE["cli"] = MAY_INCLUDE["run"] | {"run", "import", "export", "explain"}
+# Rooms within a room, which see all that it sees, and that nobody sees: they are reached by the table of commands.
+INNER = ("cli/doctor", "cli/explain", "cli/landscape")
+# Where no source and header, taken together, may come back to themselves by what they include.
+WITHOUT_CIRCLES = ("config", "core", "layers", "optim", "import", "checkpoint", "export", "report", "net", "feed", "step",
+                   "score", "journal", "run", "cli")
+IN_TESTS = MAY_INCLUDE["cli"] | {"layers"}  # all but cli, which is in no library
 
 # What is used in a few places only: pattern, those places, and what to do elsewhere.
 CONFINED = [
     (r"#\s*include\s*[<\"]mpi\.h[>\"]",
-     ("include/lockstep/trainer.hpp", "src/comm/", "src/train/", "src/cli/", "tests/"),
-     "<mpi.h> belongs to comm, train and cli; hand in a Communicator"),
+     ("include/lockstep/trainer.hpp", "src/comm/", "src/score/prediction.cpp", "src/journal/", "src/cli/", "tests/"),
+     "<mpi.h> belongs to comm, and to where messages are sent; hand in a Communicator"),
     (r"#\s*include\s*[<\"]cblas\.h[>\"]", ("src/core/blas.cpp",),
      "<cblas.h> belongs to src/core/blas.cpp; call core/blas.hpp"),
     (r"#\s*include\s*[<\"](hdf5|H5[A-Z]\w*)\.h[>\"]", ("src/io/", "tests/"),
@@ -101,6 +111,33 @@ def check_includes(root, _):
             elif parts[0] == "src" and module != parts[1] and module not in MAY_INCLUDE[parts[1]]:
                 allowed = ", ".join(sorted(MAY_INCLUDE[parts[1]])) or "nothing but itself"
                 yield f"{name}:{number}: {parts[1]} includes \"{target}\"; it may include {allowed}"
+            elif target.startswith(INNER) and not name.startswith("src/" + "/".join(target.split("/")[:2]) + "/"):
+                yield f"{name}:{number}: \"{target}\" is of a room within a room, which nobody outside it includes"
+
+
+def check_circles(root, _):
+    """No source and header come back to themselves by what they include."""
+    reached, places = {}, {}  # unit -> units that it includes; its header, else its source
+    for name, path in files(root, "*.hpp", "*.cpp"):
+        unit = name.removeprefix("src/").rsplit(".", 1)[0]
+        if not name.startswith("src/") or unit.split("/")[0] not in WITHOUT_CIRCLES:
+            continue
+        targets = {match.group(1).rsplit(".", 1)[0] for _, line in lines(path) if (match := INCLUDE.match(line))}
+        reached.setdefault(unit, set()).update(targets - {unit})
+        places[unit] = name
+    for unit in sorted(reached):
+        way = {target: unit for target in reached[unit]}
+        queue = sorted(way)
+        while queue and unit not in way:
+            at = queue.pop(0)
+            fresh = sorted(reached.get(at, set()) - set(way))
+            way.update({target: at for target in fresh})
+            queue += fresh
+        if unit in way:
+            circle = [unit, way[unit]]
+            while circle[-1] != unit:
+                circle.append(way[circle[-1]])
+            yield f"{places[unit]}:1: a circle of includes: {' <- '.join(circle)}"
 
 
 def check_libraries(root, _):
@@ -239,6 +276,7 @@ def check_members(root, _):
 
 RULES = {
     "includes": check_includes,
+    "circles": check_circles,
     "libraries": check_libraries,
     "length": check_length,
     "words": check_words,
