@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "core/folder_names.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -39,10 +40,10 @@ std::vector<CheckpointFile> list_checkpoints(const std::string& folder) {
   std::error_code error;
   std::vector<CheckpointFile> files;
   if (!std::filesystem::exists(folder, error)) return files;
-  std::filesystem::directory_iterator entries(folder, error);
+  const std::vector<std::string> names = names_in(folder, error);
   if (error) throw Error(ErrorKind::io, fmt::format("cannot list the folder {}: {}", folder, error.message()));
-  for (const auto& entry : entries) {
-    if (const auto step = step_of(entry.path().filename().string())) files.push_back({*step, entry.path().string()});
+  for (const std::string& name : names) {
+    if (const auto step = step_of(name)) files.push_back({*step, (std::filesystem::path(folder) / name).string()});
   }
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.step > b.step; });
   return files;
@@ -71,12 +72,11 @@ void prune_checkpoints(const std::string& folder, std::int64_t keep, std::uint64
 void remove_unfinished_checkpoints(const std::string& folder) {
   std::error_code error;
   std::vector<std::string> unfinished;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : names_in(folder, error)) {
     // ".step-00000042.h5.tmp-1234", see write_file_atomically
     const auto end = name.find(".tmp-");
     if (name.starts_with(".") && end != std::string::npos && step_of(name.substr(1, end - 1))) {
-      unfinished.push_back(entry.path().string());
+      unfinished.push_back((std::filesystem::path(folder) / name).string());
     }
   }
   if (error) throw Error(ErrorKind::io, fmt::format("cannot list the folder {}: {}", folder, error.message()));

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/folder_names.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -40,8 +42,8 @@ bool is_inner(const std::string& name) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder / "bridge", error)) return false;
   // A bridge that a real card is a port of joins hosts.
-  for (const auto& port : std::filesystem::directory_iterator(folder / "brif", error)) {
-    if (std::filesystem::exists("/sys/class/net" / port.path().filename() / "device", error)) return false;
+  for (const std::string& port : names_in((folder / "brif").string(), error)) {
+    if (std::filesystem::exists("/sys/class/net/" + port + "/device", error)) return false;
   }
   return true;
 }

@@ -5,6 +5,8 @@
 #include <span>
 #include <system_error>
 
+#include "core/folder_names.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -77,8 +79,7 @@ bool is_data_file(const fs::path& path) {
 template <class Visitor>
 void visit_entries(const fs::path& folder, Visitor&& visit) {
   std::error_code error;
-  fs::directory_iterator entry(folder.empty() ? fs::path(".") : folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) visit(folder / entry->path().filename());
+  for (const std::string& name : names_in(folder.empty() ? "." : folder.string(), error)) visit(folder / name);
 }
 
 using Paths = std::set<std::string>;  // in the order of their bytes

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "core/crc32c.hpp"
+#include "core/folder_names.hpp"
 #include "io/places.hpp"
 #include "io/protobuf.hpp"
 #include "lockstep/error.hpp"
@@ -64,8 +65,8 @@ ProtobufMessage event_at(std::uint64_t step) {
 std::vector<std::filesystem::path> event_files(const std::string& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code ignored;  // there may be no such folder
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    if (entry.path().filename().string().starts_with(kPrefix)) files.push_back(entry.path());
+  for (const std::string& name : names_in(folder, ignored)) {
+    if (name.starts_with(kPrefix)) files.push_back(std::filesystem::path(folder) / name);
   }
   return files;
 }

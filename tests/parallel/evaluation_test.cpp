@@ -11,8 +11,8 @@
 
 #include "core/range.hpp"
 #include "parallel/training.hpp"
+#include "score/sample_answers.hpp"
 #include "support/expect_error.hpp"
-#include "train/sample_answers.hpp"
 
 namespace lockstep {
 namespace {

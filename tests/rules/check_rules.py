@@ -59,6 +59,8 @@ CONFINED = [
     (r"\bfmt::print\(|\bstd::(cout|cerr|clog)\b|\b(std::)?(printf|fputs|puts|fwrite)\(",
      ("src/cli/output.cpp", "src/cli/console.cpp", "src/cli/main.cpp", "tests/"),
      "what is printed goes through src/cli/output.hpp, which makes strangers' texts visible"),
+    (r"\bdirectory_iterator\b", ("tests/",),
+     "where memory runs out it ends the process; call core/folder_names.hpp"),
     (r"\bMPI_COMM_WORLD\b", ("src/cli/", "tests/"), "the library works on the communicator that its caller gives"),
 ]
 # Spelled with brackets so that this file does not hold the words.

@@ -68,6 +68,7 @@ BROKEN = {
         "src/core/b.cpp": "#include <cblas.h>\n",
         "src/checkpoint/c.cpp": "#include <hdf5.h>\n",
         "src/export/e.cpp": "#include <google/protobuf/io/coded_stream.h>\n",
+        "src/run/e.cpp": "std::filesystem::directory_iterator entries;\n",
         "src/run/d.cpp": "auto world = MPI_COMM_WORLD;\n",
     },
     "places": {
