@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,7 +50,10 @@ class Options {
   [[nodiscard]] const std::map<std::string, OptionValue>& values() const noexcept { return values_; }
 
   /// Throws config, listing `known`, when a key is not among them.
-  void expect_only(std::initializer_list<std::string_view> known) const;
+  void expect_only(std::span<const std::string_view> known) const;
+  void expect_only(std::initializer_list<std::string_view> known) const {
+    expect_only(std::span(known.begin(), known.end()));
+  }
 
   /// Reading: the value, or `fallback` when the key is absent.
   /// Errors: config (absent without a fallback; another type), naming key and place.

@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 
 #include "config/keys.hpp"
+#include "layers/layer_table.hpp"
 #include "optim/optimizer.hpp"
 
 namespace lockstep::cli {
@@ -19,7 +20,8 @@ Command train_command() {
            {"overwrite", OptionKind::flag, "", "", "starts afresh in a folder that holds checkpoints"},
            {"dry-run", OptionKind::flag, "", "", "checks everything, tells sizes and steps, writes nothing"},
            {"quiet", OptionKind::flag, "", "", "no progress; warnings and notices stay"},
-           {"keys", OptionKind::flag, "", "", "lists the keys of a run file and stops"}},
+           {"keys", OptionKind::flag, "", "", "lists the keys of a run file and stops"},
+           {"types", OptionKind::flag, "", "", "lists the layers with their options and stops"}},
           nullptr,
           true};
 }
@@ -62,6 +64,10 @@ Command predict_command() {
 Command bench_command() {
   std::vector<std::string_view> optimizers;
   for (const OptimizerType& type : optimizer_table()) optimizers.push_back(type.name);
+  std::vector<std::string_view> activations;
+  for (const LayerType& type : layer_table()) {
+    if (type.activation) activations.push_back(type.info.name);
+  }
   const std::vector<std::string_view> exchanges(std::begin(kExchangeNames), std::end(kExchangeNames));
   const std::vector<std::string_view> wires(std::begin(kWireNames), std::end(kWireNames));
   return {"bench",
@@ -69,12 +75,7 @@ Command bench_command() {
           "Times the training step beside its matrix products alone.",
           "mpirun -n 2 lockstep bench --layers 784,512,256,10 --batch 64 --json",
           {{"layers", OptionKind::text, "WIDTHS", "784,512,256,10", "without any shape a table of five"},
-           {"activation",
-            OptionKind::text,
-            "NAME",
-            "relu",
-            "behind each hidden layer",
-            {"relu", "leaky_relu", "gelu", "tanh", "sigmoid"}},
+           {"activation", OptionKind::text, "NAME", "relu", "behind each hidden layer", activations},
            {"dropout", OptionKind::number, "RATE", "0", "behind each activation"},
            {"batch", OptionKind::integer, "N", "64", "samples a rank"},
            {"shards", OptionKind::integer, "S", "", "shards in all (default: the ranks)"},

@@ -4,6 +4,7 @@
 
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
+#include "layers/layer_table.hpp"
 #include "model/loss.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
@@ -24,7 +25,21 @@ std::vector<std::string> known_names(std::string_view key) {
   return names;
 }
 
+std::string known_layers() {
+  std::string text;
+  for (const LayerType& type : layer_table()) text += (text.empty() ? "" : ", ") + summary_of(type.info);
+  return text;
+}
+
 }  // namespace
+
+std::string key_lines() {
+  std::string lines;
+  for (const RunKey& key : run_keys()) {
+    lines += key.name + '\t' + key.type + '\t' + key.fallback + '\t' + key.what + '\n';
+  }
+  return lines;
+}
 
 std::vector<RunKey> run_keys() {
   std::vector<RunKey> keys;
@@ -46,6 +61,7 @@ std::vector<RunKey> run_keys() {
     choices.assign(info.choices.begin(), info.choices.end());
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, bool>) choices = {"true", "false"};
     if (choices.empty()) choices = known_names(info.name);
+    if (info.name == "model.layers") keys[place - 1].what += ": " + known_layers();
   });
   return keys;
 }

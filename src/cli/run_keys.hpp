@@ -17,4 +17,7 @@ struct RunKey {
 /// All keys, in the order of `train --keys`.
 [[nodiscard]] std::vector<RunKey> run_keys();
 
+/// A line for each: name, type, default and meaning, with tabs between.
+[[nodiscard]] std::string key_lines();
+
 }  // namespace lockstep::cli

@@ -12,11 +12,13 @@
 #include "cli/output.hpp"
 #include "cli/ranks.hpp"
 #include "cli/run_input.hpp"
+#include "cli/run_keys.hpp"
 #include "cli/signals.hpp"
 #include "cli/watchdog.hpp"
 #include "comm/communicator.hpp"
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
+#include "layers/layer_table.hpp"
 #include "run/fit.hpp"
 
 namespace lockstep::cli {
@@ -69,7 +71,13 @@ void print_result(const FitSummary& summary, const std::string& folder) {
 
 int run_train(const CommandInput& input) {
   if (input.options.count("keys") != 0) {
-    if (input.comm->is_root()) tell_lines(describe_keys());
+    if (input.comm->is_root()) tell_lines(key_lines());
+    return 0;
+  }
+  if (input.options.count("types") != 0) {
+    std::string lines;
+    for (const LayerType& type : layer_table()) lines += describe("layer", type.info);
+    if (input.comm->is_root()) tell_lines(lines);
     return 0;
   }
   const Communicator& comm = *input.comm;

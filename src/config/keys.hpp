@@ -94,10 +94,7 @@ void visit_keys(Run& run, Visitor&& visit) {
                 "mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight) or softmax_cross_entropy "
                 "(label_smoothing, class_weights)"},
         run.model.loss);
-  visit(KeyInfo{"model.layers",
-                "list of {type = ...}: dense (units, bias, init, init_value), relu, leaky_relu (negative_slope), "
-                "gelu (approximate), tanh, sigmoid, dropout (rate); each may have a name"},
-        run.model.layers);
+  visit(KeyInfo{"model.layers", "list of {type = ...}, each maybe with a name"}, run.model.layers);
   visit(KeyInfo{"model.freeze", "names of layers whose parameters stay as they are: [\"dense1\"]"}, run.model.freeze);
   // What a run has started with is in its checkpoints.
   visit(

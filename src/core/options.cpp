@@ -26,7 +26,7 @@ std::string describe(const OptionValue& value) {
 
 }  // namespace
 
-void Options::expect_only(std::initializer_list<std::string_view> known) const {
+void Options::expect_only(std::span<const std::string_view> known) const {
   for (const auto& [key, value] : values_) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       std::vector<std::string> keys(known.begin(), known.end());

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "explain/plain_layer.hpp"
+#include "layers/plain_layer.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {

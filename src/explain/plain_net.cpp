@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/layer_table.hpp"
+
 namespace lockstep {
 
 PlainNet::PlainNet(const ModelConfig& config, const Model& model) : loss_(make_plain_loss(config.loss)) {

@@ -10,8 +10,8 @@
 
 #include "core/parameters.hpp"
 #include "core/weight_name.hpp"
-#include "explain/plain_layer.hpp"
 #include "explain/plain_loss.hpp"
+#include "layers/plain_layer.hpp"
 #include "lockstep/run_config.hpp"
 #include "model/loss.hpp"
 #include "model/model.hpp"

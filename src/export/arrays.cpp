@@ -6,7 +6,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
-#include "export/layer_rules.hpp"
+#include "export/layer_nodes.hpp"
 #include "io/zip.hpp"
 #include "lockstep/error.hpp"
 
@@ -70,8 +70,7 @@ std::string describe_net(const TrainedNet& net) {
   json["features"] = net.info.columns.features;
   json["targets"] = net.info.columns.targets;
   for (const TrainedLayer& layer : layers_of(net)) {
-    const TorchModule module = rule_of(layer.type).torch_module(layer);
-    json["layers"].push_back(Json::array({module.name, module.arguments}));
+    json["layers"].push_back(torch_module(layer));
   }
   return json.dump();
 }

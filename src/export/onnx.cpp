@@ -11,7 +11,7 @@
 
 #include "core/column_names.hpp"
 #include "core/number_text.hpp"
-#include "export/layer_rules.hpp"
+#include "export/layer_nodes.hpp"
 #include "export/onnx_graph.hpp"
 #include "lockstep/error.hpp"
 #include "lockstep/version.hpp"
@@ -181,7 +181,7 @@ std::string build_onnx(const TrainedNet& net) {
   }
   OnnxGraph graph;
   std::string at = add_normalization(graph, net.normalization.x, std::string(kOnnxInput));
-  for (const TrainedLayer& layer : layers_of(net)) at = rule_of(layer.type).add_nodes(graph, layer, at);
+  for (const TrainedLayer& layer : layers_of(net)) at = add_layer(graph, layer, at);
   at = add_answer(graph, net, at);
 
   ProtobufMessage version;

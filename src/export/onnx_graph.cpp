@@ -2,6 +2,7 @@
 #include "export/onnx_graph.hpp"
 
 #include <bit>
+#include <utility>
 
 namespace lockstep {
 namespace {
@@ -86,6 +87,12 @@ std::string OnnxGraph::constant(std::string name, std::span<const std::size_t> s
 std::string OnnxGraph::node(std::string name, std::string_view type, std::vector<std::string> inputs,
                             std::vector<Attribute> attributes) {
   nodes_.push_back({name, type, std::move(inputs), name + "/output", std::move(attributes)});
+  return nodes_.back().output;
+}
+
+std::string OnnxGraph::rename_last(std::string name) {
+  nodes_.back().output = name + "/output";
+  nodes_.back().name = std::move(name);
   return nodes_.back().output;
 }
 

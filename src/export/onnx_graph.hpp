@@ -6,11 +6,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "io/protobuf.hpp"
+#include "layers/layer_export.hpp"
 
 namespace lockstep {
 
@@ -20,7 +19,7 @@ inline constexpr std::string_view kOnnxOutput = "y";
 /// Values are named by the node or constant that gives them; the caller keeps the names apart.
 class OnnxGraph {
  public:
-  using Attribute = std::pair<std::string_view, std::variant<std::int64_t, float>>;
+  using Attribute = OnnxNodes::Attribute;
 
   /// Adds a constant of float32; returns its name. Shapes: values [product of shape]; no shape: a scalar.
   std::string constant(std::string name, std::span<const std::size_t> shape, std::span<const float> values);
@@ -29,6 +28,8 @@ class OnnxGraph {
   /// Adds a node with one output; returns its name.
   std::string node(std::string name, std::string_view type, std::vector<std::string> inputs,
                    std::vector<Attribute> attributes = {});
+  /// Gives the node that was added last another name, which is returned; nothing may have read it yet.
+  std::string rename_last(std::string name);
 
   /// The GraphProto. `last`, what the chain ends in, becomes the output; rows are free, dimension "N".
   [[nodiscard]] ProtobufMessage finish(const std::string& name, const std::string& last, std::size_t inputs,

@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "core/parameters.hpp"
 #include "data/normalization.hpp"
+#include "layers/layer_export.hpp"
 #include "lockstep/run_config.hpp"
 #include "model/loss.hpp"
 #include "model/model.hpp"
@@ -36,6 +37,7 @@ struct TrainedLayer {
   std::string name;  ///< "dense1"
   std::string type;  ///< "dense"
   const Options& options;
+  LayerSizes sizes;
   std::vector<TrainedTensor> tensors;
 };
 

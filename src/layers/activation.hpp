@@ -1,9 +1,24 @@
 // Base of the layers that map each number by itself and have no parameters.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+
 #include "layers/layer.hpp"
 
 namespace lockstep {
+
+/// Calls `map(begin, room)` for parts of `size` numbers, room [part] being memory for as many.
+template <class Map>
+void in_chunks(std::size_t size, Map&& map) {
+  constexpr std::size_t chunk = 512;
+  std::array<float, chunk> room;
+  for (std::size_t begin = 0; begin < size; begin += chunk) {
+    map(begin, std::span(room).first(std::min(chunk, size - begin)));
+  }
+}
 
 /// y[i] = f(x[i]). All spans have one size.
 class Activation : public Layer {

@@ -1,11 +1,10 @@
 // dense: y = x W^T + b.  x [n,in], W [out,in], b [out], y [n,out].
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/blas.hpp"
 #include "core/sums.hpp"
-#include "layers/layer_table.hpp"
+#include "layers/layer.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -21,6 +20,7 @@ struct Init {
 };
 
 // uniform is PyTorch's nn.Linear; xavier: Glorot and Bengio (2010); kaiming: He et al. (2015), fan-in, for relu.
+// (Their names stand in the table of layers too.)
 constexpr Init kInits[] = {
     {"uniform", Start::uniform, [](double in, double) { return 1.0 / std::sqrt(in); }},
     {"xavier_uniform", Start::uniform, [](double in, double out) { return std::sqrt(6.0 / (in + out)); }},
@@ -29,16 +29,6 @@ constexpr Init kInits[] = {
     {"kaiming_normal", Start::normal, [](double in, double) { return std::sqrt(2.0 / in); }},
     {"constant", Start::constant, nullptr},  // init_value
 };
-
-const Init& find_init(const Options& options) {
-  const std::string name = options.text("init", "uniform");
-  std::string known;
-  for (const Init& init : kInits) {
-    if (init.name == name) return init;
-    known += (known.empty() ? "" : ", ") + std::string(init.name);
-  }
-  throw Error(ErrorKind::config, options.where() + ".init: expected one of " + known + ", found \"" + name + "\"");
-}
 
 // Fills `rows` [n, row.size()] with `row`, by copies that double what is there.
 void repeat(std::span<const float> row, std::span<float> rows) {
@@ -130,18 +120,15 @@ class Dense final : public Layer {
 }  // namespace
 
 std::unique_ptr<Layer> make_dense(const Options& options) {
-  options.expect_only({"units", "bias", "init", "init_value"});
-  // BLAS counts in int.
-  const auto units = static_cast<std::size_t>(options.integer_in("units", 1, std::numeric_limits<int>::max()));
-  const bool bias = options.boolean("bias", true);
-  const Init& init = find_init(options);
+  const auto units = static_cast<std::size_t>(options.integer("units"));
+  const bool bias = options.boolean("bias");
+  const Init& init = *std::ranges::find(kInits, options.text("init"), &Init::name);
   const bool constant = init.start == Start::constant;
   if (!constant && options.values().contains("init_value")) {
     throw Error(ErrorKind::config, options.where() + ".init_value: only init = \"constant\" takes it, found init = \"" +
                                        std::string(init.name) + "\"");
   }
-  constexpr double largest = std::numeric_limits<float>::max();
-  const double value = constant ? options.number_in("init_value", -largest, largest) : 0.0;
+  const double value = constant ? options.number("init_value") : 0.0;
   return std::make_unique<Dense>(units, bias, init, value);
 }
 

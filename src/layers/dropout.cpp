@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "core/vector_random.hpp"
-#include "layers/layer_table.hpp"
+#include "layers/layer.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -78,8 +78,7 @@ class Dropout final : public Layer {
 }  // namespace
 
 std::unique_ptr<Layer> make_dropout(const Options& options) {
-  options.expect_only({"rate"});
-  const double rate = options.number_in("rate", 0, 1, 0.5);
+  const double rate = options.number("rate");
   if (rate == 1) {
     throw Error(ErrorKind::config, options.where() + ".rate: expected less than 1 (1 drops everything), found 1");
   }

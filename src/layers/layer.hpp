@@ -44,6 +44,7 @@ struct PassContext {
   std::span<const std::uint32_t> samples = {};  ///< [n] global sample indices, for random keys
   const GradientDone* gradient_done = nullptr;  ///< for backward; may be null
   bool frozen = false;                          ///< backward leaves the gradients alone
+  std::size_t rows = 0;                         ///< of x
 };
 
 /// What backward reads besides dy, and whether a layer can work in place.

@@ -1,32 +1,193 @@
-// The one list of layers.
 #include "layers/layer_table.hpp"
 
 #include <fmt/format.h>
 
+#include <numbers>
+
 #include "lockstep/error.hpp"
 
 namespace lockstep {
+
+// Each is defined in the layer's file and its plain file.
+#define LOCKSTEP_LAYER(name)                                  \
+  std::unique_ptr<Layer> make_##name(const Options& options); \
+  std::unique_ptr<PlainLayer> plain_##name(const Options& options)
+LOCKSTEP_LAYER(dense);
+LOCKSTEP_LAYER(relu);
+LOCKSTEP_LAYER(leaky_relu);
+LOCKSTEP_LAYER(gelu);
+LOCKSTEP_LAYER(tanh);
+LOCKSTEP_LAYER(sigmoid);
+LOCKSTEP_LAYER(dropout);
+#undef LOCKSTEP_LAYER
+
 namespace {
 
-constexpr LayerType kLayers[] = {
-    {"dense", make_dense}, {"relu", make_relu},       {"leaky_relu", make_leaky_relu}, {"gelu", make_gelu},
-    {"tanh", make_tanh},   {"sigmoid", make_sigmoid}, {"dropout", make_dropout},
-};
+using enum OptionType;
+
+constexpr double kMostUnits = std::numeric_limits<int>::max();  // BLAS counts in int
+constexpr double kMostSlope = 1e6;                              // any that makes sense; keeps the float finite
+constexpr double kMostFloat = std::numeric_limits<float>::max();
+
+// A node of one input.
+template <const char* type>
+std::string one_node(OnnxNodes& nodes, const Options& /*options*/, const std::string& x) {
+  return nodes.node(type, {x});
+}
+constexpr char kRelu[] = "Relu";
+constexpr char kTanh[] = "Tanh";
+constexpr char kSigmoid[] = "Sigmoid";
+
+// y = x W^T + b.  W [out,in] is a Gemm's B, transposed.
+std::string onnx_dense(OnnxNodes& nodes, const Options& /*options*/, const std::string& x) {
+  std::vector<std::string> inputs = nodes.tensors();
+  inputs.insert(inputs.begin(), x);
+  return nodes.node("Gemm", std::move(inputs), {{"transB", std::int64_t{1}}});
+}
+
+// A later opset has a Gelu; these are known to every runtime. Formulas: layers/gelu.cpp.
+std::string onnx_gelu(OnnxNodes& nodes, const Options& options, const std::string& x) {
+  constexpr float kSqrt2 = std::numbers::sqrt2_v<float>;
+  std::string phi;  // 2 Phi(x) - 1
+  if (options.text("approximate") == "tanh") {
+    const std::string cube = nodes.node("Mul", {nodes.node("Mul", {x, x}), x});
+    const std::string sum = nodes.node("Add", {x, nodes.node("Mul", {cube, nodes.scalar(0.044715F)})});
+    phi = nodes.node("Tanh", {nodes.node("Mul", {sum, nodes.scalar(kSqrt2 * std::numbers::inv_sqrtpi_v<float>)})});
+  } else {
+    phi = nodes.node("Erf", {nodes.node("Mul", {x, nodes.scalar(1.0F / kSqrt2)})});
+  }
+  const std::string twice = nodes.node("Add", {phi, nodes.scalar(1.0F)});
+  return nodes.node("Mul", {nodes.node("Mul", {x, nodes.scalar(0.5F)}), twice});
+}
+
+std::vector<LayerType> make_table() {
+  return {
+      {.info = {"dense",
+                "y = W x + b",
+                {{.name = "units",
+                  .type = integer,
+                  .what = "width of the output",
+                  .needed = true,
+                  .low = 1,
+                  .high = kMostUnits},
+                 {.name = "bias", .type = boolean, .what = "adds a bias", .fallback = true},
+                 {.name = "init",
+                  .type = text,
+                  .what = "starting weights: `uniform` is ±1/sqrt(inputs), the bias too; else the bias is 0; `kaiming` "
+                          "goes by fan-in, for relu",
+                  .fallback = "uniform",
+                  .choices = {"uniform", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal",
+                              "constant"}},
+                 {.name = "init_value",
+                  .what = "every starting weight; with `init = \"constant\"`, which needs it",
+                  .low = -kMostFloat,
+                  .high = kMostFloat}}},
+       .make = make_dense,
+       .plain = plain_dense,
+       .onnx = onnx_dense,
+       .torch =
+           [](LayerSizes sizes, const Options& options) {
+             return TorchModule{"Linear",
+                                {{"in_features", static_cast<std::int64_t>(sizes.inputs)},
+                                 {"out_features", static_cast<std::int64_t>(sizes.outputs)},
+                                 {"bias", options.boolean("bias")}}};
+           },
+       .examples = {{{"units", 4}}, {{"units", 4}, {"bias", false}}}},
+      {.info = {"relu", "max(x, 0)"},
+       .activation = true,
+       .make = make_relu,
+       .plain = plain_relu,
+       .onnx = one_node<kRelu>,
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"ReLU"}; }},
+      {.info = {"leaky_relu",
+                "x where x > 0, else negative_slope x",
+                {{.name = "negative_slope",
+                  .what = "slope below 0",
+                  .fallback = 0.01,
+                  .low = -kMostSlope,
+                  .high = kMostSlope}}},
+       .activation = true,
+       .make = make_leaky_relu,
+       .plain = plain_leaky_relu,
+       .onnx =
+           [](OnnxNodes& nodes, const Options& options, const std::string& x) {
+             return nodes.node("LeakyRelu", {x}, {{"alpha", static_cast<float>(options.number("negative_slope"))}});
+           },
+       .torch =
+           [](LayerSizes, const Options& options) {
+             return TorchModule{"LeakyReLU", {{"negative_slope", options.number("negative_slope")}}};
+           },
+       .examples = {{}, {{"negative_slope", 0.3}}}},
+      {.info = {"gelu",
+                "x Phi(x), Phi the normal distribution",
+                {{.name = "approximate",
+                  .type = text,
+                  .what = "`none`: by erf; `tanh`: by the formula with it",
+                  .fallback = "none",
+                  .choices = {"none", "tanh"}}}},
+       .activation = true,
+       .make = make_gelu,
+       .plain = plain_gelu,
+       .onnx = onnx_gelu,
+       .torch =
+           [](LayerSizes, const Options& options) {
+             return TorchModule{"GELU", {{"approximate", options.text("approximate")}}};
+           },
+       .examples = {{}, {{"approximate", "tanh"}}}},
+      {.info = {"tanh", "tanh(x)"},
+       .activation = true,
+       .make = make_tanh,
+       .plain = plain_tanh,
+       .onnx = one_node<kTanh>,
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"Tanh"}; }},
+      {.info = {"sigmoid", "1 / (1 + exp(-x))"},
+       .activation = true,
+       .make = make_sigmoid,
+       .plain = plain_sigmoid,
+       .onnx = one_node<kSigmoid>,
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"Sigmoid"}; }},
+      {.info = {"dropout",
+                "in training, 0 for a share of the numbers, the others divided by 1 - rate",
+                {{.name = "rate",
+                  .what = "share of numbers dropped in training; from 0 to below 1",
+                  .fallback = 0.5,
+                  .low = 0,
+                  .high = 1}}},
+       .make = make_dropout,
+       .plain = plain_dropout,
+       .onnx = [](OnnxNodes&, const Options&, const std::string& x) { return x; },
+       .torch =
+           [](LayerSizes, const Options& options) {
+             return TorchModule{"Dropout", {{"p", options.number("rate")}}};
+           },
+       .examples = {{}, {{"rate", 0.25}}}},
+  };
+}
 
 }  // namespace
 
 std::span<const LayerType> layer_table() {
-  return kLayers;
+  static const std::vector<LayerType> table = make_table();
+  return table;
+}
+
+const LayerType& find_layer(std::string_view type, const std::string& where) {
+  std::string known;
+  for (const LayerType& entry : layer_table()) {
+    if (entry.info.name == type) return entry;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.info.name);
+  }
+  throw Error(ErrorKind::config, fmt::format("{}: unknown layer type \"{}\"; known types: {}", where, type, known));
 }
 
 std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options) {
-  std::string known;
-  for (const LayerType& entry : kLayers) {
-    if (entry.name == type) return entry.make(options);
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.name);
-  }
-  throw Error(ErrorKind::config,
-              fmt::format("{}: unknown layer type \"{}\"; known types: {}", options.where(), type, known));
+  const LayerType& entry = find_layer(type, options.where());
+  return entry.make(complete(entry.info, options));
+}
+
+std::unique_ptr<PlainLayer> make_plain_layer(std::string_view type, const Options& options) {
+  const LayerType& entry = find_layer(type, options.where());
+  return entry.plain(complete(entry.info, options));
 }
 
 }  // namespace lockstep

@@ -1,7 +1,6 @@
 // leaky_relu: y = x for x > 0, negative_slope * x otherwise.
 #include "core/vector_clones.hpp"
 #include "layers/activation.hpp"
-#include "layers/layer_table.hpp"
 
 namespace lockstep {
 namespace {
@@ -33,9 +32,7 @@ class LeakyRelu final : public Activation {
 }  // namespace
 
 std::unique_ptr<Layer> make_leaky_relu(const Options& options) {
-  options.expect_only({"negative_slope"});
-  constexpr double largest = 1e6;  // any slope that makes sense; keeps the float finite
-  return std::make_unique<LeakyRelu>(static_cast<float>(options.number_in("negative_slope", -largest, largest, 0.01)));
+  return std::make_unique<LeakyRelu>(static_cast<float>(options.number("negative_slope")));
 }
 
 }  // namespace lockstep

@@ -63,14 +63,16 @@ void expect_rows(const Pass& pass, std::size_t rows, const Workspace& workspace)
   if (!pass.samples.empty()) expect_size(pass.samples.size(), rows, "sample indices");
 }
 
-PassContext context_of(const Pass& pass, std::size_t layer, const GradientDone* done = nullptr, bool frozen = false) {
+PassContext context_of(const Pass& pass, std::size_t rows, std::size_t layer, const GradientDone* done = nullptr,
+                       bool frozen = false) {
   return {.training = pass.training,
           .seed = pass.seed,
           .step = pass.step,
           .layer = static_cast<std::uint32_t>(layer),
           .samples = pass.samples,
           .gradient_done = done,
-          .frozen = frozen};
+          .frozen = frozen,
+          .rows = rows};
 }
 
 }  // namespace
@@ -217,7 +219,7 @@ std::span<const float> Model::run_layers(std::size_t first, const Pass& pass, st
     const Node& node = nodes_[index];
     const auto y = workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
     if (before && !node.span.empty()) before(node.span);
-    node.layer->forward(context_of(pass, index), {weights, node.tensors}, x, y);
+    node.layer->forward(context_of(pass, rows, index), {weights, node.tensors}, x, y);
     if (done) done(index, y);
     x = y;
   }
@@ -252,7 +254,7 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
     };
     const auto tell_from = [&](std::size_t tensor, std::size_t from) { tell(node.tensors[tensor].begin + from); };
     const GradientDone done(tell_from);
-    node.layer->backward(context_of(pass, index, &done, node.frozen), {weights, node.tensors}, x, y, dy, dx,
+    node.layer->backward(context_of(pass, rows, index, &done, node.frozen), {weights, node.tensors}, x, y, dy, dx,
                          {gradient, node.tensors});
     tell(node.span.begin);
     current = next;

@@ -1,4 +1,4 @@
-"""Compares README.md with the program: every option of its help and every key of a run file, both ways.
+"""Compares README.md with the program: every option of its help, every key of a run file, every layer, both ways.
 
 Usage: check_options.py PROGRAM README.md
 """
@@ -47,6 +47,38 @@ def key_rows(readme):
     return rows
 
 
+def type_rows(readme, kind):
+    """Rows of the table whose first column is headed `kind`, as [type, what it is, option, default, what that does]."""
+    rows, header = [], None
+    for line in readme.splitlines():
+        if not line.lstrip().startswith("|"):
+            header = None
+            continue
+        found = cells(line.replace("`", ""))
+        if header is None:
+            header = found
+        elif header[0].lower() == kind and not re.fullmatch(r":?-+:?", found[0]) and found[0] != "any":
+            if not found[0]:  # further options of the type above
+                found[:2] = rows[-1][:2]
+            rows.append(found)
+    return rows
+
+
+def compare_types(readme, types):
+    """types: lines of kind, type, what it is, option, its type, default, what it does. Returns problems."""
+    problems = []
+    told = {}
+    for line in types.splitlines():
+        kind, *cells_of_line = line.replace("`", "").split("\t")
+        del cells_of_line[3]
+        told.setdefault(kind, []).append(cells_of_line)
+    for kind, expected in told.items():
+        found = type_rows(readme, kind)
+        problems += [f"{kind} {' '.join(row)}: the program says so, README.md's table does not" for row in expected if row not in found]
+        problems += [f"{kind} {' '.join(row)}: in README.md's table, but the program says otherwise" for row in found if row not in expected]
+    return problems
+
+
 def compare(readme, helps, keys):
     """helps: {subcommand: help text}; keys: lines of "key<TAB>type<TAB>default<TAB>what it does". Returns problems."""
     problems = []
@@ -89,7 +121,9 @@ def ask(program, *arguments):
 def main(program, readme):
     helps = {"": ask(program, "--help")}
     helps.update({name: ask(program, name, "--help") for name in COMMAND.findall(helps[""])})
-    problems = compare(Path(readme).read_text(encoding="utf-8"), helps, ask(program, "train", "--keys"))
+    text = Path(readme).read_text(encoding="utf-8")
+    problems = compare(text, helps, ask(program, "train", "--keys"))
+    problems += compare_types(text, ask(program, "train", "--types"))
     print("\n".join(problems) if problems else "README.md agrees with the program")
     return 1 if problems else 0
 

@@ -166,6 +166,14 @@ class CheckOptions(unittest.TestCase):
     def test_a_true_readme_passes(self):
         self.assertEqual(self.problems(self.README), [])
 
+    def test_tables_of_types_are_compared(self):
+        readme = ("| layer | what it is | option | default | what the option does |\n|---|---|---|---|---|\n"
+                  "| any | | `name` | | |\n| `lean` | a x | `a` | `0.1` | slope |\n| | | `b` | needed | shift |\n| `flat` | 0 | | | |\n")
+        types = "layer\tlean\ta x\ta\tnumber\t0.1\tslope\nlayer\tlean\ta x\tb\tnumber\tneeded\tshift\nlayer\tflat\t0\t\t\t\t\n"
+        self.assertEqual(check_options.compare_types(readme, types), [])
+        for changed in (readme.replace("0.1", "0.2"), readme.replace("slope", "slop"), readme.replace("| `flat` | 0 | | | |\n", "")):
+            self.assertNotEqual(check_options.compare_types(changed, types), [])
+
     def test_every_difference_is_found(self):
         for what, readme in {
                 "--quiet": self.README.replace("--quiet", ""),

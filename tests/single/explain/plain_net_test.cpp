@@ -16,14 +16,6 @@
 namespace lockstep {
 namespace {
 
-TEST(PlainLayer, EveryTypeHasOne) {
-  std::vector<std::string_view> layers, plain;
-  for (const LayerType& type : layer_table()) layers.push_back(type.name);
-  for (const PlainLayerType& type : plain_layer_table()) plain.push_back(type.name);
-  EXPECT_EQ(plain, layers);
-  EXPECT_THROW((void)make_plain_layer("conv", {}), Error);
-}
-
 TEST(PlainLoss, EveryNameHasOne) {
   std::vector<std::string_view> plain;
   for (const PlainLossType& type : plain_loss_table()) plain.push_back(type.name);

@@ -15,18 +15,12 @@ namespace lockstep {
 
 inline constexpr int kOutputs = 6;  // some losses take two or three a target
 
-/// All types of the layer table, and options that change what they compute.
+/// All examples of the layer table.
 inline std::vector<LayerConfig> all_layers() {
   std::vector<LayerConfig> layers;
   for (const LayerType& type : layer_table()) {
-    LayerConfig layer{std::string(type.name)};
-    if (type.name == "dense") layer.options.set("units", 4);
-    layers.push_back(layer);
+    for (const Options& options : type.examples) layers.push_back({std::string(type.info.name), options});
   }
-  layers.push_back({"dense", {{"units", 4}, {"bias", false}}});
-  layers.push_back({"leaky_relu", {{"negative_slope", 0.3}}});
-  layers.push_back({"gelu", {{"approximate", "tanh"}}});
-  layers.push_back({"dropout", {{"rate", 0.25}}});
   return layers;
 }
 

@@ -4,7 +4,7 @@
 
 #include "core/buffer.hpp"
 #include "export/arrays.hpp"
-#include "export/layer_rules.hpp"
+#include "export/layer_nodes.hpp"
 #include "layers/layer_table.hpp"
 #include "support/expect_error.hpp"
 
@@ -28,25 +28,15 @@ struct SampleNet {
 
 const LayerConfig kDense{"dense", {{"units", 2}}};
 
-LayerConfig layer_of(std::string_view type) {
-  return type == "dense" ? kDense : LayerConfig{std::string(type)};
-}
-
-TEST(LayerRules, ThereIsOneForEachTypeOfLayer) {
-  std::vector<std::string_view> known;
-  std::vector<std::string_view> ruled;
-  for (const LayerType& type : layer_table()) known.push_back(type.name);
-  for (const LayerRule& rule : layer_rules()) ruled.push_back(rule.type);
-  EXPECT_EQ(ruled, known) << "export/layer_rules.cpp has another list of layers than layers/layer_table.cpp";
-}
-
-TEST(LayerRules, EachTypeOfLayerIsExportedByItself) {
+TEST(AddLayer, EachTypeOfLayerIsExportedByItself) {
   for (const LayerType& type : layer_table()) {
-    const SampleNet sample({layer_of(type.name)});
-    EXPECT_NE(build_onnx(sample.net()).find("lockstep"), std::string::npos) << type.name;
-    EXPECT_FALSE(rule_of(type.name).torch_module(layers_of(sample.net()).front()).name.empty()) << type.name;
+    for (const Options& options : type.examples) {
+      const SampleNet sample({{std::string(type.info.name), options}});
+      EXPECT_NE(build_onnx(sample.net()).find("lockstep"), std::string::npos) << type.info.name;
+      const auto module = torch_module(layers_of(sample.net()).front());
+      EXPECT_FALSE(module.at(0).get<std::string>().empty()) << type.info.name;
+    }
   }
-  expect_error(ErrorKind::internal, {"convolution"}, [] { (void)rule_of("convolution"); });
 }
 
 TEST(LayersOf, GivesEachLayerItsOwnTensors) {

@@ -11,7 +11,7 @@ namespace lockstep {
 namespace {
 
 TEST(Dense, MultipliesByTheTransposedWeightAndAddsTheBias) {
-  const auto layer = make_dense({{"units", 2}});
+  const auto layer = make_layer("dense", {{"units", 2}});
   const std::vector<float> weights{1, 2, 3, -1, 0, 1, /*bias*/ 10, 20};  // W [2,3]
   const std::vector<Range> ranges{{0, 6}, {6, 8}};
   const std::vector<float> x{1, 1, 1, 0, 2, -1};  // [2,3]
@@ -21,7 +21,7 @@ TEST(Dense, MultipliesByTheTransposedWeightAndAddsTheBias) {
 }
 
 TEST(Dense, GradientsAreSumsOverTheRows) {
-  const auto layer = make_dense({{"units", 2}});
+  const auto layer = make_layer("dense", {{"units", 2}});
   const std::vector<float> weights{1, 2, 3, -1, 0, 1, 10, 20};
   const std::vector<Range> ranges{{0, 6}, {6, 8}};
   const std::vector<float> x{1, 1, 1, 0, 2, -1};
@@ -34,7 +34,7 @@ TEST(Dense, GradientsAreSumsOverTheRows) {
 }
 
 TEST(Dense, HasAWeightOfOutByInAndABias) {
-  const auto layer = make_dense({{"units", 5}});
+  const auto layer = make_layer("dense", {{"units", 5}});
   EXPECT_EQ(layer->outputs(3), 5U);
   const auto specs = layer->parameters(3);
   ASSERT_EQ(specs.size(), 2U);
@@ -44,11 +44,11 @@ TEST(Dense, HasAWeightOfOutByInAndABias) {
   EXPECT_EQ(specs[1].name, "bias");
   EXPECT_EQ(specs[1].shape, (std::vector<std::size_t>{5}));
   EXPECT_EQ(specs[1].kind, ParameterKind::bias);
-  EXPECT_EQ(make_dense({{"units", 5}, {"bias", false}})->parameters(3).size(), 1U);
+  EXPECT_EQ(make_layer("dense", {{"units", 5}, {"bias", false}})->parameters(3).size(), 1U);
 }
 
 TEST(Dense, StartsAsPyTorchDoesByDefault) {
-  const auto specs = make_dense({{"units", 5}})->parameters(16);
+  const auto specs = make_layer("dense", {{"units", 5}})->parameters(16);
   for (const auto& spec : specs) {
     EXPECT_EQ(spec.start, ParameterSpec::Start::uniform);
     EXPECT_EQ(spec.scale, 0.25);  // 1 / sqrt(16)
@@ -68,26 +68,26 @@ TEST(Dense, KnowsTheOtherStartsAndZeroesTheBiasWithThem) {
                                     {"kaiming_normal", Start::normal, std::sqrt(2.0 / 6)}};
   for (const Expected& expected : table) {
     SCOPED_TRACE(expected.init);
-    const auto specs = make_dense({{"units", 18}, {"init", expected.init}})->parameters(6);
+    const auto specs = make_layer("dense", {{"units", 18}, {"init", expected.init}})->parameters(6);
     EXPECT_EQ(specs[0].start, expected.start);
     EXPECT_DOUBLE_EQ(specs[0].scale, expected.scale);
     EXPECT_EQ(specs[1].start, Start::constant);
     EXPECT_EQ(specs[1].scale, 0);
   }
-  const auto specs = make_dense({{"units", 2}, {"init", "constant"}, {"init_value", 0.125}})->parameters(6);
+  const auto specs = make_layer("dense", {{"units", 2}, {"init", "constant"}, {"init_value", 0.125}})->parameters(6);
   EXPECT_EQ(specs[0].start, Start::constant);
   EXPECT_EQ(specs[0].scale, 0.125);
   EXPECT_EQ(specs[1].scale, 0);
 }
 
 TEST(Dense, RefusesBadOptions) {
-  EXPECT_THROW((void)make_dense({}), Error);
-  EXPECT_THROW((void)make_dense({{"units", 0}}), Error);
-  EXPECT_THROW((void)make_dense({{"units", 2.5}}), Error);
-  EXPECT_THROW((void)make_dense({{"units", std::int64_t{1} << 31}}), Error);
-  EXPECT_THROW((void)make_dense({{"units", 2}, {"init", "zeros"}}), Error);
-  EXPECT_THROW((void)make_dense({{"units", 2}, {"init", "constant"}}), Error);
-  EXPECT_THROW((void)make_dense({{"units", 2}, {"init_value", 1.0}}), Error);
+  EXPECT_THROW((void)make_layer("dense", {}), Error);
+  EXPECT_THROW((void)make_layer("dense", {{"units", 0}}), Error);
+  EXPECT_THROW((void)make_layer("dense", {{"units", 2.5}}), Error);
+  EXPECT_THROW((void)make_layer("dense", {{"units", std::int64_t{1} << 31}}), Error);
+  EXPECT_THROW((void)make_layer("dense", {{"units", 2}, {"init", "zeros"}}), Error);
+  EXPECT_THROW((void)make_layer("dense", {{"units", 2}, {"init", "constant"}}), Error);
+  EXPECT_THROW((void)make_layer("dense", {{"units", 2}, {"init_value", 1.0}}), Error);
 }
 
 }  // namespace

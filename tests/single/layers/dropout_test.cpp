@@ -20,7 +20,7 @@ std::vector<float> forward(const Layer& layer, const PassContext& pass, const st
 }
 
 TEST(Dropout, KeepsColumnJWhenWordJIsAtLeastTheRate) {
-  const auto layer = make_dropout({{"rate", 0.25}});
+  const auto layer = make_layer("dropout", {{"rate", 0.25}});
   const std::vector<std::uint32_t> samples{17, 4000000000U};
   const std::vector<float> x(2 * kWidth, 3.0F);
   const auto y = forward(*layer, {true, 9, 5, 2, samples}, x);
@@ -35,7 +35,7 @@ TEST(Dropout, KeepsColumnJWhenWordJIsAtLeastTheRate) {
 }
 
 TEST(Dropout, DropsAboutItsRate) {
-  const auto layer = make_dropout({{"rate", 0.3}});
+  const auto layer = make_layer("dropout", {{"rate", 0.3}});
   std::vector<std::uint32_t> samples(100);
   for (std::uint32_t i = 0; i < 100; ++i) samples[i] = i;
   const std::vector<float> x(100 * kWidth, 1.0F);
@@ -46,7 +46,7 @@ TEST(Dropout, DropsAboutItsRate) {
 }
 
 TEST(Dropout, ASamplesMaskDoesNotDependOnItsRow) {
-  const auto layer = make_dropout({});
+  const auto layer = make_layer("dropout", {});
   const std::vector<std::uint32_t> both{3, 8};
   const std::vector<std::uint32_t> alone{8};
   const auto two = forward(*layer, {true, 1, 7, 0, both}, std::vector<float>(2 * kWidth, 1.0F));
@@ -55,7 +55,7 @@ TEST(Dropout, ASamplesMaskDoesNotDependOnItsRow) {
 }
 
 TEST(Dropout, MasksDifferBySeedStepLayerAndSample) {
-  const auto layer = make_dropout({});
+  const auto layer = make_layer("dropout", {});
   const std::vector<float> x(kWidth, 1.0F);
   const std::vector<std::uint32_t> sample{8};
   const std::vector<std::uint32_t> other{9};
@@ -67,7 +67,7 @@ TEST(Dropout, MasksDifferBySeedStepLayerAndSample) {
 }
 
 TEST(Dropout, BackwardDropsWhatForwardDropped) {
-  const auto layer = make_dropout({});
+  const auto layer = make_layer("dropout", {});
   const std::vector<std::uint32_t> samples{3, 8};
   const PassContext pass{true, 1, 7, 0, samples};
   const std::vector<float> ones(2 * kWidth, 1.0F);
@@ -79,31 +79,31 @@ TEST(Dropout, BackwardDropsWhatForwardDropped) {
 
 TEST(Dropout, CopiesOutsideTraining) {
   const std::vector<float> x{1, -2, 3};
-  EXPECT_EQ(forward(*make_dropout({{"rate", 0.9}}), {}, x), x);
+  EXPECT_EQ(forward(*make_layer("dropout", {{"rate", 0.9}}), {}, x), x);
 }
 
 TEST(Dropout, ARateOfZeroCopies) {
   const std::vector<std::uint32_t> samples{0};
   const std::vector<float> x{1, -2, 3};
-  EXPECT_EQ(forward(*make_dropout({{"rate", 0}}), {true, 1, 0, 0, samples}, x), x);
+  EXPECT_EQ(forward(*make_layer("dropout", {{"rate", 0}}), {true, 1, 0, 0, samples}, x), x);
 }
 
 TEST(Dropout, ADroppedInfinityIsZero) {
   const std::vector<std::uint32_t> samples{0};
   const std::vector<float> x(kWidth, std::numeric_limits<float>::infinity());
-  const auto y = forward(*make_dropout({}), {true, 1, 0, 0, samples}, x);
+  const auto y = forward(*make_layer("dropout", {}), {true, 1, 0, 0, samples}, x);
   EXPECT_GT(std::count(y.begin(), y.end(), 0.0F), 0);
 }
 
 TEST(Dropout, RefusesRatesOutsideZeroToOne) {
-  EXPECT_THROW((void)make_dropout({{"rate", 1.0}}), Error);
-  EXPECT_THROW((void)make_dropout({{"rate", -0.1}}), Error);
+  EXPECT_THROW((void)make_layer("dropout", {{"rate", 1.0}}), Error);
+  EXPECT_THROW((void)make_layer("dropout", {{"rate", -0.1}}), Error);
 }
 
 TEST(Dropout, RefusesTrainingWithoutSampleIndices) {
   std::vector<float> y(3);
   const std::vector<float> x(3);
-  EXPECT_THROW(make_dropout({})->forward({true}, {{}, {}}, x, y), Error);
+  EXPECT_THROW(make_layer("dropout", {})->forward({true}, {{}, {}}, x, y), Error);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kRows = 5;
 constexpr std::size_t kInputs = 7;
 
-// A layer of the table with the options that it needs, and others worth a check.
+// A layer of the table as one of its examples is.
 struct Case {
   std::string type;
   Options options;
@@ -26,14 +26,8 @@ struct Case {
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const LayerType& entry : layer_table()) {
-    Options options;
-    if (entry.name == "dense") options.set("units", 3);
-    cases.push_back({std::string(entry.name), options});
+    for (const Options& options : entry.examples) cases.push_back({std::string(entry.info.name), options});
   }
-  cases.push_back({"dense", {{"units", 4}, {"bias", false}}});
-  cases.push_back({"leaky_relu", {{"negative_slope", 0.3}}});
-  cases.push_back({"gelu", {{"approximate", "tanh"}}});
-  cases.push_back({"dropout", {{"rate", 0.25}}});
   return cases;
 }
 
@@ -109,7 +103,9 @@ class Bench {
   std::vector<float> weights, x, dy;
 
  private:
-  [[nodiscard]] PassContext pass() const { return {true, 11, 4, 2, samples_}; }
+  [[nodiscard]] PassContext pass() const {
+    return {.training = true, .seed = 11, .step = 4, .layer = 2, .samples = samples_, .rows = kRows};
+  }
 
   std::unique_ptr<Layer> layer_;
   ParameterTable table_;
@@ -253,7 +249,8 @@ TEST(LayerTable, RefusesAnUnknownTypeListingTheKnownOnes) {
     EXPECT_EQ(error.kind(), ErrorKind::config);
     const std::string message = error.what();
     EXPECT_NE(message.find("dence"), std::string::npos);
-    for (const LayerType& entry : layer_table()) EXPECT_NE(message.find(entry.name), std::string::npos) << entry.name;
+    for (const LayerType& entry : layer_table())
+      EXPECT_NE(message.find(entry.info.name), std::string::npos) << entry.info.name;
   }
 }
 

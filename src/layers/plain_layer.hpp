@@ -1,20 +1,17 @@
 // Layers in plain arithmetic: a formula to read, and the same in double, a number at a time.
 //
-// This is what training is checked and explained by: it shares no arithmetic with layers/, so that a mistake is not
-// made twice. One row a type of layers/layer_table.cpp.
+// This is what training is checked and explained by: it shares no arithmetic with the layers, so that a mistake is not
+// made twice. Its files lie in layers/plain/.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/random.hpp"
-#include "lockstep/options.hpp"
 
 namespace lockstep {
 
@@ -75,16 +72,5 @@ class PlainLayer {
   /// Where f has a kink: the side of it on which each number lies is appended to `sides`.
   virtual void add_sides(std::span<const double> /*x*/, std::vector<bool>& /*sides*/) const {}
 };
-
-struct PlainLayerType {
-  std::string_view name;
-  std::unique_ptr<PlainLayer> (*make)(const Options& options);
-};
-
-/// All types, in the order of layers/layer_table.cpp.
-[[nodiscard]] std::span<const PlainLayerType> plain_layer_table();
-
-/// `options` are those that the layer itself was made of. Errors: internal (a type that is not in the table).
-[[nodiscard]] std::unique_ptr<PlainLayer> make_plain_layer(std::string_view type, const Options& options);
 
 }  // namespace lockstep

@@ -1,0 +1,50 @@
+// A type that a run file may name (a layer, say) and the options that it takes: one row each, from which the reading of
+// options, help, documentation and tests are made.
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/options.hpp"
+
+namespace lockstep {
+
+enum class OptionType { integer, number, boolean, text, numbers };
+
+[[nodiscard]] std::string_view type_name(OptionType type) noexcept;
+
+struct OptionInfo {
+  std::string_view name;
+  OptionType type = OptionType::number;
+  std::string_view what;                               ///< a phrase
+  std::optional<OptionValue> fallback = {};            ///< what it is where it is not given
+  bool needed = false;                                 ///< it must be given
+  double low = std::numeric_limits<double>::lowest();  ///< of integers and numbers, itself allowed
+  double high = std::numeric_limits<double>::max();
+  std::vector<std::string_view> choices = {};  ///< of a text, all that it may be; empty: anything
+};
+
+struct TypeInfo {
+  std::string_view name;
+  std::string_view what;  ///< a formula, or a phrase
+  std::vector<OptionInfo> options = {};
+};
+
+/// `options`, with what is not given as `info` says. Errors: config (a key that it does not take, one that is needed;
+/// another type; out of bounds), naming key and place.
+[[nodiscard]] Options complete(const TypeInfo& info, const Options& options);
+
+/// "dense (units, bias, init, init_value)".
+[[nodiscard]] std::string summary_of(const TypeInfo& info);
+
+/// A line for each option, or one where it takes none: kind, name, what it is, option, type, default, what that does,
+/// with tabs between.
+[[nodiscard]] std::string describe(std::string_view kind, const TypeInfo& info);
+
+/// The default as a run file has it, or "needed"; empty where there is none.
+[[nodiscard]] std::string default_text(const OptionInfo& option);
+
+}  // namespace lockstep

@@ -1,0 +1,42 @@
+// How a layer is said in other programs: by nodes of ONNX, as a module of PyTorch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lockstep/options.hpp"
+
+namespace lockstep {
+
+/// What a layer adds to an ONNX graph (opset 13 at most). Values are named by those that give them.
+class OnnxNodes {
+ public:
+  using Attribute = std::pair<std::string_view, std::variant<std::int64_t, float>>;
+
+  virtual ~OnnxNodes() = default;
+  /// Adds a node with one output; returns its name.
+  virtual std::string node(std::string_view type, std::vector<std::string> inputs,
+                           std::vector<Attribute> attributes = {}) = 0;
+  /// Adds a constant.
+  virtual std::string scalar(float value) = 0;
+  /// The layer's tensors, in the order of the arena.
+  [[nodiscard]] virtual std::vector<std::string> tensors() = 0;
+};
+
+/// A class of torch.nn and the arguments that make the layer.
+struct TorchModule {
+  std::string_view name;
+  std::vector<std::pair<std::string_view, OptionValue>> arguments = {};
+};
+
+struct LayerSizes {
+  std::size_t inputs = 0;
+  std::size_t outputs = 0;
+};
+
+}  // namespace lockstep
