@@ -18,6 +18,7 @@ LOCKSTEP_LAYER(leaky_relu);
 LOCKSTEP_LAYER(gelu);
 LOCKSTEP_LAYER(tanh);
 LOCKSTEP_LAYER(sigmoid);
+LOCKSTEP_LAYER(elu);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -146,6 +147,25 @@ std::vector<LayerType> make_table() {
        .plain = plain_sigmoid,
        .onnx = one_node<kSigmoid>,
        .torch = [](LayerSizes, const Options&) { return TorchModule{"Sigmoid"}; }},
+      {.info = {"elu",
+                "x where x > 0, else alpha (exp(x) - 1)",
+                {{.name = "alpha",
+                  .what = "what it tends to below 0, negated",
+                  .fallback = 1.0,
+                  .low = 0,
+                  .high = kMostSlope}}},
+       .activation = true,
+       .make = make_elu,
+       .plain = plain_elu,
+       .onnx =
+           [](OnnxNodes& nodes, const Options& options, const std::string& x) {
+             return nodes.node("Elu", {x}, {{"alpha", static_cast<float>(options.number("alpha"))}});
+           },
+       .torch =
+           [](LayerSizes, const Options& options) {
+             return TorchModule{"ELU", {{"alpha", options.number("alpha")}}};
+           },
+       .examples = {{}, {{"alpha", 0.4}}}},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
