@@ -19,6 +19,7 @@ LOCKSTEP_LAYER(gelu);
 LOCKSTEP_LAYER(tanh);
 LOCKSTEP_LAYER(sigmoid);
 LOCKSTEP_LAYER(elu);
+LOCKSTEP_LAYER(selu);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -166,6 +167,12 @@ std::vector<LayerType> make_table() {
              return TorchModule{"ELU", {{"alpha", options.number("alpha")}}};
            },
        .examples = {{}, {{"alpha", 0.4}}}},
+      {.info = {"selu", "1.0507 x where x > 0, else 1.0507 * 1.6733 (exp(x) - 1)"},
+       .activation = true,
+       .make = make_selu,
+       .plain = plain_selu,
+       .onnx = [](OnnxNodes& nodes, const Options&, const std::string& x) { return nodes.node("Selu", {x}); },
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"SELU"}; }},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
