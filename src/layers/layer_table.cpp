@@ -20,6 +20,7 @@ LOCKSTEP_LAYER(tanh);
 LOCKSTEP_LAYER(sigmoid);
 LOCKSTEP_LAYER(elu);
 LOCKSTEP_LAYER(selu);
+LOCKSTEP_LAYER(silu);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -173,6 +174,15 @@ std::vector<LayerType> make_table() {
        .plain = plain_selu,
        .onnx = [](OnnxNodes& nodes, const Options&, const std::string& x) { return nodes.node("Selu", {x}); },
        .torch = [](LayerSizes, const Options&) { return TorchModule{"SELU"}; }},
+      {.info = {"silu", "x / (1 + exp(-x))"},
+       .activation = true,
+       .make = make_silu,
+       .plain = plain_silu,
+       .onnx =
+           [](OnnxNodes& nodes, const Options&, const std::string& x) {
+             return nodes.node("Mul", {x, nodes.node("Sigmoid", {x})});
+           },
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"SiLU"}; }},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
