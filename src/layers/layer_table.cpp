@@ -21,6 +21,7 @@ LOCKSTEP_LAYER(sigmoid);
 LOCKSTEP_LAYER(elu);
 LOCKSTEP_LAYER(selu);
 LOCKSTEP_LAYER(silu);
+LOCKSTEP_LAYER(mish);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -183,6 +184,15 @@ std::vector<LayerType> make_table() {
              return nodes.node("Mul", {x, nodes.node("Sigmoid", {x})});
            },
        .torch = [](LayerSizes, const Options&) { return TorchModule{"SiLU"}; }},
+      {.info = {"mish", "x tanh(log(1 + exp(x)))"},
+       .activation = true,
+       .make = make_mish,
+       .plain = plain_mish,
+       .onnx =
+           [](OnnxNodes& nodes, const Options&, const std::string& x) {
+             return nodes.node("Mul", {x, nodes.node("Tanh", {nodes.node("Softplus", {x})})});
+           },
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"Mish"}; }},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
