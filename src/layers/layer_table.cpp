@@ -22,6 +22,7 @@ LOCKSTEP_LAYER(elu);
 LOCKSTEP_LAYER(selu);
 LOCKSTEP_LAYER(silu);
 LOCKSTEP_LAYER(mish);
+LOCKSTEP_LAYER(softplus);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -193,6 +194,30 @@ std::vector<LayerType> make_table() {
              return nodes.node("Mul", {x, nodes.node("Tanh", {nodes.node("Softplus", {x})})});
            },
        .torch = [](LayerSizes, const Options&) { return TorchModule{"Mish"}; }},
+      {.info = {"softplus",
+                "log(1 + exp(beta x)) / beta",
+                {{.name = "beta", .what = "how sharply it bends", .fallback = 1.0, .low = 1e-3, .high = 1e3},
+                 {.name = "threshold",
+                  .what = "beta x above which it is x itself",
+                  .fallback = 20.0,
+                  .low = 0,
+                  .high = 80}}},
+       .activation = true,
+       .make = make_softplus,
+       .plain = plain_softplus,
+       .onnx =
+           [](OnnxNodes& nodes, const Options& options, const std::string& x) {
+             const auto beta = static_cast<float>(options.number("beta"));
+             if (beta == 1) return nodes.node("Softplus", {x});
+             const std::string scale = nodes.scalar(beta);
+             return nodes.node("Div", {nodes.node("Softplus", {nodes.node("Mul", {x, scale})}), scale});
+           },
+       .torch =
+           [](LayerSizes, const Options& options) {
+             return TorchModule{"Softplus",
+                                {{"beta", options.number("beta")}, {"threshold", options.number("threshold")}}};
+           },
+       .examples = {{}, {{"beta", 2.5}, {"threshold", 30}}}},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
