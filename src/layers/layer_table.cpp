@@ -23,6 +23,7 @@ LOCKSTEP_LAYER(selu);
 LOCKSTEP_LAYER(silu);
 LOCKSTEP_LAYER(mish);
 LOCKSTEP_LAYER(softplus);
+LOCKSTEP_LAYER(softsign);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -218,6 +219,12 @@ std::vector<LayerType> make_table() {
                                 {{"beta", options.number("beta")}, {"threshold", options.number("threshold")}}};
            },
        .examples = {{}, {{"beta", 2.5}, {"threshold", 30}}}},
+      {.info = {"softsign", "x / (1 + |x|)"},
+       .activation = true,
+       .make = make_softsign,
+       .plain = plain_softsign,
+       .onnx = [](OnnxNodes& nodes, const Options&, const std::string& x) { return nodes.node("Softsign", {x}); },
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"Softsign"}; }},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
