@@ -24,6 +24,7 @@ LOCKSTEP_LAYER(silu);
 LOCKSTEP_LAYER(mish);
 LOCKSTEP_LAYER(softplus);
 LOCKSTEP_LAYER(softsign);
+LOCKSTEP_LAYER(hard_sigmoid);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -225,6 +226,15 @@ std::vector<LayerType> make_table() {
        .plain = plain_softsign,
        .onnx = [](OnnxNodes& nodes, const Options&, const std::string& x) { return nodes.node("Softsign", {x}); },
        .torch = [](LayerSizes, const Options&) { return TorchModule{"Softsign"}; }},
+      {.info = {"hard_sigmoid", "x / 6 + 1/2, from 0 to 1"},
+       .activation = true,
+       .make = make_hard_sigmoid,
+       .plain = plain_hard_sigmoid,
+       .onnx =
+           [](OnnxNodes& nodes, const Options&, const std::string& x) {
+             return nodes.node("HardSigmoid", {x}, {{"alpha", 1.0F / 6.0F}, {"beta", 0.5F}});
+           },
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"Hardsigmoid"}; }},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
