@@ -25,6 +25,7 @@ LOCKSTEP_LAYER(mish);
 LOCKSTEP_LAYER(softplus);
 LOCKSTEP_LAYER(softsign);
 LOCKSTEP_LAYER(hard_sigmoid);
+LOCKSTEP_LAYER(softmax);
 LOCKSTEP_LAYER(dropout);
 #undef LOCKSTEP_LAYER
 
@@ -235,6 +236,17 @@ std::vector<LayerType> make_table() {
              return nodes.node("HardSigmoid", {x}, {{"alpha", 1.0F / 6.0F}, {"beta", 0.5F}});
            },
        .torch = [](LayerSizes, const Options&) { return TorchModule{"Hardsigmoid"}; }},
+      {.info = {"softmax", "exp(x) / sum of exp(x) over a sample's numbers"},
+       .make = make_softmax,
+       .plain = plain_softmax,
+       .onnx =
+           [](OnnxNodes& nodes, const Options&, const std::string& x) {
+             return nodes.node("Softmax", {x}, {{"axis", std::int64_t{1}}});
+           },
+       .torch =
+           [](LayerSizes, const Options&) {
+             return TorchModule{"Softmax", {{"dim", std::int64_t{1}}}};
+           }},
       {.info = {"dropout",
                 "in training, 0 for a share of the numbers, the others divided by 1 - rate",
                 {{.name = "rate",
