@@ -29,7 +29,11 @@ LAYERS = """[
   {type = "dropout"}, {type = "dense", units = 10}, {type = "gelu", approximate = "tanh"}, {type = "dense", units = 12},
   {type = "leaky_relu"}, {type = "dense", units = 8, name = "x"}, {type = "leaky_relu", negative_slope = 0.3},
   {type = "dropout", rate = 0.2}, {type = "dense", units = 7}, {type = "tanh"}, {type = "dense", units = 7, name = "y"},
-  {type = "sigmoid"}, {type = "dense", units = 3}]"""
+  {type = "sigmoid"}, {type = "dense", units = 6}, {type = "elu"}, {type = "dense", units = 6}, {type = "elu", alpha = 0.4},
+  {type = "dense", units = 6}, {type = "selu"}, {type = "silu"}, {type = "dense", units = 6}, {type = "mish"},
+  {type = "dense", units = 6}, {type = "softplus"}, {type = "dense", units = 6}, {type = "softplus", beta = 2.5, threshold = 30.0},
+  {type = "dense", units = 6}, {type = "softsign"}, {type = "hard_sigmoid"}, {type = "dense", units = 5}, {type = "softmax"},
+  {type = "dense", units = 3}]"""
 # Nets: loss, normalisation, layers, data.
 NETS = {
     "regression": ("mse", "standard", LAYERS, "values"),
@@ -103,6 +107,14 @@ FORMULAS = {
     "gelu": lambda x, options: x / 2 * (1 + (ERF(x / math.sqrt(2)) if options.get("approximate") != "tanh" else
                                              numpy.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3)))),
     "dropout": lambda x, _: x,
+    "elu": lambda x, options: numpy.where(x > 0, x, options.get("alpha", 1) * numpy.expm1(numpy.minimum(x, 0))),
+    "selu": lambda x, _: 1.0507009873554805 * numpy.where(x > 0, x, 1.6732632423543772 * numpy.expm1(numpy.minimum(x, 0))),
+    "silu": lambda x, _: x / (1 + numpy.exp(-x)),
+    "mish": lambda x, _: x * numpy.tanh(numpy.log1p(numpy.exp(x))),
+    "softplus": lambda x, options: numpy.log1p(numpy.exp(options.get("beta", 1) * x)) / options.get("beta", 1),
+    "softsign": lambda x, _: x / (1 + abs(x)),
+    "hard_sigmoid": lambda x, _: numpy.clip(x / 6 + 0.5, 0, 1),
+    "softmax": lambda x, _: numpy.exp(x) / numpy.exp(x).sum(1, keepdims=True),
 }
 
 
@@ -115,7 +127,8 @@ def layers_of(name):
         kind = options.pop("type")
         counts[kind] = counts.get(kind, 0) + 1
         own = options.pop("name", f"{kind}{counts[kind]}")
-        layers.append((kind, own, {key: float(value) if key == "negative_slope" else value for key, value in options.items()}))
+        layers.append((kind, own, {key: float(value) if key in ("negative_slope", "alpha", "beta") else value
+                                    for key, value in options.items()}))
     return layers
 
 
