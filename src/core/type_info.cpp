@@ -84,7 +84,7 @@ std::string describe(std::string_view kind, const TypeInfo& info) {
   for (const OptionInfo& option : info.options) {
     lines += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}", kind, info.name, info.what, option.name,
                          type_name(option.type), default_text(option), option.what);
-    if (!option.choices.empty()) lines += fmt::format(": {}", fmt::join(option.choices, ", "));
+    if (!option.choices.empty()) lines += fmt::format("; one of {}", fmt::join(option.choices, ", "));
     lines += '\n';
   }
   return lines;

@@ -49,7 +49,9 @@ TEST(Explanation, FactorsMultiplyToEveryGradientWithEveryLayerAndLoss) {
       EXPECT_EQ(weights, net.model.parameters().count());
       ASSERT_TRUE(e.chain);
       EXPECT_NEAR(chain_sum(*e.chain), e.chain->weight.gradient, 2e-6) << layer.type << " " << loss.type;
-      EXPECT_EQ(e.chain->num_paths, layer.type == "dense" ? 4 : kOutputs);
+      // A layer that mixes numbers leads to all of its outputs, another to those behind.
+      const bool mixes = !make_plain_layer(layer.type, layer.options)->number_by_number();
+      EXPECT_EQ(e.chain->num_paths, mixes ? net.model.width(1) : std::size_t{kOutputs}) << layer.type;
     }
   }
 }
