@@ -16,7 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include "comm/communicator.hpp"
 #include "core/visible_text.hpp"
 
 namespace lockstep::cli {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.hpp"
 #include "lockstep/log.hpp"
 #include "run/fit_options.hpp"
 
