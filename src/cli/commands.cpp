@@ -21,7 +21,7 @@ Command train_command() {
            {"dry-run", OptionKind::flag, "", "", "checks everything, tells sizes and steps, writes nothing"},
            {"quiet", OptionKind::flag, "", "", "no progress; warnings and notices stay"},
            {"keys", OptionKind::flag, "", "", "lists the keys of a run file and stops"},
-           {"types", OptionKind::flag, "", "", "lists the layers with their options and stops"}},
+           {"types", OptionKind::flag, "", "", "lists layers, losses, optimizers, schedules and stops"}},
           nullptr,
           true};
 }
@@ -63,7 +63,7 @@ Command predict_command() {
 
 Command bench_command() {
   std::vector<std::string_view> optimizers;
-  for (const OptimizerType& type : optimizer_table()) optimizers.push_back(type.name);
+  for (const OptimizerType& type : optimizer_table()) optimizers.push_back(type.info.name);
   std::vector<std::string_view> activations;
   for (const LayerType& type : layer_table()) {
     if (type.activation) activations.push_back(type.info.name);

@@ -5,7 +5,7 @@
 #include "config/keys.hpp"
 #include "config/run_file.hpp"
 #include "layers/layer_table.hpp"
-#include "model/loss.hpp"
+#include "model/loss_table.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 
@@ -18,16 +18,26 @@ std::vector<std::string> known_names(std::string_view key) {
   if (key == "model.loss") {
     for (const std::string_view name : loss_names()) names.emplace_back(name);
   } else if (key == "optimizer.type") {
-    for (const OptimizerType& type : optimizer_table()) names.emplace_back(type.name);
+    for (const OptimizerType& type : optimizer_table()) names.emplace_back(type.info.name);
   } else if (key == "optimizer.schedule") {
     for (const std::string_view name : schedule_names()) names.emplace_back(name);
   }
   return names;
 }
 
-std::string known_layers() {
+const TypeInfo& info_of(const TypeInfo& info) {
+  return info;
+}
+template <class Type>
+const TypeInfo& info_of(const Type& type) {
+  return type.info;
+}
+
+// "relu, leaky_relu (negative_slope)"
+template <class Types>
+std::string summary_of_all(const Types& types) {
   std::string text;
-  for (const LayerType& type : layer_table()) text += (text.empty() ? "" : ", ") + summary_of(type.info);
+  for (const auto& type : types) text += (text.empty() ? "" : ", ") + summary_of(info_of(type));
   return text;
 }
 
@@ -61,7 +71,10 @@ std::vector<RunKey> run_keys() {
     choices.assign(info.choices.begin(), info.choices.end());
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, bool>) choices = {"true", "false"};
     if (choices.empty()) choices = known_names(info.name);
-    if (info.name == "model.layers") keys[place - 1].what += ": " + known_layers();
+    if (info.name == "model.loss") keys[place - 1].what += ": " + summary_of_all(loss_table());
+    if (info.name == "model.layers") keys[place - 1].what += ": " + summary_of_all(layer_table());
+    if (info.name == "optimizer.schedule") keys[place - 1].what += ": " + summary_of_all(schedule_types());
+    if (info.name == "optimizer.type") keys[place - 1].what += ": " + summary_of_all(optimizer_table());
   });
   return keys;
 }

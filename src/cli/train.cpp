@@ -19,6 +19,9 @@
 #include "config/run_file.hpp"
 #include "core/number_text.hpp"
 #include "layers/layer_table.hpp"
+#include "model/loss_table.hpp"
+#include "optim/optimizer.hpp"
+#include "optim/schedule.hpp"
 #include "run/fit.hpp"
 
 namespace lockstep::cli {
@@ -77,6 +80,9 @@ int run_train(const CommandInput& input) {
   if (input.options.count("types") != 0) {
     std::string lines;
     for (const LayerType& type : layer_table()) lines += describe("layer", type.info);
+    for (const LossType& type : loss_table()) lines += describe("loss", type.info);
+    for (const OptimizerType& type : optimizer_table()) lines += describe("optimizer", with_lr(type));
+    for (const TypeInfo& type : schedule_types()) lines += describe("schedule", type);
     if (input.comm->is_root()) tell_lines(lines);
     return 0;
   }

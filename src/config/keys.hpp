@@ -90,10 +90,7 @@ void visit_keys(Run& run, Visitor&& visit) {
   visit(KeyInfo{"data.series_input", "whether data.series, where it is a feature, stays an input"},
         run.data.series_input);
 
-  visit(KeyInfo{"model.loss",
-                "mse, mae, huber (delta), binary_cross_entropy (on logits; pos_weight) or softmax_cross_entropy "
-                "(label_smoothing, class_weights)"},
-        run.model.loss);
+  visit(KeyInfo{"model.loss", "what is made small, with keys of its own"}, run.model.loss);
   visit(KeyInfo{"model.layers", "list of {type = ...}, each maybe with a name"}, run.model.layers);
   visit(KeyInfo{"model.freeze", "names of layers whose parameters stay as they are: [\"dense1\"]"}, run.model.freeze);
   // What a run has started with is in its checkpoints.
@@ -158,19 +155,11 @@ void visit_keys(Run& run, Visitor&& visit) {
                 not_negative},
         run.train.ema);
 
-  visit(KeyInfo{"optimizer.type",
-                "sgd (momentum, dampening, nesterov, weight_decay), adam or adamw (betas, eps, weight_decay), rmsprop "
-                "(alpha, eps, momentum, centered, weight_decay), adagrad (lr_decay, eps, "
-                "initial_accumulator_value, weight_decay), lars (momentum, nesterov, weight_decay, trust_coefficient, "
-                "eps) or lamb (betas, eps, weight_decay)"},
-        run.optimizer.type);
+  visit(KeyInfo{"optimizer.type", "how weights follow the gradients, with keys of its own"}, run.optimizer.type);
   visit(KeyInfo{"optimizer.lr", "base learning rate; unset: PyTorch's default, 1e-2 for sgd, 1 for lars, 1e-3 for lamb",
                 positive},
         run.optimizer.lr);
-  visit(KeyInfo{"optimizer.schedule",
-                "constant, step (step_size, gamma), linear (start_factor, end_factor, total_iters), polynomial "
-                "(total_iters, power), cosine (T_max, eta_min), each counted in steps, or plateau (monitor, factor, "
-                "patience, threshold, cooldown, min_lr, eps), in epochs; each with warmup_steps"},
+  visit(KeyInfo{"optimizer.schedule", "how the rate goes on, by steps or, plateau, by epochs, each with warmup_steps"},
         run.optimizer.schedule);
   visit(KeyInfo{"optimizer.clip_norm", "largest norm of the gradient; 0: no clipping", not_negative},
         run.optimizer.clip_norm);

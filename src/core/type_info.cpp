@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 
 #include "core/number_text.hpp"
 #include "lockstep/error.hpp"
@@ -21,6 +22,18 @@ void check_choice(const OptionInfo& option, const Options& options) {
                                              fmt::join(option.choices, ", "), value));
 }
 
+void check_number(const OptionInfo& option, const Options& options) {
+  const double value = options.number(option.name);
+  if (value >= option.low && (option.below ? value < option.high : value <= option.high)) return;
+  const std::string expected = option.high == std::numeric_limits<double>::max()
+                                   ? fmt::format("a finite number of at least {}", option.low)
+                               : option.below ? fmt::format("a number from {} to below {}", option.low, option.high)
+                                              : fmt::format("{} to {}", option.low, option.high);
+  throw Error(ErrorKind::config,
+              fmt::format("{}{}: expected {}, found {}", options.where().empty() ? "" : options.where() + ".",
+                          option.name, expected, value));
+}
+
 // Of an option that is given.
 void check(const OptionInfo& option, const Options& options) {
   switch (option.type) {
@@ -34,7 +47,7 @@ void check(const OptionInfo& option, const Options& options) {
       break;
     }
     case OptionType::number:
-      (void)options.number_in(option.name, option.low, option.high);
+      check_number(option, options);
       break;
     case OptionType::boolean:
       (void)options.boolean(option.name);
@@ -46,13 +59,15 @@ void check(const OptionInfo& option, const Options& options) {
     case OptionType::numbers:
       (void)options.numbers(option.name);
       break;
+    case OptionType::any:
+      break;
   }
 }
 
 }  // namespace
 
 std::string_view type_name(OptionType type) noexcept {
-  constexpr std::array<std::string_view, 5> names{"integer", "number", "boolean", "text", "numbers"};
+  constexpr std::array<std::string_view, 6> names{"integer", "number", "boolean", "text", "numbers", "any"};
   return names[static_cast<std::size_t>(type)];
 }
 
@@ -82,8 +97,8 @@ std::string describe(std::string_view kind, const TypeInfo& info) {
   if (info.options.empty()) return fmt::format("{}\t{}\t{}\t\t\t\t\n", kind, info.name, info.what);
   std::string lines;
   for (const OptionInfo& option : info.options) {
-    lines += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}", kind, info.name, info.what, option.name,
-                         type_name(option.type), default_text(option), option.what);
+    lines += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}", kind, info.name, info.what, option.name, type_name(option.type),
+                         default_text(option), option.what);
     if (!option.choices.empty()) lines += fmt::format("; one of {}", fmt::join(option.choices, ", "));
     lines += '\n';
   }

@@ -12,7 +12,7 @@
 
 namespace lockstep {
 
-enum class OptionType { integer, number, boolean, text, numbers };
+enum class OptionType { integer, number, boolean, text, numbers, any };  // any: what it may be, what reads it tells
 
 [[nodiscard]] std::string_view type_name(OptionType type) noexcept;
 
@@ -24,6 +24,7 @@ struct OptionInfo {
   bool needed = false;                                 ///< it must be given
   double low = std::numeric_limits<double>::lowest();  ///< of integers and numbers, itself allowed
   double high = std::numeric_limits<double>::max();
+  bool below = false;                          ///< `high` itself is not allowed
   std::vector<std::string_view> choices = {};  ///< of a text, all that it may be; empty: anything
 };
 

@@ -78,11 +78,7 @@ class Dropout final : public Layer {
 }  // namespace
 
 std::unique_ptr<Layer> make_dropout(const Options& options) {
-  const double rate = options.number("rate");
-  if (rate == 1) {
-    throw Error(ErrorKind::config, options.where() + ".rate: expected less than 1 (1 drops everything), found 1");
-  }
-  return std::make_unique<Dropout>(rate);
+  return std::make_unique<Dropout>(options.number("rate"));
 }
 
 }  // namespace lockstep

@@ -1,4 +1,3 @@
-// The one list of losses.
 #include "model/loss.hpp"
 
 #include <fmt/format.h>
@@ -11,45 +10,6 @@
 #include "model/loss_types.hpp"
 
 namespace lockstep {
-namespace {
-
-struct LossType {
-  std::string_view name;
-  std::unique_ptr<Loss> (*make)(const Options& options);
-};
-
-constexpr LossType kLosses[] = {
-    {"mse", make_mse},
-    {"mae", make_mae},
-    {"huber", make_huber},
-    {"gaussian_nll", make_gaussian_nll},
-    {"quantile", make_quantile},
-    {"poisson_nll", make_poisson_nll},
-    {"binary_cross_entropy", make_binary_cross_entropy},
-    {"binary_focal", make_binary_focal},
-    {"hinge", make_hinge},
-    {"softmax_cross_entropy", make_softmax_cross_entropy},
-    {"softmax_focal", make_softmax_focal},
-    {"multi_margin", make_multi_margin},
-};
-
-}  // namespace
-
-std::vector<std::string_view> loss_names() {
-  std::vector<std::string_view> names;
-  for (const LossType& entry : kLosses) names.push_back(entry.name);
-  return names;
-}
-
-std::unique_ptr<Loss> make_loss(const Component& config) {
-  Options options = config.options;
-  if (options.where().empty()) options.set_where("model.loss");
-  for (const LossType& entry : kLosses) {
-    if (entry.name == config.type) return entry.make(options);
-  }
-  throw Error(ErrorKind::config, fmt::format("{}: unknown loss \"{}\"; known losses: {}", options.where(), config.type,
-                                             fmt::join(loss_names(), ", ")));
-}
 
 double Loss::evaluate(std::size_t width, std::span<const float> outputs, const Targets& targets,
                       std::span<float> doutputs) const {

@@ -123,10 +123,7 @@ class Loss {
                                     std::span<float> doutputs) const;
 };
 
-/// Loss types: mse, mae, huber (delta), gaussian_nll (full, eps), quantile (quantiles), poisson_nll (log_input, full,
-/// eps); binary_cross_entropy (on logits; pos_weight), binary_focal (gamma, alpha), hinge (margin);
-/// softmax_cross_entropy (label_smoothing, class_weights), softmax_focal (gamma, class_weights), multi_margin (margin,
-/// p, class_weights).
+/// All types, in the order of the documentation; what is known of each stands in model/loss_table.hpp.
 [[nodiscard]] std::vector<std::string_view> loss_names();
 
 /// Errors: config (unknown type, listing the known ones; bad options).

@@ -191,7 +191,6 @@ class SoftmaxCrossEntropy final : public Loss {
 }  // namespace
 
 std::unique_ptr<Loss> make_binary_cross_entropy(const Options& options) {
-  options.expect_only({"pos_weight"});
   const std::string name = options.where() + ".pos_weight";
   std::vector<double> of_ones;
   if (const auto found = options.values().find("pos_weight"); found != options.values().end()) {
@@ -204,9 +203,8 @@ std::unique_ptr<Loss> make_binary_cross_entropy(const Options& options) {
 }
 
 std::unique_ptr<Loss> make_softmax_cross_entropy(const Options& options) {
-  options.expect_only({"label_smoothing", "class_weights"});
   const std::string name = options.where() + ".class_weights";
-  const double smoothing = options.number_in("label_smoothing", 0, 1, 0.0);
+  const double smoothing = options.number("label_smoothing");
   return std::make_unique<SoftmaxCrossEntropy>(smoothing, given_class_weights(options), name);
 }
 

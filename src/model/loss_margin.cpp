@@ -156,31 +156,23 @@ class SoftmaxFocal final : public RowLoss {
   double gamma_;
 };
 
-constexpr double kMost = 1e6;
-
 }  // namespace
 
 std::unique_ptr<Loss> make_hinge(const Options& options) {
-  options.expect_only({"margin"});
-  return std::make_unique<Hinge>(options.number_in("margin", 0, kMost, 1.0));
+  return std::make_unique<Hinge>(options.number("margin"));
 }
 
 std::unique_ptr<Loss> make_multi_margin(const Options& options) {
-  options.expect_only({"margin", "p", "class_weights"});
-  return std::make_unique<MultiMargin>(options.number_in("margin", 0, kMost, 1.0),
-                                       static_cast<int>(options.integer_in("p", 1, 2, 1)), given_class_weights(options),
-                                       options.where() + ".class_weights");
+  return std::make_unique<MultiMargin>(options.number("margin"), static_cast<int>(options.integer("p")),
+                                       given_class_weights(options), options.where() + ".class_weights");
 }
 
 std::unique_ptr<Loss> make_binary_focal(const Options& options) {
-  options.expect_only({"gamma", "alpha"});
-  return std::make_unique<BinaryFocal>(options.number_in("gamma", 0, 100, 2.0),
-                                       options.number_in("alpha", -1, 1, 0.25));
+  return std::make_unique<BinaryFocal>(options.number("gamma"), options.number("alpha"));
 }
 
 std::unique_ptr<Loss> make_softmax_focal(const Options& options) {
-  options.expect_only({"gamma", "class_weights"});
-  return std::make_unique<SoftmaxFocal>(options.number_in("gamma", 0, 100, 2.0), given_class_weights(options),
+  return std::make_unique<SoftmaxFocal>(options.number("gamma"), given_class_weights(options),
                                         options.where() + ".class_weights");
 }
 

@@ -32,12 +32,10 @@ constexpr std::array<std::string_view, 1> kSlots = {"sum"};
 class Adagrad final : public Optimizer {
  public:
   explicit Adagrad(const Options& options)
-      : lr_decay_(non_negative(options, "lr_decay", 0.0)),
-        eps_(non_negative(options, "eps", 1e-10)),
-        start_(non_negative(options, "initial_accumulator_value", 0.0)),
-        weight_decay_(non_negative(options, "weight_decay", 0.0)) {
-    options.expect_only({"lr_decay", "eps", "initial_accumulator_value", "weight_decay"});
-  }
+      : lr_decay_(options.number("lr_decay")),
+        eps_(options.number("eps")),
+        start_(options.number("initial_accumulator_value")),
+        weight_decay_(options.number("weight_decay")) {}
 
   [[nodiscard]] std::span<const std::string_view> slots() const override { return kSlots; }
   [[nodiscard]] float slot_start(std::size_t /*index*/) const override { return static_cast<float>(start_); }

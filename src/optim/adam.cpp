@@ -41,13 +41,11 @@ enum class Decay { of_gradient, of_weights };
 
 class Adam final : public Optimizer {
  public:
-  Adam(const Options& options, Decay kind, double default_decay)
+  Adam(const Options& options, Decay kind)
       : betas_(betas_of(options)),
-        eps_(non_negative(options, "eps", 1e-8)),
-        weight_decay_(non_negative(options, "weight_decay", default_decay)),
-        kind_(kind) {
-    options.expect_only({"betas", "eps", "weight_decay"});
-  }
+        eps_(options.number("eps")),
+        weight_decay_(options.number("weight_decay")),
+        kind_(kind) {}
 
   [[nodiscard]] std::span<const std::string_view> slots() const override { return kSlots; }
 
@@ -80,11 +78,11 @@ class Adam final : public Optimizer {
 }  // namespace
 
 std::unique_ptr<Optimizer> make_adam(const Options& options) {
-  return std::make_unique<Adam>(options, Decay::of_gradient, 0.0);
+  return std::make_unique<Adam>(options, Decay::of_gradient);
 }
 
 std::unique_ptr<Optimizer> make_adamw(const Options& options) {
-  return std::make_unique<Adam>(options, Decay::of_weights, 1e-2);
+  return std::make_unique<Adam>(options, Decay::of_weights);
 }
 
 }  // namespace lockstep

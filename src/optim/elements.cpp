@@ -4,30 +4,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <limits>
 #include <vector>
 
-#include "config/keys.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 
-double non_negative(const Options& options, std::string_view key, double fallback) {
-  const double value = options.number(key, fallback);
-  if (value >= 0 && value <= std::numeric_limits<double>::max()) return value;
-  throw Error(ErrorKind::config,
-              fmt::format("{}.{}: expected a finite number of at least 0, found {}", options.where(), key, value));
-}
-
-double below_one(const Options& options, std::string_view key, double fallback) {
-  const double value = options.number(key, fallback);
-  if (value >= 0 && value < 1) return value;
-  throw Error(ErrorKind::config,
-              fmt::format("{}.{}: expected a number from 0 to below 1, found {}", options.where(), key, value));
-}
-
 std::array<double, 2> betas_of(const Options& options) {
-  const std::vector<double> betas = options.numbers("betas", std::vector(kDefaultBetas.begin(), kDefaultBetas.end()));
+  const std::vector<double> betas = options.numbers("betas");
   const auto fits = [](double beta) { return beta >= 0 && beta < 1; };
   if (betas.size() == 2 && fits(betas[0]) && fits(betas[1])) return {betas[0], betas[1]};
   throw Error(ErrorKind::config, fmt::format("{}.betas: expected two numbers from 0 to below 1, found [{}]",

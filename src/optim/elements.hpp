@@ -13,13 +13,7 @@
 
 namespace lockstep {
 
-/// A finite number of at least 0. Errors: config, naming the key.
-[[nodiscard]] double non_negative(const Options& options, std::string_view key, double fallback);
-
-/// A number in [0, 1). Errors: config, naming the key.
-[[nodiscard]] double below_one(const Options& options, std::string_view key, double fallback);
-
-/// betas = [b1, b2], two numbers in [0, 1), 0.9 and 0.999 by default. Errors: config, naming the key.
+/// betas = [b1, b2], two numbers in [0, 1). Errors: config, naming the key.
 [[nodiscard]] std::array<double, 2> betas_of(const Options& options);
 
 /// An update goes over its elements in strips: asks for the memory of a coming strip and returns the end of the one at

@@ -60,11 +60,7 @@ constexpr std::array<std::string_view, 2> kSlots = {"exp_avg", "exp_avg_sq"};
 class Lamb final : public Optimizer {
  public:
   explicit Lamb(const Options& options)
-      : betas_(betas_of(options)),
-        eps_(non_negative(options, "eps", 1e-6)),
-        weight_decay_(non_negative(options, "weight_decay", 1e-2)) {
-    options.expect_only({"betas", "eps", "weight_decay"});
-  }
+      : betas_(betas_of(options)), eps_(options.number("eps")), weight_decay_(options.number("weight_decay")) {}
 
   [[nodiscard]] std::span<const std::string_view> slots() const override { return kSlots; }
   [[nodiscard]] bool needs_norms() const override { return true; }

@@ -37,12 +37,11 @@ constexpr std::array<std::string_view, 1> kSlots = {"momentum_buffer"};
 class Lars final : public Optimizer {
  public:
   explicit Lars(const Options& options)
-      : momentum_(below_one(options, "momentum", 0.9)),
-        weight_decay_(non_negative(options, "weight_decay", 0.0)),
-        trust_(non_negative(options, "trust_coefficient", 1e-3)),
-        eps_(non_negative(options, "eps", 1e-8)),
-        nesterov_(options.boolean("nesterov", false)) {
-    options.expect_only({"momentum", "nesterov", "weight_decay", "trust_coefficient", "eps"});
+      : momentum_(options.number("momentum")),
+        weight_decay_(options.number("weight_decay")),
+        trust_(options.number("trust_coefficient")),
+        eps_(options.number("eps")),
+        nesterov_(options.boolean("nesterov")) {
     if (nesterov_ && momentum_ == 0) {
       throw Error(ErrorKind::config, fmt::format("{}.nesterov: needs momentum above 0, found 0", options.where()));
     }

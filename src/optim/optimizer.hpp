@@ -3,7 +3,7 @@
 // Formulas, keys and defaults are PyTorch's of the same name. An update is a pure function of the elements it is given
 // and of norms that are taken over fixed blocks, so it does not matter which rank does which part.
 //
-// Adding one: its file, its declaration below, its row in optimizer.cpp's table; plus its test.
+// Adding one: its file, its row in optimizer.cpp; plus its test.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/sums.hpp"
+#include "core/type_info.hpp"
 #include "lockstep/options.hpp"
 
 namespace lockstep {
@@ -62,27 +63,18 @@ class Optimizer {
                       std::span<const std::span<float>> slots) const = 0;
 };
 
-// One factory an optimizer, defined in the family's file. Each checks its options and throws config.
-// sgd: momentum, dampening, nesterov, weight_decay. adam: betas, eps, weight_decay (L2). adamw: the same (decoupled).
-// rmsprop: alpha, eps, momentum, centered, weight_decay.
-// adagrad: lr_decay, eps, initial_accumulator_value, weight_decay.
-// lars: momentum, nesterov, weight_decay, trust_coefficient, eps. lamb: betas, eps, weight_decay.
-[[nodiscard]] std::unique_ptr<Optimizer> make_sgd(const Options& options);
-[[nodiscard]] std::unique_ptr<Optimizer> make_adam(const Options& options);
-[[nodiscard]] std::unique_ptr<Optimizer> make_adamw(const Options& options);
-[[nodiscard]] std::unique_ptr<Optimizer> make_rmsprop(const Options& options);
-[[nodiscard]] std::unique_ptr<Optimizer> make_adagrad(const Options& options);
-[[nodiscard]] std::unique_ptr<Optimizer> make_lars(const Options& options);
-[[nodiscard]] std::unique_ptr<Optimizer> make_lamb(const Options& options);
-
+/// A row: all that is known of a type, its options with bounds, defaults and help.
 struct OptimizerType {
-  std::string_view name;
-  double default_lr;  ///< PyTorch's; sgd has none there (1e-2 here); of lars and lamb the usual one
-  std::unique_ptr<Optimizer> (*make)(const Options& options);
+  TypeInfo info;
+  double default_lr = 0;  ///< PyTorch's; sgd has none there (1e-2 here); of lars and lamb the usual one
+  /// Takes options that complete() has seen. Errors: config, for what no single option tells.
+  std::unique_ptr<Optimizer> (*make)(const Options& options) = nullptr;
 };
 
-/// All optimizer types.
+/// All optimizer types, in the order of the documentation.
 [[nodiscard]] std::span<const OptimizerType> optimizer_table();
+/// Its row with the learning rate among the options, for people.
+[[nodiscard]] TypeInfo with_lr(const OptimizerType& type);
 
 /// Errors: config (unknown type, listing the known ones; bad options).
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(std::string_view type, const Options& options);

@@ -4,29 +4,53 @@
 #include <cmath>
 #include <limits>
 
-#include "optim/elements.hpp"
-
 namespace lockstep {
 namespace {
 
-constexpr std::int64_t kMaxEpochs = std::numeric_limits<std::int64_t>::max();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-Plateau::Plateau(const Component& schedule, double lr, bool larger_is_better)
+const TypeInfo& Plateau::info() {
+  using enum OptionType;
+  const auto at_least_0 = [](std::string_view name, double fallback, std::string_view what) {
+    return OptionInfo{.name = name, .what = what, .fallback = fallback, .low = 0};
+  };
+  const auto epochs = [](std::string_view name, std::int64_t fallback, std::string_view what) {
+    return OptionInfo{.name = name, .type = integer, .what = what, .fallback = fallback, .low = 0};
+  };
+  static const TypeInfo row{
+      "plateau",
+      "`lr`, less where a score has stopped to improve",
+      {{.name = "monitor",
+        .type = text,
+        .what = "a score as in `checkpoint.monitor`; auto: accuracy or loss of validation or test data",
+        .fallback = "auto"},
+       {.name = "factor",
+        .what = "`lr` times `factor` when the score has not improved for more than ...",
+        .fallback = 0.1,
+        .low = 0,
+        .high = 1,
+        .below = true},
+       epochs("patience", 10, "... so many epochs"),
+       at_least_0("threshold", 1e-4, "share of the best score by which a better one has to differ"),
+       epochs("cooldown", 0, "epochs after that which do not count"),
+       at_least_0("min_lr", 0, "least learning rate"),
+       at_least_0("eps", 1e-8, "a change of the rate that is not larger is not made"),
+       epochs("warmup_steps", 0, "")}};
+  return row;
+}
+
+Plateau::Plateau(const Options& options, double lr, bool larger_is_better)
     : lr_(lr),
       larger_is_better_(larger_is_better),
-      factor_(below_one(schedule.options, "factor", 0.1)),
-      patience_(schedule.options.integer_in("patience", 0, kMaxEpochs, 10)),
-      threshold_(non_negative(schedule.options, "threshold", 1e-4)),
-      cooldown_(schedule.options.integer_in("cooldown", 0, kMaxEpochs, 0)),
-      min_lr_(non_negative(schedule.options, "min_lr", 0.0)),
-      eps_(non_negative(schedule.options, "eps", 1e-8)),
-      best_(larger_is_better ? -kInfinity : kInfinity) {
-  schedule.options.expect_only(
-      {"monitor", "factor", "patience", "threshold", "cooldown", "min_lr", "eps", "warmup_steps"});
-}
+      factor_(options.number("factor")),
+      patience_(options.integer("patience")),
+      threshold_(options.number("threshold")),
+      cooldown_(options.integer("cooldown")),
+      min_lr_(options.number("min_lr")),
+      eps_(options.number("eps")),
+      best_(larger_is_better ? -kInfinity : kInfinity) {}
 
 void Plateau::add(double score) {
   if (better(score)) {

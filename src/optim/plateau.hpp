@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/type_info.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {
@@ -13,7 +14,10 @@ class Plateau {
  public:
   /// `schedule` is of type plateau; `lr` the rate to begin with.
   /// Errors: config (bad options).
-  Plateau(const Component& schedule, double lr, bool larger_is_better);
+  Plateau(const Component& schedule, double lr, bool larger_is_better)
+      : Plateau(complete(info(), schedule.options), lr, larger_is_better) {}
+  /// Its row of the table of schedules.
+  [[nodiscard]] static const TypeInfo& info();
 
   /// The score of one more epoch. A NaN is no improvement.
   void add(double score);
@@ -21,6 +25,7 @@ class Plateau {
   [[nodiscard]] double lr() const noexcept { return lr_; }
 
  private:
+  Plateau(const Options& options, double lr, bool larger_is_better);
   [[nodiscard]] bool better(double score) const noexcept;
 
   double lr_;

@@ -51,12 +51,11 @@ LOCKSTEP_VECTOR_CLONES void rmsprop_step(const Coefficients k, std::span<float> 
 class RmsProp final : public Optimizer {
  public:
   explicit RmsProp(const Options& options)
-      : alpha_(below_one(options, "alpha", 0.99)),
-        eps_(non_negative(options, "eps", 1e-8)),
-        momentum_(below_one(options, "momentum", 0.0)),
-        weight_decay_(non_negative(options, "weight_decay", 0.0)),
-        centered_(options.boolean("centered", false)) {
-    options.expect_only({"alpha", "eps", "momentum", "centered", "weight_decay"});
+      : alpha_(options.number("alpha")),
+        eps_(options.number("eps")),
+        momentum_(options.number("momentum")),
+        weight_decay_(options.number("weight_decay")),
+        centered_(options.boolean("centered")) {
     names_[num_slots_++] = "square_avg";
     if (momentum_ > 0) names_[num_slots_++] = "momentum_buffer";
     if (centered_) names_[num_slots_++] = "grad_avg";

@@ -7,19 +7,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "lockstep/error.hpp"
-#include "optim/elements.hpp"
 #include "optim/plateau.hpp"
 
 namespace lockstep {
 namespace {
-
-constexpr std::int64_t kMaxSteps = std::numeric_limits<std::int64_t>::max();
 
 /// What a schedule is made from; remembers whether the run's length was used.
 struct Source {
@@ -33,7 +28,7 @@ struct Source {
       spans_run = true;
       return rest;
     }
-    return static_cast<std::uint64_t>(options.integer_in(key, 1, kMaxSteps));
+    return static_cast<std::uint64_t>(options.integer(key));
   }
 };
 
@@ -44,7 +39,7 @@ double progress(std::uint64_t step, std::uint64_t length) {
 
 class Constant final : public Schedule {
  public:
-  explicit Constant(Source& source) { source.options.expect_only({"warmup_steps"}); }
+  explicit Constant(Source& /*source*/) {}
 
  private:
   [[nodiscard]] double shape(std::uint64_t /*step*/) const override { return 1; }
@@ -52,9 +47,8 @@ class Constant final : public Schedule {
 
 class StepDecay final : public Schedule {
  public:
-  explicit StepDecay(Source& source) : gamma_(non_negative(source.options, "gamma", 0.1)) {
-    source.options.expect_only({"step_size", "gamma", "warmup_steps"});
-    step_size_ = static_cast<std::uint64_t>(source.options.integer_in("step_size", 1, kMaxSteps));
+  explicit StepDecay(Source& source) : gamma_(source.options.number("gamma")) {
+    step_size_ = static_cast<std::uint64_t>(source.options.integer("step_size"));
   }
 
  private:
@@ -69,9 +63,7 @@ class StepDecay final : public Schedule {
 class Linear final : public Schedule {
  public:
   explicit Linear(Source& source)
-      : start_(source.options.number_in("start_factor", 0.0, 1.0, 1.0 / 3)),
-        end_(source.options.number_in("end_factor", 0.0, 1.0, 1.0)) {
-    source.options.expect_only({"start_factor", "end_factor", "total_iters", "warmup_steps"});
+      : start_(source.options.number("start_factor")), end_(source.options.number("end_factor")) {
     length_ = source.length("total_iters");
   }
 
@@ -87,8 +79,7 @@ class Linear final : public Schedule {
 
 class Polynomial final : public Schedule {
  public:
-  explicit Polynomial(Source& source) : power_(non_negative(source.options, "power", 1.0)) {
-    source.options.expect_only({"total_iters", "power", "warmup_steps"});
+  explicit Polynomial(Source& source) : power_(source.options.number("power")) {
     length_ = source.length("total_iters");
   }
 
@@ -105,7 +96,6 @@ class Polynomial final : public Schedule {
 class Cosine final : public Schedule {
  public:
   explicit Cosine(Source& source) {
-    source.options.expect_only({"T_max", "eta_min", "warmup_steps"});
     length_ = source.length("T_max");
     const double eta_min = source.options.number_in("eta_min", 0.0, source.lr, 0.0);
     if (eta_min > 0) floor_ = eta_min / source.lr;
@@ -123,18 +113,10 @@ class Cosine final : public Schedule {
 /// The rate falls by the scores, which are not known here: see optim/plateau.hpp. This is the warm-up.
 class AtPlateaus final : public Schedule {
  public:
-  explicit AtPlateaus(Source& source) {
-    (void)Plateau({"plateau", source.options}, source.lr, false);
-    (void)source.options.text("monitor", "auto");
-  }
+  explicit AtPlateaus(Source& source) { (void)Plateau({"plateau", source.options}, source.lr, false); }
 
  private:
   [[nodiscard]] double shape(std::uint64_t /*step*/) const override { return 1; }
-};
-
-struct ScheduleType {
-  std::string_view name;
-  std::unique_ptr<Schedule> (*make)(Source& source);
 };
 
 template <class Type>
@@ -142,14 +124,52 @@ std::unique_ptr<Schedule> make(Source& source) {
   return std::make_unique<Type>(source);
 }
 
-constexpr std::array<ScheduleType, 6> kTable = {{
-    {"constant", make<Constant>},
-    {"step", make<StepDecay>},
-    {"linear", make<Linear>},
-    {"polynomial", make<Polynomial>},
-    {"cosine", make<Cosine>},
-    {"plateau", make<AtPlateaus>},
-}};
+struct ScheduleType {
+  TypeInfo info;
+  std::unique_ptr<Schedule> (*make)(Source& source) = nullptr;
+};
+
+using enum OptionType;
+
+OptionInfo share(std::string_view name, double fallback, std::string_view what) {
+  return {.name = name, .what = what, .fallback = fallback, .low = 0, .high = 1};
+}
+OptionInfo at_least_0(std::string_view name, double fallback, std::string_view what) {
+  return {.name = name, .what = what, .fallback = fallback, .low = 0};
+}
+OptionInfo length(std::string_view name) {
+  return {.name = name, .type = integer, .what = "over so many steps; else the rest of the run", .low = 1};
+}
+OptionInfo warmup_steps() {
+  return {.name = "warmup_steps", .type = integer, .what = "", .fallback = 0, .low = 0};
+}
+
+const std::vector<ScheduleType>& table() {
+  static const std::vector<ScheduleType> rows{
+      {{"constant", "`lr`", {warmup_steps()}}, make<Constant>},
+      {{"step",
+        "`lr`, times `gamma` after every `step_size` steps",
+        {{.name = "step_size", .type = integer, .what = "steps", .needed = true, .low = 1},
+         at_least_0("gamma", 0.1, "the factor"),
+         warmup_steps()}},
+       make<StepDecay>},
+      {{"linear",
+        "a line from `lr` times `start_factor` to `lr` times `end_factor`",
+        {share("start_factor", 1.0 / 3, "from 0 to 1"), share("end_factor", 1, "from 0 to 1"), length("total_iters"),
+         warmup_steps()}},
+       make<Linear>},
+      {{"polynomial",
+        "`lr` times (1 - t)^power, t from 0 to 1",
+        {at_least_0("power", 1, "the power"), length("total_iters"), warmup_steps()}},
+       make<Polynomial>},
+      {{"cosine",
+        "half a cosine from `lr` to `eta_min`",
+        {at_least_0("eta_min", 0, "the least rate, no factor"), length("T_max"), warmup_steps()}},
+       make<Cosine>},
+      {Plateau::info(), make<AtPlateaus>},
+  };
+  return rows;
+}
 
 }  // namespace
 
@@ -160,22 +180,31 @@ double Schedule::factor(std::uint64_t step) const {
 
 std::vector<std::string_view> schedule_names() {
   std::vector<std::string_view> names;
-  for (const auto& row : kTable) names.push_back(row.name);
+  for (const ScheduleType& row : table()) names.push_back(row.info.name);
   return names;
+}
+
+std::vector<TypeInfo> schedule_types() {
+  std::vector<TypeInfo> types;
+  for (const ScheduleType& row : table()) {
+    types.push_back(row.info);
+    types.back().options.pop_back();  // the warm-up, which all have
+  }
+  return types;
 }
 
 std::unique_ptr<Schedule> make_schedule(const Component& config, double lr, std::uint64_t total_steps) {
   Options options = config.options;
   if (options.where().empty()) options.set_where("optimizer.schedule");
-  const auto row =
-      std::find_if(kTable.begin(), kTable.end(), [&](const auto& type) { return type.name == config.type; });
-  if (row == kTable.end()) {
+  const auto row = std::ranges::find(table(), config.type, [](const auto& type) { return type.info.name; });
+  if (row == table().end()) {
     std::string known;
     for (const auto name : schedule_names()) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
     throw Error(ErrorKind::config, fmt::format("{}.type: unknown schedule \"{}\"; known schedules: {}", options.where(),
                                                config.type, known));
   }
-  const auto warmup = static_cast<std::uint64_t>(options.integer_in("warmup_steps", 0, kMaxSteps, 0));
+  options = complete(row->info, options);
+  const auto warmup = static_cast<std::uint64_t>(options.integer("warmup_steps"));
   Source source = {.options = options, .lr = lr, .rest = total_steps > warmup ? total_steps - warmup : 1};
   auto schedule = row->make(source);
   schedule->warmup_steps_ = warmup;

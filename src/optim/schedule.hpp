@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/type_info.hpp"
 #include "lockstep/run_config.hpp"
 
 namespace lockstep {
@@ -32,15 +33,15 @@ class Schedule {
 };
 
 [[nodiscard]] std::vector<std::string_view> schedule_names();
+/// What is known of each type, but for warmup_steps, which all take.
+[[nodiscard]] std::vector<TypeInfo> schedule_types();
 
-/// Types and keys, each with warmup_steps (default 0: the factor rises as (step+1)/warmup_steps over the first steps):
-/// constant; step (step_size, gamma); linear (start_factor, end_factor, total_iters); polynomial (total_iters, power);
-/// cosine (T_max, eta_min); plateau (a Plateau's, and monitor), whose factor is 1 behind the warm-up, for it is the
-/// base rate that falls. Names, formulas and defaults are PyTorch's StepLR, LinearLR, PolynomialLR and
-/// CosineAnnealingLR counted in steps, but a length that is not given spans the rest of the run behind the warm-up
-/// (step_size must be given). Beyond its length a schedule holds its last value; step goes on.
-/// `lr` is the base learning rate (eta_min is absolute); `total_steps` the length of the run.
-/// Errors: config (unknown type, listing the known ones; bad options).
+/// Types and keys are those of the table in schedule.cpp, each with warmup_steps: the factor rises as
+/// (step+1)/warmup_steps over the first steps. Names, formulas and defaults are PyTorch's StepLR, LinearLR,
+/// PolynomialLR and CosineAnnealingLR counted in steps, but a length that is not given spans the rest of the run behind
+/// the warm-up. Beyond its length a schedule holds its last value; step goes on. Of plateau the factor is 1 behind the
+/// warm-up, for it is the base rate that falls. `lr` is the base learning rate (eta_min is absolute); `total_steps` the
+/// length of the run. Errors: config (unknown type, listing the known ones; bad options).
 [[nodiscard]] std::unique_ptr<Schedule> make_schedule(const Component& config, double lr, std::uint64_t total_steps);
 
 }  // namespace lockstep

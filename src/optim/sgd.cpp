@@ -48,11 +48,10 @@ constexpr std::array<std::string_view, 1> kSlots = {"momentum_buffer"};
 class Sgd final : public Optimizer {
  public:
   explicit Sgd(const Options& options)
-      : momentum_(below_one(options, "momentum", 0.0)),
-        dampening_(options.number_in("dampening", 0.0, 1.0, 0.0)),
-        weight_decay_(non_negative(options, "weight_decay", 0.0)),
-        nesterov_(options.boolean("nesterov", false)) {
-    options.expect_only({"momentum", "dampening", "nesterov", "weight_decay"});
+      : momentum_(options.number("momentum")),
+        dampening_(options.number("dampening")),
+        weight_decay_(options.number("weight_decay")),
+        nesterov_(options.boolean("nesterov")) {
     if (nesterov_ && !(momentum_ > 0 && dampening_ == 0)) {
       throw Error(ErrorKind::config,
                   fmt::format("{}.nesterov: needs momentum above 0 and dampening 0, found momentum {} and dampening {}",

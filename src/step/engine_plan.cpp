@@ -53,7 +53,7 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
   // An unknown type is told by make_optimizer; any rate does until then.
   if (!resolved.optimizer.lr) resolved.optimizer.lr = 1e-2;
   const auto type =
-      std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.name == run.optimizer.type; });
+      std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.info.name == run.optimizer.type; });
   if (type != types.end() && !run.optimizer.lr) resolved.optimizer.lr = type->default_lr;
   return resolved;
 }

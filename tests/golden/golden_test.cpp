@@ -280,8 +280,8 @@ TEST(Golden, ThirtyStepsOfEveryOptimizerEndWherePyTorchEnds) {
 TEST(Golden, TheTrainingCasesNameEveryOptimizer) {
   const Json golden = load("training.json");
   for (const auto& type : optimizer_table()) {
-    EXPECT_TRUE(std::ranges::any_of(golden["cases"], [&](const Json& one) { return one["type"] == type.name; }))
-        << type.name;
+    EXPECT_TRUE(std::ranges::any_of(golden["cases"], [&](const Json& one) { return one["type"] == type.info.name; }))
+        << type.info.name;
   }
 }
 

@@ -1,4 +1,4 @@
-"""Compares README.md with the program: every option of its help, every key of a run file, every layer, both ways.
+"""Compares README.md with the program: every option of its help, every key of a run file, every type, both ways.
 
 Usage: check_options.py PROGRAM README.md
 """
@@ -47,8 +47,11 @@ def key_rows(readme):
     return rows
 
 
+COLUMNS = ("what it is", "option", "default", "what the option does")
+
+
 def type_rows(readme, kind):
-    """Rows of the table whose first column is headed `kind`, as [type, what it is, option, default, what that does]."""
+    """Rows of the table whose first column is headed `kind`, and which of COLUMNS it has: [(type, those cells)]."""
     rows, header = [], None
     for line in readme.splitlines():
         if not line.lstrip().startswith("|"):
@@ -56,11 +59,12 @@ def type_rows(readme, kind):
             continue
         found = cells(line.replace("`", ""))
         if header is None:
-            header = found
-        elif header[0].lower() == kind and not re.fullmatch(r":?-+:?", found[0]) and found[0] != "any":
+            header = [name.lower() for name in found]
+        elif header[0] == kind and not re.fullmatch(r":?-+:?", found[0]) and found[0] != "any":
+            told = dict(zip(header, found))
             if not found[0]:  # further options of the type above
-                found[:2] = rows[-1][:2]
-            rows.append(found)
+                told.update({name: rows[-1][name] for name in (kind, "what it is") if name in told})
+            rows.append(told)
     return rows
 
 
@@ -69,13 +73,19 @@ def compare_types(readme, types):
     problems = []
     told = {}
     for line in types.splitlines():
-        kind, *cells_of_line = line.replace("`", "").split("\t")
-        del cells_of_line[3]
-        told.setdefault(kind, []).append(cells_of_line)
-    for kind, expected in told.items():
+        kind, name, what, option, _, default, does = line.replace("`", "").split("\t")
+        told.setdefault(kind, []).append({kind: name, "what it is": what, "option": option, "default": default,
+                                          "what the option does": does})
+    for kind, rows in told.items():
         found = type_rows(readme, kind)
-        problems += [f"{kind} {' '.join(row)}: the program says so, README.md's table does not" for row in expected if row not in found]
-        problems += [f"{kind} {' '.join(row)}: in README.md's table, but the program says otherwise" for row in found if row not in expected]
+        if not found:
+            problems.append(f"README.md has no table whose first column is headed \"{kind}\"")
+            continue
+        names = [name for name in (kind, *COLUMNS) if name in found[0]]
+        program = [tuple(row[name] for name in names) for row in rows]
+        page = [tuple(row[name] for name in names) for row in found]
+        problems += [f"{kind} {' | '.join(row)}: the program says so, README.md does not" for row in program if row not in page]
+        problems += [f"{kind} {' | '.join(row)}: so README.md, but not the program" for row in page if row not in program]
     return problems
 
 

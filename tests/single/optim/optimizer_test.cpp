@@ -66,20 +66,20 @@ bool contains(const std::string& text, std::string_view part) {
 }
 
 TEST(Sgd, StepsAgainstTheMeanGradient) {
-  Bench bench(make_sgd({}), {1.0F, -2.0F});
+  Bench bench(make_optimizer("sgd", {}), {1.0F, -2.0F});
   bench.update({.lr = 0.5, .step = 1, .divisor = 4}, {8.0F, -4.0F});
   EXPECT_EQ(bench.weights, (std::vector{0.0F, -1.5F}));
   EXPECT_TRUE(bench.slots.empty());
 }
 
 TEST(Sgd, ScalesTheMeanGradientByClip) {
-  Bench bench(make_sgd({}), {1.0F});
+  Bench bench(make_optimizer("sgd", {}), {1.0F});
   bench.update({.lr = 1, .step = 1, .divisor = 2, .clip = 0.25F}, {8.0F});
   EXPECT_EQ(bench.weights[0], 0.0F);
 }
 
 TEST(Sgd, StartsTheBufferWithTheWholeGradientAndDampensLater) {
-  Bench bench(make_sgd({{"momentum", 0.5}, {"dampening", 0.75}}), {0.0F});
+  Bench bench(make_optimizer("sgd", {{"momentum", 0.5}, {"dampening", 0.75}}), {0.0F});
   bench.slots[0][0] = 100.0F;  // the first step does not look at it
   bench.update({.lr = 1, .step = 1}, {4.0F});
   EXPECT_EQ(bench.slots[0][0], 4.0F);
@@ -90,7 +90,7 @@ TEST(Sgd, StartsTheBufferWithTheWholeGradientAndDampensLater) {
 }
 
 TEST(Sgd, NesterovLooksAhead) {
-  Bench bench(make_sgd({{"momentum", 0.5}, {"nesterov", true}}), {0.0F});
+  Bench bench(make_optimizer("sgd", {{"momentum", 0.5}, {"nesterov", true}}), {0.0F});
   bench.update({.lr = 1, .step = 1}, {4.0F});
   EXPECT_EQ(bench.weights[0], -6.0F);  // 4 + 0.5 * 4
   bench.update({.lr = 1, .step = 2}, {4.0F});
@@ -98,16 +98,16 @@ TEST(Sgd, NesterovLooksAhead) {
 }
 
 TEST(Sgd, RefusesNesterovWithoutMomentumOrWithDampening) {
-  EXPECT_TRUE(contains(message_of([] { (void)make_sgd({{"nesterov", true}}); }), "nesterov"));
+  EXPECT_TRUE(contains(message_of([] { (void)make_optimizer("sgd", {{"nesterov", true}}); }), "nesterov"));
   EXPECT_TRUE(contains(message_of([] {
-                         (void)make_sgd({{"nesterov", true}, {"momentum", 0.9}, {"dampening", 0.1}});
+                         (void)make_optimizer("sgd", {{"nesterov", true}, {"momentum", 0.9}, {"dampening", 0.1}});
                        }),
                        "nesterov"));
 }
 
 TEST(Adam, FirstStepIsTheLearningRateAgainstTheSign) {
   // m / (1 - beta1) = g and sqrt(v / (1 - beta2)) = |g| at the first step.
-  Bench bench(make_adam({}), {1.0F, 1.0F, 1.0F});
+  Bench bench(make_optimizer("adam", {}), {1.0F, 1.0F, 1.0F});
   bench.update({.lr = 0.125, .step = 1}, {3.0F, -0.01F, 0.0F});
   EXPECT_NEAR(bench.weights[0], 0.875F, kRounding);
   EXPECT_NEAR(bench.weights[1], 1.125F, kRounding);
@@ -115,7 +115,7 @@ TEST(Adam, FirstStepIsTheLearningRateAgainstTheSign) {
 }
 
 TEST(Adam, SecondStepByHand) {
-  Bench bench(make_adam({{"betas", std::vector{0.5, 0.75}}, {"eps", 0.5}}), {0.0F});
+  Bench bench(make_optimizer("adam", {{"betas", std::vector{0.5, 0.75}}, {"eps", 0.5}}), {0.0F});
   bench.update({.lr = 1, .step = 1}, {2.0F});  // m 1, v 1; 1 / 0.5 / (sqrt(1 / 0.25) + 0.5)
   EXPECT_NEAR(bench.weights[0], -0.8F, kRounding);
   bench.update({.lr = 1, .step = 2}, {-2.0F});
@@ -126,8 +126,8 @@ TEST(Adam, SecondStepByHand) {
 }
 
 TEST(Adam, AddsDecayToTheGradientWhereAdamwShrinksTheWeights) {
-  Bench adam(make_adam({{"weight_decay", 0.5}}), {4.0F});
-  Bench adamw(make_adamw({{"weight_decay", 0.5}}), {4.0F});
+  Bench adam(make_optimizer("adam", {{"weight_decay", 0.5}}), {4.0F});
+  Bench adamw(make_optimizer("adamw", {{"weight_decay", 0.5}}), {4.0F});
   adam.update({.lr = 0.25, .step = 1}, {0.0F});
   adamw.update({.lr = 0.25, .step = 1}, {0.0F});
   EXPECT_NEAR(adam.weights[0], 3.75F, kRounding);  // the gradient 0.5 * 4 gives a step of lr
@@ -135,20 +135,21 @@ TEST(Adam, AddsDecayToTheGradientWhereAdamwShrinksTheWeights) {
 }
 
 TEST(Adamw, DecaysByAHundredthUnlessToldOtherwise) {
-  Bench bench(make_adamw({}), {1.0F});
+  Bench bench(make_optimizer("adamw", {}), {1.0F});
   bench.update({.lr = 0.5, .step = 1}, {0.0F});
   EXPECT_NEAR(bench.weights[0], 0.995F, kRounding);
 }
 
 TEST(RmsProp, FirstStepByHand) {
-  Bench bench(make_rmsprop({{"alpha", 0.75}, {"eps", 1.0}}), {0.0F});
+  Bench bench(make_optimizer("rmsprop", {{"alpha", 0.75}, {"eps", 1.0}}), {0.0F});
   bench.update({.lr = 1, .step = 1}, {4.0F});
   EXPECT_EQ(bench.slots[0][0], 4.0F);                      // 0.25 * 16
   EXPECT_NEAR(bench.weights[0], -4.0F / 3.0F, kRounding);  // 4 / (2 + 1)
 }
 
 TEST(RmsProp, CenteredTakesTheMeanOffAndMomentumKeepsDirections) {
-  Bench bench(make_rmsprop({{"alpha", 0.75}, {"eps", 1.0}, {"centered", true}, {"momentum", 0.5}}), {0.0F});
+  Bench bench(make_optimizer("rmsprop", {{"alpha", 0.75}, {"eps", 1.0}, {"centered", true}, {"momentum", 0.5}}),
+              {0.0F});
   ASSERT_EQ(bench.optimizer->slots().size(), 3U);
   EXPECT_EQ(bench.optimizer->slots()[1], "momentum_buffer");
   EXPECT_EQ(bench.optimizer->slots()[2], "grad_avg");
@@ -161,13 +162,13 @@ TEST(RmsProp, CenteredTakesTheMeanOffAndMomentumKeepsDirections) {
 }
 
 TEST(RmsProp, HasOneSlotWhenPlain) {
-  ASSERT_EQ(make_rmsprop({})->slots().size(), 1U);
-  EXPECT_EQ(make_rmsprop({})->slots()[0], "square_avg");
-  EXPECT_EQ(make_rmsprop({{"centered", true}})->slots()[1], "grad_avg");
+  ASSERT_EQ(make_optimizer("rmsprop", {})->slots().size(), 1U);
+  EXPECT_EQ(make_optimizer("rmsprop", {})->slots()[0], "square_avg");
+  EXPECT_EQ(make_optimizer("rmsprop", {{"centered", true}})->slots()[1], "grad_avg");
 }
 
 TEST(Adagrad, AddsSquaresToItsStartAndDecaysTheRate) {
-  Bench bench(make_adagrad({{"initial_accumulator_value", 7.0}, {"lr_decay", 1.0}, {"eps", 0.0}}), {0.0F});
+  Bench bench(make_optimizer("adagrad", {{"initial_accumulator_value", 7.0}, {"lr_decay", 1.0}, {"eps", 0.0}}), {0.0F});
   EXPECT_EQ(bench.slots[0][0], 7.0F);
   bench.update({.lr = 1, .step = 1}, {3.0F});
   EXPECT_EQ(bench.slots[0][0], 16.0F);
@@ -178,8 +179,8 @@ TEST(Adagrad, AddsSquaresToItsStartAndDecaysTheRate) {
 
 TEST(Optimizers, GoDownAQuadratic) {
   for (const auto& type : optimizer_table()) {
-    SCOPED_TRACE(type.name);
-    Bench bench(type.make({}), {1.0F, -3.0F, 0.5F});
+    SCOPED_TRACE(type.info.name);
+    Bench bench(make_optimizer(type.info.name, {}), {1.0F, -3.0F, 0.5F});
     const auto height = [&] {
       double sum = 0;
       for (const float w : bench.weights) sum += static_cast<double>(w) * w;
@@ -198,15 +199,15 @@ TEST(Optimizers, GoDownAQuadratic) {
 
 TEST(Optimizers, ListTheirKeysWhenOneIsUnknown) {
   for (const auto& type : optimizer_table()) {
-    SCOPED_TRACE(type.name);
-    const std::string message = message_of([&] { (void)make_optimizer(type.name, {{"amsgrad", true}}); });
+    SCOPED_TRACE(type.info.name);
+    const std::string message = message_of([&] { (void)make_optimizer(type.info.name, {{"amsgrad", true}}); });
     EXPECT_TRUE(contains(message, "amsgrad")) << message;
     EXPECT_TRUE(contains(message, "weight_decay")) << message;
   }
 }
 
 TEST(Lars, StepsByTheRatioOfNorms) {
-  Bench bench(make_lars({{"trust_coefficient", 0.5}, {"eps", 0.0}}), {3.0F, 4.0F});
+  Bench bench(make_optimizer("lars", {{"trust_coefficient", 0.5}, {"eps", 0.0}}), {3.0F, 4.0F});
   const std::vector<float> gradient = {0.0F, 20.0F};  // divided by 2: norm 10; weights: norm 5; ratio 0.25
   bench.update(with_norms(bench, {.lr = 1, .step = 1, .divisor = 2}, gradient), gradient);
   EXPECT_EQ(bench.weights, (std::vector{3.0F, 1.5F}));
@@ -214,14 +215,14 @@ TEST(Lars, StepsByTheRatioOfNorms) {
 }
 
 TEST(Lars, WeightDecayCountsInTheRatioAndInTheStep) {
-  Bench bench(make_lars({{"trust_coefficient", 1.0}, {"eps", 0.0}, {"weight_decay", 1.0}}), {3.0F, 4.0F});
+  Bench bench(make_optimizer("lars", {{"trust_coefficient", 1.0}, {"eps", 0.0}, {"weight_decay", 1.0}}), {3.0F, 4.0F});
   const std::vector<float> gradient = {3.0F, 4.0F};  // ratio 5 / (5 + 5)
   bench.update(with_norms(bench, {.lr = 0.5, .step = 1}, gradient), gradient);
   EXPECT_EQ(bench.weights, (std::vector{1.5F, 2.0F}));
 }
 
 TEST(Lamb, StepsByTheNormOfTheWeights) {
-  Bench bench(make_lamb({{"eps", 0.0}, {"weight_decay", 0.0}}), {6.0F, 8.0F, 0.0F});
+  Bench bench(make_optimizer("lamb", {{"eps", 0.0}, {"weight_decay", 0.0}}), {6.0F, 8.0F, 0.0F});
   const std::vector<float> gradient = {2.0F, -3.0F, 0.5F};  // the first direction of Adam is the sign: norm sqrt(3)
   bench.update(with_norms(bench, {.lr = 0.5, .step = 1}, gradient), gradient);
   const double step = 0.5 * 10 / std::sqrt(3.0);
@@ -231,17 +232,17 @@ TEST(Lamb, StepsByTheNormOfTheWeights) {
 }
 
 TEST(LarsAndLamb, TakeTheStepUnscaledFromZeroWeights) {
-  Bench lars(make_lars({}), {0.0F});
+  Bench lars(make_optimizer("lars", {}), {0.0F});
   lars.update(with_norms(lars, {.lr = 0.5, .step = 1}, {4.0F}), {4.0F});
   EXPECT_EQ(lars.weights[0], -2.0F);
-  Bench lamb(make_lamb({{"eps", 0.0}}), {0.0F});
+  Bench lamb(make_optimizer("lamb", {{"eps", 0.0}}), {0.0F});
   lamb.update(with_norms(lamb, {.lr = 0.5, .step = 1}, {4.0F}), {4.0F});
   EXPECT_NEAR(lamb.weights[0], -0.5F, 1e-6);
 }
 
 TEST(Optimizers, ListTheKnownTypesWhenOneIsUnknown) {
   const std::string message = message_of([] { (void)make_optimizer("adamax", {}); });
-  for (const auto& type : optimizer_table()) EXPECT_TRUE(contains(message, type.name)) << message;
+  for (const auto& type : optimizer_table()) EXPECT_TRUE(contains(message, type.info.name)) << message;
 }
 
 TEST(Optimizers, RefuseValuesOutOfRangeNamingTheKey) {
@@ -276,10 +277,10 @@ TEST(Optimizers, RefuseValuesOutOfRangeNamingTheKey) {
 
 TEST(Optimizers, LeaveDecayOutWhereItDoesNotApply) {
   for (const auto& type : optimizer_table()) {
-    SCOPED_TRACE(type.name);
-    Bench with(type.make({{"weight_decay", 0.5}}), {1.0F});
-    Bench excluded(type.make({{"weight_decay", 0.5}}), {1.0F});
-    Bench without(type.make({{"weight_decay", 0.0}}), {1.0F});
+    SCOPED_TRACE(type.info.name);
+    Bench with(make_optimizer(type.info.name, {{"weight_decay", 0.5}}), {1.0F});
+    Bench excluded(make_optimizer(type.info.name, {{"weight_decay", 0.5}}), {1.0F});
+    Bench without(make_optimizer(type.info.name, {{"weight_decay", 0.0}}), {1.0F});
     with.update({.lr = 0.1, .step = 1}, {0.0F});
     excluded.update({.lr = 0.1, .step = 1}, {0.0F}, false);
     without.update({.lr = 0.1, .step = 1}, {0.0F});
@@ -290,8 +291,8 @@ TEST(Optimizers, LeaveDecayOutWhereItDoesNotApply) {
 
 TEST(Optimizers, KeepPaddingZero) {
   for (const auto& type : optimizer_table()) {
-    SCOPED_TRACE(type.name);
-    Bench bench(type.make({}), std::vector(5, 0.0F));
+    SCOPED_TRACE(type.info.name);
+    Bench bench(make_optimizer(type.info.name, {}), std::vector(5, 0.0F));
     bench.update({.lr = 0.1, .step = 1, .divisor = 3}, std::vector(5, 0.0F));
     EXPECT_EQ(bench.weights, std::vector(5, 0.0F));
   }
@@ -304,7 +305,7 @@ TEST(Optimizers, GiveTheSameBitsHoweverTheRangeIsCut) {
       {"rmsprop", {{"momentum", 0.9}, {"centered", true}}},
       {"rmsprop", {{"momentum", 0.9}}},
       {"rmsprop", {{"centered", true}}}};
-  for (const auto& type : optimizer_table()) all.push_back({type.name, {}});
+  for (const auto& type : optimizer_table()) all.push_back({type.info.name, {}});
   std::vector<float> start(n);
   std::vector<float> gradient(n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -333,8 +334,8 @@ TEST(Optimizers, GiveTheSameBitsHoweverTheRangeIsCut) {
 
 TEST(Optimizers, RefuseSpansThatDoNotFitTogether) {
   for (const auto& type : optimizer_table()) {
-    SCOPED_TRACE(type.name);
-    const auto optimizer = type.make({});
+    SCOPED_TRACE(type.info.name);
+    const auto optimizer = make_optimizer(type.info.name, {});
     std::vector<float> two(2);
     std::vector<float> three(3);
     const std::vector<std::span<float>> slots(optimizer->slots().size(), two);
