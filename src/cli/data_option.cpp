@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <vector>
 
 #include "config/data_place.hpp"
@@ -25,13 +26,19 @@ bool keeps_groups(const std::string& file) {
 }  // namespace
 
 DataSource chosen_data(const CommandInput& input, const char* name, const RunConfig& run) {
+  const bool needs_answers = std::string_view(name) == "data";  // else they are what is asked for
   const auto split = input.options["split"].as<std::string>();
   if (input.options.count(name) != 0) {
     const auto file = input.options[name].as<std::string>();
     if (file.empty()) throw Error(ErrorKind::usage, fmt::format("--{}: expected a file, found nothing", name));
     const bool is_toml = file.front() == '{' || file.front() == '[';
-    if (is_toml && !find_place(file).found)
-      return parse_run("[data]\ntrain = " + file, fmt::format("--{}", name)).data.train;
+    if (is_toml && !find_place(file).found) {
+      DataSource source = parse_source(file, fmt::format("--{}", name));
+      if (needs_answers && !source.more_x.empty() && source.y.empty()) {
+        throw Error(ErrorKind::usage, fmt::format("--{}: x has variables, and y is missing: name it too", name));
+      }
+      return source;
+    }
     const DataPlace place = find_place(file);
     const bool named = !place.group.empty();
     const std::vector<std::string> files = place.many ? matching_files(place.file) : std::vector{file};

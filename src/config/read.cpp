@@ -44,6 +44,15 @@ class Reader {
     read(info, *node, member);
   }
 
+  // Data that is trained on or scored has answers.
+  void check_answers(const RunConfig& run) const {
+    for (const auto& [key, source] : {std::pair{"data.train", &run.data.train}, {"data.test", &run.data.test}}) {
+      const toml::node* node = root_.at_path(key).node();
+      if (node == nullptr || source->more_x.empty() || !source->y.empty()) continue;
+      fail(*node, key, "x has variables, and y is missing: name it too");
+    }
+  }
+
   // Every key of the file must be one of the list; the optimizer's further keys are its type's options.
   void finish(RunConfig& run) const {
     std::set<std::string> sections;
@@ -154,7 +163,6 @@ class Reader {
         read_places(info, value, of_x ? out.x : out.y, of_x ? out.more_x : out.more_y);
       }
       if (out.x.empty()) fail(node, info.name, "the name of the file is empty");
-      if (out.y.empty() && !out.more_x.empty()) fail(node, info.name, "x has variables, and y is missing: name it too");
     } else if (node.is_string() || node.is_array()) {
       read_places(info, node, out.x, out.more);
       if (out.x.empty()) fail(node, info.name, "the name of the file is empty");
@@ -279,19 +287,39 @@ class Reader {
 
 }  // namespace
 
-RunConfig parse_run(const std::string& text, const std::string& name, std::span<const std::string> overrides) {
+namespace {
+
+toml::table parse(const std::string& text, const std::string& name) {
   check_depth(text, name);
-  toml::table root;
   try {
-    root = toml::parse(text, name);
+    return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     throw Error(ErrorKind::config, fmt::format("{}:{}: {}", name, error.source().begin.line, error.description()));
   }
+}
+
+}  // namespace
+
+DataSource parse_source(const std::string& text, const std::string& name) {
+  const toml::table root = parse("data.train = " + text, name);
+  if (root.size() != 1 || root["data"].as_table()->size() != 1) {
+    throw Error(ErrorKind::config, fmt::format("{}: expected one value, found more behind it", name));
+  }
+  RunConfig run;
+  Reader reader(root, name);
+  visit_keys(run, reader);
+  reader.finish(run);
+  return run.data.train;
+}
+
+RunConfig parse_run(const std::string& text, const std::string& name, std::span<const std::string> overrides) {
+  toml::table root = parse(text, name);
   for (const std::string& entry : overrides) apply_override(root, entry);
   RunConfig run;
   Reader reader(root, name);
   visit_keys(run, reader);
   reader.finish(run);
+  reader.check_answers(run);
   return run;
 }
 

@@ -27,6 +27,10 @@ struct KeyValue {
 /// All keys of a run in the order of the documentation; the optimizer's own options behind them.
 [[nodiscard]] std::vector<KeyValue> flatten(const RunConfig& run);
 
+/// What "{x = [...], y = ...}" or "[...]" says of data, as data.train takes it; but y may be missing. `name` is for
+/// messages. Errors: config.
+[[nodiscard]] DataSource parse_source(const std::string& text, const std::string& name);
+
 /// TOML text that parse_run turns back into `run`.
 [[nodiscard]] std::string format_run(const RunConfig& run);
 

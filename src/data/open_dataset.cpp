@@ -31,7 +31,8 @@ std::array<std::byte, 8> head_of(const std::string& file) {
 void refuse_csv(const std::string& file) {
   std::string ending = std::filesystem::path(file).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (ending != ".csv" && ending != ".tsv") return;
+  std::error_code ignored;
+  if ((ending != ".csv" && ending != ".tsv") || !std::filesystem::exists(file, ignored)) return;
   throw Error(ErrorKind::data, file + ": a run reads no CSV; make an HDF5 file of it first: lockstep import " + file +
                                    " --target COLUMN --output FILE.h5 (lockstep new " + file +
                                    " finds the options), then give \"FILE.h5:/train\"");

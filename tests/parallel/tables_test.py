@@ -253,6 +253,9 @@ class Tables(unittest.TestCase):
         table = self.folder / "test.csv"
         self.assertIn("give --output OUT.csv", self.predict(table, "--keep", "id", out="kept.h5", expect=2).stderr)
         self.assertIn("'none' is no column", self.predict(table, "--keep", "none", expect=2).stderr)
+        missing = self.predict(self.folder / "missing.csv", expect=2).stderr
+        self.assertIn("missing.csv", missing)
+        self.assertNotIn("reads no CSV", missing)
         self.assertIn("named twice", self.predict(table, "--keep", "id,id", expect=2).stderr)
         self.assertIn("expected refuse or mark", self.predict(table, "--bad-rows", "drop", expect=2).stderr)
         self.assertIn("for tables of text", self.predict(f"{self.data}:/test", "--keep", "id", expect=2).stderr)
@@ -286,8 +289,8 @@ class FromTheReadme(unittest.TestCase):
             told.append(done.stdout)
         return told
 
-    def answers(self):
-        with open(self.folder / "answers.csv", encoding="utf-8", newline="") as file:
+    def answers(self, name="answers.csv"):
+        with open(self.folder / name, encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
     def test_five_commands_lead_from_a_table_to_good_answers(self):
@@ -310,7 +313,7 @@ class FromTheReadme(unittest.TestCase):
         told = self.do(self.blocks[1])
         command = next(line.strip() for line in told[1].splitlines() if "lockstep import" in line)
         self.assertEqual(command, self.blocks[1][2].split("build/bin/")[1])
-        answers = self.answers()
+        answers = self.answers("leaving.csv")
         self.assertEqual(list(answers[0]), ["customer", "label", "left", "probability_yes"])
         self.assertEqual(len(answers), 500)
         truth = subprocess.run(["python3", program.ROOT / "data/customers.py", "500", "--seed", "2"], check=True,

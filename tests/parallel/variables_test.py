@@ -100,11 +100,15 @@ class Variables(unittest.TestCase):
         scores = [json.loads(program.run("evaluate", self.folder / "net", "--json", *more).stdout)
                   for more in (("--split", "train"), ("--data", table))]
         self.assertEqual({**scores[0], "data": 0, "split": 0}, {**scores[1], "data": 0, "split": 0})
-        for name, place in (("run", None), ("table", table)):
+        without = f'{{x = [{", ".join(turned)}]}}'  # new data has no answers
+        done = program.run("evaluate", self.folder / "net", "--data", without, expect=2)
+        self.assertIn("--data: x has variables, and y is missing", done.stderr)
+        for name, place in (("run", None), ("table", table), ("without", without)):
             program.run("predict", self.folder / "net", "--output", self.folder / f"{name}.csv",
                         *(["--split", "train"] if place is None else ["--input", place]))
-        lines = [(self.folder / f"{name}.csv").read_text(encoding="utf-8") for name in ("run", "table")]
+        lines = [(self.folder / f"{name}.csv").read_text(encoding="utf-8") for name in ("run", "table", "without")]
         self.assertEqual(lines[0], lines[1])
+        self.assertEqual(lines[0], lines[2])
         self.assertTrue(lines[0].startswith("rain\n"))
 
     def test_what_is_no_sample_is_refused_with_what_to_do(self):

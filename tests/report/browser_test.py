@@ -5,6 +5,7 @@ Needs Chromium; where there is none it says so loudly and is skipped.
 """
 
 import json
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -68,6 +69,8 @@ def make_runs(folder):
     train(folder / "restored", RUNS / "concrete.toml", 1, "train.epochs=20", "optimizer.lr=1.0", "optimizer.clip_norm=0",
           "optimizer.schedule.type=constant", "checkpoint.monitor=auto", "name=restored",
           "train.early_stop={monitor = \"test.loss\", patience = 19}")
+    train(folder / "spread", RUNS / "concrete.toml", 1, "train.epochs=6", "name=spread", "model.loss=gaussian_nll",
+          "model.layers.4.units=2")
     train(folder / "diverged", RUNS / "digits.toml", 1, "optimizer.type=sgd", "optimizer.lr=1e30", expect=3)
     rng = numpy.random.default_rng(1)
     with h5py.File(folder / "binary.h5", "w") as file:
@@ -78,7 +81,7 @@ def make_runs(folder):
     train(folder / "binary", folder / "binary.toml", 1, f"name=\"{EVIL}\"")
     several = [folder / name for name in ("digits", "diverged", "concrete", "restored")]
     program.run("report", *several, "--output", folder / "runs.html", mpi=False)
-    pages = {name: folder / name / "report.html" for name in ("digits", "concrete", "diverged", "binary", "restored")}
+    pages = {name: folder / name / "report.html" for name in ("digits", "concrete", "diverged", "binary", "restored", "spread")}
     return {**pages, "runs": folder / "runs.html"}
 
 
@@ -94,7 +97,7 @@ class InABrowser(unittest.TestCase):
         return self.found[f"{name}.html {width}"]
 
     def test_no_page_has_an_error_or_loads_anything(self):
-        self.assertEqual(len(self.found), 12)
+        self.assertEqual(len(self.found), 14)
         self.assertEqual(self.console, [])
         for name, found in self.found.items():
             self.assertEqual(found["problems"], [], name)
@@ -123,6 +126,14 @@ class InABrowser(unittest.TestCase):
                 ("learning-rate", "digits", steps, "learning_rate"), ("gradient-norm", "digits", steps, "gradient_norm"),
                 ("speed", "since the start", steps, "samples_per_second"), ("speed", "of an epoch", metrics, "samples_per_second")):
             self.assertEqual(self.points("digits", chart, curve), (table["step"], table[column]), f"{chart} {curve}")
+
+    def test_the_best_of_a_score_is_the_least_where_less_is_better(self):
+        metrics = page.columns(self.folder / "spread/metrics.csv")
+        found = self.on("spread")
+        best = re.search(r"test nll\s+\S+\s+best ([-\d.]+), step", found["text"])
+        self.assertAlmostEqual(float(best[1]), min(metrics["test_nll"]), 3)
+        self.assertIn("Right is what its name says", found["text"])  # of coverage95
+        self.assertNotIn("Nll: Larger", found["text"])
 
     def test_times_are_those_of_the_files(self):
         times = page.columns(self.folder / "digits/times.csv")

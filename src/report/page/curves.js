@@ -13,7 +13,9 @@ function scoreOf(column) {
 }
 
 /** Whether smaller values of a score are better. */
-const smallerIsBetter = (score) => /((loss|rmse|mae|mape|error)$)|(^error_)/.test(score);
+const smallerIsBetter = (score) => /((loss|rmse|mae|mape|error|nll|deviance)$)|^(error|pinball)_/.test(score);
+/** Shares of targets that lie below or within what the net says: right is the share that their name tells. */
+const isCoverage = (score) => /^coverage/.test(score);
 
 /** Of all runs, score -> [{run (its number), split, x, y, rows}], in the order of the files. */
 function scoreCurves(runs) {
@@ -71,7 +73,8 @@ function drawScores(place, runs) {
     if (score === "loss") continue;
     const unit = score === "rmse" || score === "mae" || score.startsWith("error_") ? " (units of the target)" : kShares.includes(score) ? " (share)" : "";
     chartFigure({ place, id: `score-${score}`, title: titleText(scoreName(score)), x: "step", y: scoreName(score) + unit,
-      caption: smallerIsBetter(score) ? "Smaller is better." : "Larger is better, at most 1.",
+      caption: isCoverage(score) ? "Right is what its name says, no more and no less."
+        : smallerIsBetter(score) ? "Smaller is better." : "Larger is better, at most 1.",
       curves: curves.map((curve) => ({ ...curve, ...styleOf(runs, curve) })) });
   }
 }

@@ -53,7 +53,8 @@ function scoresOf(run) {
         if (isNumber(value) && (best < 0 || (smallerIsBetter(score) ? value < y[best] : value > y[best]))) best = i;
       });
       if (best < 0) continue;
-      found.push({ name: `${split} ${scoreName(score)}`, split, score, end: endOf(run, split, score, y), best: y[best], step: x[best] });
+      const end = endOf(run, split, score, y);
+      found.push({ name: `${split} ${scoreName(score)}`, split, score, end, ...(isCoverage(score) ? {} : { best: y[best], step: x[best] }) });
     }
   }
   return found.sort((a, b) => rank(a) - rank(b) || (a.score === "loss") - (b.score === "loss"));
@@ -81,7 +82,7 @@ function drawHead(place, run) {
     run.status?.why ? element("p", { class: stateOf(run).kind }, run.status.why) : null,
     run.summary?.restored ? element("p", {}, restoredText(run.summary)) : null));
   const tiles = scoresOf(run).slice(0, 6)
-    .map(({ name, end, best, step }) => tile(name, numberText(end), `best ${numberText(best)}, step ${numberText(step)}`));
+    .map(({ name, end, best, step }) => tile(name, numberText(end), best === undefined ? "" : `best ${numberText(best)}, step ${numberText(step)}`));
   const steps = isNumber(facts.total) && facts.total !== facts.steps
     ? `${numberText(facts.steps)} of ${numberText(facts.total)}` : numberText(facts.steps);
   tiles.push(tile("samples a second", numberText(facts.speed), "all ranks"),
@@ -111,7 +112,7 @@ function drawComparison(place, runs) {
       element("span", { class: stateOf(run).kind }, stateOf(run).text),
       ...names.map((name) => {
         const found = scores[i].find((score) => score.name === name);
-        return found ? element("span", { title: `best ${numberText(found.best)}, step ${numberText(found.step)}` }, numberText(found.end)) : "–";
+        return found ? element("span", found.best === undefined ? {} : { title: `best ${numberText(found.best)}, step ${numberText(found.step)}` }, numberText(found.end)) : "–";
       }),
       facts.steps, numberText(facts.speed), secondsText(facts.seconds), facts.ranks, told(i),
     ];
