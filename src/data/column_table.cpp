@@ -12,7 +12,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+constexpr std::size_t kColumnBytes = std::size_t{1} << 20U;
 
 // Whether every number of `type` is one of float32.
 bool fits_float32(ElementType type) {
@@ -76,7 +76,7 @@ class ColumnTable final : public TableReader {
     for (const auto& table : tables_) {
       const TableHeader& header = table->header();
       // What is read from its begin must not be read twice.
-      const std::size_t piece = seekable() ? std::max<std::size_t>(kPieceBytes / header.row_bytes(), 1)
+      const std::size_t piece = seekable() ? std::max<std::size_t>(kColumnBytes / header.row_bytes(), 1)
                                            : std::max<std::size_t>(rows.size(), 1);
       for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
         const Range part{begin, std::min(begin + piece, rows.end)};

@@ -13,7 +13,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kMostNamed = 5;
+constexpr std::size_t kMostFiles = 5;
 
 // The finishing steps of MurmurHash3 (A. Appleby): every bit of a number reaches all others.
 std::uint64_t mixed(std::uint64_t value) noexcept {
@@ -119,7 +119,7 @@ std::string changed_files(std::span<const std::string> before, std::span<const s
   std::vector<std::string> parts;
   for (const auto& [what, names] : {std::pair{"missing", &missing}, {"added", &added}, {"changed", &changed}}) {
     if (names->empty()) continue;
-    const std::size_t shown = std::min(names->size(), kMostNamed);
+    const std::size_t shown = std::min(names->size(), kMostFiles);
     parts.push_back(fmt::format("{}: {}{}", what, fmt::join(std::span(*names).first(shown), ", "),
                                 names->size() > shown ? fmt::format(" and {} more", names->size() - shown) : ""));
   }

@@ -23,7 +23,7 @@ constexpr std::size_t kMostOpen = 64;                          // files of a dat
 constexpr std::size_t kMostOfChunks = std::size_t{64} << 20U;  // bytes of chunks that they keep
 constexpr std::size_t kMostOfChunk = std::size_t{32} << 20U;   // of one data set, see io/hdf5_rows.cpp
 constexpr std::size_t kLeastOfChunk = std::size_t{1} << 20U;
-constexpr std::size_t kMostNamed = 5;
+constexpr std::size_t kMostTold = 5;
 
 using Member = std::unique_ptr<TableReader> OpenDataset::*;
 
@@ -36,7 +36,7 @@ constexpr std::array<NamedTable, 3> kTables = {
 
 std::string names_text(const std::vector<std::string>& names) {
   if (names.empty()) return "none";
-  const std::size_t shown = std::min(names.size(), kMostNamed);
+  const std::size_t shown = std::min(names.size(), kMostTold);
   return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
                      names.size() > shown ? ", ..." : "");
 }
@@ -81,7 +81,7 @@ void expect_alike(const Face& first, const Face& other, const std::string& sourc
     const auto& [what, expected] = first.names[i];
     const std::vector<std::string>& names = other.names[i].second;
     if (expected == names) continue;
-    if (expected.size() != names.size() || names.size() <= kMostNamed) {
+    if (expected.size() != names.size() || names.size() <= kMostTold) {
       fail(what, names_text(expected), names_text(names));
     }
     const auto differs = std::ranges::mismatch(expected, names);
@@ -211,9 +211,9 @@ class JoinedTable final : public TableReader {
 
 // What the files' readers have to tell, which may be the same of thousands of them.
 std::vector<std::string> some_of(const std::vector<std::string>& notices) {
-  if (notices.size() <= kMostNamed) return notices;
-  std::vector<std::string> some(notices.begin(), notices.begin() + kMostNamed);
-  some.push_back(fmt::format("and {} more notices like these, of other files", notices.size() - kMostNamed));
+  if (notices.size() <= kMostTold) return notices;
+  std::vector<std::string> some(notices.begin(), notices.begin() + kMostTold);
+  some.push_back(fmt::format("and {} more notices like these, of other files", notices.size() - kMostTold));
   return some;
 }
 

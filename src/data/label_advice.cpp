@@ -13,7 +13,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMostValues = 65536;
-constexpr std::size_t kMostNamed = 3;
+constexpr std::size_t kMostMarks = 3;
 
 bool are_whole(const ValueCounts& counts) {
   return std::ranges::all_of(counts, [](const auto& entry) { return entry.first == std::floor(entry.first); });
@@ -24,7 +24,7 @@ std::string list_marks(const ValueCounts& marks) {
   std::string text;
   std::size_t named = 0;
   for (const auto& [value, count] : marks) {
-    if (named++ == kMostNamed) return text + fmt::format(" and {} more", marks.size() - kMostNamed);
+    if (named++ == kMostMarks) return text + fmt::format(" and {} more", marks.size() - kMostMarks);
     text += fmt::format("{}{} in {}", text.empty() ? "" : ", ", value, count_text(count, "sample"));
   }
   return text;

@@ -16,15 +16,15 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+constexpr std::size_t kChosenBytes = std::size_t{1} << 20U;
 constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
-constexpr std::size_t kMostNamed = 8;
+constexpr std::size_t kMostNames = 8;
 
 using Names = std::vector<std::string>;
 
 std::string listed(const Names& names) {
   Names shown;
-  for (std::size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) shown.push_back("'" + names[i] + "'");
+  for (std::size_t i = 0; i < std::min(names.size(), kMostNames); ++i) shown.push_back("'" + names[i] + "'");
   const std::size_t more = names.size() - shown.size();
   return fmt::format("{}{}", fmt::join(shown, ", "), more == 0 ? "" : fmt::format(" and {} more", more));
 }
@@ -43,7 +43,7 @@ class ChosenColumns final : public TableReader {
 
   void read(Range rows, std::span<std::byte> out) override {
     const std::size_t of_base = base_->header().row_bytes();
-    const std::size_t piece = std::max<std::size_t>(kPieceBytes / of_base, 1);
+    const std::size_t piece = std::max<std::size_t>(kChosenBytes / of_base, 1);
     for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
       const Range part{begin, std::min(begin + piece, rows.end)};
       memory_.resize(part.size() * of_base);
@@ -294,7 +294,7 @@ std::vector<std::int64_t> count_unknown(const NameMatch& match, Range rows, cons
   std::vector<std::int64_t> counts(match.unknown.size(), 0);
   if (match.unknown.empty()) return counts;
   const TableHeader& header = match.x->header();
-  const std::size_t piece = std::max<std::size_t>(4 * kPieceBytes / header.row_bytes(), 1);
+  const std::size_t piece = std::max<std::size_t>(4 * kChosenBytes / header.row_bytes(), 1);
   std::vector<std::byte> memory;
   for (std::size_t begin = rows.begin; begin < rows.end; begin += piece) {
     const Range part{begin, std::min(begin + piece, rows.end)};

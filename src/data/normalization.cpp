@@ -18,7 +18,7 @@ constexpr std::size_t kStripColumns = 512;
 constexpr std::size_t kRowsAhead = 2;  // 31 to 19 us for 64 rows of 784 floats
 
 template <class T>
-std::span<const T> row_of(const Table& table, std::size_t row) {
+std::span<const T> placed_row(const Table& table, std::size_t row) {
   return {reinterpret_cast<const T*>(table.bytes.data()) + table.place(row), table.columns};
 }
 
@@ -113,12 +113,12 @@ void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<con
   visit_element_type(table.type, [&](auto zero) {
     using T = decltype(zero);
     const auto fetch_behind = [&](std::size_t i) {
-      if (i + kRowsAhead < rows.size()) fetch_row(row_of<T>(table, rows[i + kRowsAhead]));
+      if (i + kRowsAhead < rows.size()) fetch_row(placed_row<T>(table, rows[i + kRowsAhead]));
     };
     if (scaling.empty()) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
         fetch_behind(i);
-        convert_row(row_of<T>(table, rows[i]), out.subspan(i * columns, columns));
+        convert_row(placed_row<T>(table, rows[i]), out.subspan(i * columns, columns));
       }
       return;
     }
@@ -129,7 +129,7 @@ void gather_rows(const Table& table, const ColumnScaling& scaling, std::span<con
       for (std::size_t c = 0; c < size; ++c) inverse[c] = 1.0 / scaling.scale[begin + c];
       for (std::size_t i = 0; i < rows.size(); ++i) {
         if (begin == 0) fetch_behind(i);
-        scale_strip(row_of<T>(table, rows[i]).subspan(begin, size), std::span(scaling.shift).subspan(begin, size),
+        scale_strip(placed_row<T>(table, rows[i]).subspan(begin, size), std::span(scaling.shift).subspan(begin, size),
                     std::span<const double>(inverse).first(size), out.subspan(i * columns + begin, size));
       }
     }
@@ -159,7 +159,7 @@ void gather_labels(const Table& table, std::span<const std::uint32_t> rows, std:
   check_rows(table, rows);
   visit_element_type(table.type, [&](auto zero) {
     using T = decltype(zero);
-    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = static_cast<std::int32_t>(row_of<T>(table, rows[i]).front());
+    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = static_cast<std::int32_t>(placed_row<T>(table, rows[i]).front());
   });
 }
 

@@ -13,7 +13,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+constexpr std::size_t kWindowBytes = std::size_t{1} << 20U;
 constexpr std::size_t kMostGap = 64;  // rows between windows that are read rather than left out
 
 /// Some of the rows of another table for each sample: those from the first on, as many as are asked for.
@@ -40,7 +40,7 @@ class RowsOfWindows final : public TableReader {
       throw Error(ErrorKind::usage, header_.name + ": no such windows, or memory of another size");
     }
     const std::size_t row_bytes = rows_->header().row_bytes();
-    const std::size_t most = std::max<std::size_t>(kPieceBytes / row_bytes, many_);
+    const std::size_t most = std::max<std::size_t>(kWindowBytes / row_bytes, many_);
     for (std::size_t begin = samples.begin; begin < samples.end;) {
       // Windows that lie close together, in rows that are read in one go.
       const std::size_t first = first_row(begin);

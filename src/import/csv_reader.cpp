@@ -16,7 +16,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 18U;      // bytes handed to libcsv at once
+constexpr std::size_t kHanded = std::size_t{1} << 18U;      // bytes handed to libcsv at once
 constexpr std::size_t kMostField = std::size_t{1} << 20U;  // bytes
 
 constexpr const char* kStrayQuote =
@@ -179,7 +179,7 @@ struct Counting {
 /// The physical line of a byte.
 std::size_t line_at(const std::string& path, std::size_t offset) {
   CsvFile file(path);
-  std::vector<char> memory(kPiece);
+  std::vector<char> memory(kHanded);
   std::size_t line = 1;
   char last = 0;
   for (std::string_view bytes = file.read_next(memory); !bytes.empty() && offset != 0; bytes = file.read_next(memory)) {
@@ -199,7 +199,7 @@ std::size_t csv_line(const std::string& path, char delimiter, std::size_t row, s
   CsvFile file(path);
   Parser parser(delimiter, CSV_REPALL_NL);
   Counting counting{.wanted_row = row, .wanted_field = field};
-  std::vector<char> memory(kPiece);
+  std::vector<char> memory(kHanded);
   bool first = true;
   for (std::string_view bytes = file.read_next(memory); !bytes.empty() && !counting.found;
        bytes = file.read_next(memory)) {
@@ -252,7 +252,7 @@ void read_csv(const std::string& path, char delimiter, CsvRows& rows, const std:
   CsvFile file(path);
   Parser parser(delimiter, 0);
   Forwarding forwarding{rows};
-  std::vector<char> memory(kPiece);
+  std::vector<char> memory(kHanded);
   // With the faults that came before.
   const auto fail_with = [&](std::vector<std::string> told, bool whole) {
     const std::vector<RowFault> faults = rows.faults(whole);

@@ -16,7 +16,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 20U;  // bytes of spilled rows that are read at once
+constexpr std::size_t kSpilledBytes = std::size_t{1} << 20U;  // bytes of spilled rows that are read at once
 constexpr std::size_t kHalf = std::size_t{1} << 16U;   // values of half a float's bits
 constexpr std::size_t kMostDifferent = kHalf;          // numbers that are counted one by one
 constexpr std::size_t kCountedTogether = 32;           // columns: half a MiB of counts each, and as much for the median
@@ -138,7 +138,7 @@ class ExpandedRows final : public RowSource {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i].categories) texts_.push_back({slots.of(i), columns[i].categories->places()});
     }
-    block_rows_ = std::max<std::size_t>(1, kPiece / std::max({x_bytes_, slot_bytes_, std::size_t{1}}));
+    block_rows_ = std::max<std::size_t>(1, kSpilledBytes / std::max({x_bytes_, slot_bytes_, std::size_t{1}}));
   }
 
   void next(RowBlock& block) override {
@@ -189,7 +189,7 @@ void ImportedTable::each_spilled(const std::function<bool()>& trains, Take&& tak
   const std::size_t bytes = std::max<std::size_t>(slots_.bytes(), 1);
   std::vector<std::byte> piece;
   for (std::size_t left = rows_; left != 0;) {
-    const std::size_t rows = std::min(left, std::max<std::size_t>(kPiece / bytes, 1));
+    const std::size_t rows = std::min(left, std::max<std::size_t>(kSpilledBytes / bytes, 1));
     left -= rows;
     piece.resize(rows * slots_.bytes());
     spilled_.read(piece);
