@@ -159,7 +159,8 @@ void gather_labels(const Table& table, std::span<const std::uint32_t> rows, std:
   check_rows(table, rows);
   visit_element_type(table.type, [&](auto zero) {
     using T = decltype(zero);
-    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = static_cast<std::int32_t>(placed_row<T>(table, rows[i]).front());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      out[i] = static_cast<std::int32_t>(placed_row<T>(table, rows[i]).front());
   });
 }
 

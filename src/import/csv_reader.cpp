@@ -16,7 +16,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kHanded = std::size_t{1} << 18U;      // bytes handed to libcsv at once
+constexpr std::size_t kHanded = std::size_t{1} << 18U;     // bytes handed to libcsv at once
 constexpr std::size_t kMostField = std::size_t{1} << 20U;  // bytes
 
 constexpr const char* kStrayQuote =

@@ -17,9 +17,9 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kSpilledBytes = std::size_t{1} << 20U;  // bytes of spilled rows that are read at once
-constexpr std::size_t kHalf = std::size_t{1} << 16U;   // values of half a float's bits
-constexpr std::size_t kMostDifferent = kHalf;          // numbers that are counted one by one
-constexpr std::size_t kCountedTogether = 32;           // columns: half a MiB of counts each, and as much for the median
+constexpr std::size_t kHalf = std::size_t{1} << 16U;          // values of half a float's bits
+constexpr std::size_t kMostDifferent = kHalf;                 // numbers that are counted one by one
+constexpr std::size_t kCountedTogether = 32;  // columns: half a MiB of counts each, and as much for the median
 
 // Floats as integers in the same order.
 std::uint32_t key_of(float value) noexcept {
