@@ -4,7 +4,7 @@
 // shards. Rows are samples, [n, width], row-major and packed.
 // Gradients are OVERWRITTEN, never added to; they are sums over the rows, not means.
 //
-// Adding a layer: its file, its declaration in layer_table.hpp, its row in layer_table.cpp; plus its test.
+// Adding a layer: see layer_table.hpp.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 // What the losses' files share.
 #pragma once
 
-#include <memory>
+#include <cstddef>
+#include <span>
 
 #include "model/loss.hpp"
 
