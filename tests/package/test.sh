@@ -44,9 +44,9 @@ build_project() {
 build_project simulation
 "$mpiexec" -n 3 "$scratch/simulation/simulation" "$scratch"
 
-# The first C++ block of README.md is a whole program.
-awk '/^```/ {if (inside) exit; inside = $0 == "```cpp"; next} inside' "$source_folder/README.md" >"$scratch/example.cpp"
-grep -q main "$scratch/example.cpp" || { echo "README.md holds no C++ example" >&2 && exit 1; }
+# The first C++ block of include/README.md is a whole program.
+awk '/^```/ {if (inside) exit; inside = $0 == "```cpp"; next} inside' "$source_folder/include/README.md" >"$scratch/example.cpp"
+grep -q main "$scratch/example.cpp" || { echo "include/README.md holds no C++ example" >&2 && exit 1; }
 build_project checks -DINSTALLED="$prefix" -DEXAMPLE_SOURCE="$scratch/example.cpp"
 cd "$scratch"
 "$mpiexec" -n 2 checks/example

@@ -253,9 +253,9 @@ class ExportTest(unittest.TestCase):
         self.assertEqual((about["output"], about["classes"]), ("values", []))
         self.assertEqual(json.loads(numpy.load(file_of("classes", "npz"))["about"].item())["classes"], CLASSES)
 
-    def test_readmes_loader_gives_the_net_to_torch(self):
-        readme = (program.ROOT / "README.md").read_text(encoding="utf-8")
-        code = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "load_state_dict" in block)
+    def test_the_pages_loader_gives_the_net_to_torch(self):
+        page = (program.ROOT / "src/cli/README.md").read_text(encoding="utf-8")
+        code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "load_state_dict" in block)
         for name in ("regression", "classes", "dropout"):
             scope = {}
             exec(code.replace("runs/digits/net.npz", str(file_of(name, "npz"))), scope)

@@ -103,8 +103,8 @@ class Manual(unittest.TestCase):
             self.assertIn(line.split("\t")[0] + " (", text)
         self.assertIn("EXIT STATUS", text)
 
-    def test_exit_codes_are_those_of_the_readme(self):
-        table = (program.ROOT / "README.md").read_text(encoding="utf-8").split("| code | meaning |")[1].split("\n\n")[0]
+    def test_exit_codes_are_those_of_src_cli(self):
+        table = (program.ROOT / "src/cli/README.md").read_text(encoding="utf-8").split("| code | meaning |")[1].split("\n\n")[0]
         told = [(int(code), meaning.replace("`", "")) for code, meaning in re.findall(r"\| (\d+) \| (.*) \|", table)]
         page = self.page.split(".SH EXIT STATUS")[1].split(".SH")[0].replace("\\-", "-")
         self.assertEqual([(int(code), text) for code, text in re.findall(r"\.TP\n\\fB(\d+)\\fR\n(.*)", page)], told)

@@ -33,7 +33,7 @@ K, STRIDE, HORIZON = 5, 2, 3
 
 
 def windows(x, y, lengths, k=K, stride=STRIDE, horizon=HORIZON):
-    """As the README says: rows i to i+k-1 of one series, oldest first; y of row i+k-1+horizon."""
+    """As data/README.md says: rows i to i+k-1 of one series, oldest first; y of row i+k-1+horizon."""
     starts, begin = [], 0
     for length in lengths:
         starts += range(begin, begin + length - k - horizon + 1, stride)
