@@ -1,6 +1,6 @@
 // What a run would do on more ranks and hosts, from a few measured times: pure arithmetic, no MPI, no clock.
 //
-// The model is told in src/README.md, "Predicting a run". It is for exchange "node": within a host gradients are added
+// The model is told in src/run/README.md, "Predicting a run". It is for exchange "node": within a host gradients are added
 // and weights updated in shared memory; between hosts the partial sums go where their weights are updated
 // (reduce-scatter), and the weights go back (all-gather), layer by layer, while the passes run.
 #pragma once

@@ -14,6 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import check_pages
+from tree import CODE, files, lines
+
 # Folder of src -> the folders of src that it may include besides itself.
 MAY_INCLUDE = {
     "core": set(),
@@ -66,25 +69,10 @@ CONFINED = [
 # Spelled with brackets so that this file does not hold the words.
 BANNED_WORDS = r"GTEST_S[K]IP|\bDISABLE[D]_|\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b"
 TOP_LEVEL = {"src", "include", "launch", "data", "tests", "CMakeLists.txt", "README.md", "LICENSE"}
-CODE = ("*.hpp", "*.cpp", "*.py", "*.sh", "*.cmake", "*.js", "*.css", "*.html", "CMakeLists.txt")
 MAX_LINES = 400
 POINTS = {"SvgPoint", "Place", "Mark"}  # of a plane: x, y, in that order everywhere
 PLACE = r"""\bcwd["']?\s*[=:]\s*(program\.)?ROOT\b"""
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
-
-
-def files(root, *patterns):
-    """Files of the tree that match, as (path relative to root, path); build folders are not part of the tree."""
-    found = {}
-    for folder in ("include", "src", "tests", "launch", "data", ".ci", "."):
-        for pattern in patterns:
-            walk = (root / folder).glob(pattern) if folder == "." else (root / folder).rglob(pattern)
-            found.update({path.relative_to(root).as_posix(): path for path in walk if path.is_file()})
-    return sorted(found.items())
-
-
-def lines(path):
-    return enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
 
 
 def check_includes(root, _):
@@ -287,6 +275,8 @@ RULES = {
     "toplevel": check_toplevel,
     "headers": check_headers,
     "members": check_members,
+    "links": check_pages.check_links,
+    "rooms": check_pages.check_rooms,
 }
 
 

@@ -16,13 +16,16 @@ import check_rules
 
 COMPILER = "g++"
 CLEAN = {
-    "README.md": "text\n",
+    "README.md": "# The `top`, of all\n\nSee [core](src/core/README.md#sums-and-hashes), [up](#the-top-of-all), [git](https://git-scm.com/x),\n"
+                 "`sum.hpp` and `io/*.cpp`; `[not](a-link)`.\n\n```sh\n# none: [x](y)\n```\n",
+    "src/core/README.md": "# Core\n\n## Sums and hashes\n\n`sum.hpp`; [above](../../README.md)\n",
+    **{f"src/{room}/README.md": "text\n" for room in ("io", "comm", "step", "cli", "cli/doctor")},
     "CMakeLists.txt": "project(x)\n",
     "include/lockstep/a.hpp": "#pragma once\n#include <vector>\n#include \"lockstep/b.hpp\"\n",
     "include/lockstep/b.hpp": "#pragma once\n",
     "include/lockstep/trainer.hpp": "#pragma once\n#include <mpi.h>\n// Never MPI_COMM_WORLD.\n",
     "src/core/blas.cpp": "#include <cblas.h>\n",
-    "src/core/sum.hpp": "#pragma once\n",
+    "src/core/sum.hpp": "#pragma once\n// Told in src/core/README.md, \"Sums and hashes\".\n",
     "src/core/times.hpp": "#pragma once\nstruct Times {\n  double a = 0, b = 0;\n};\nTimes made() {\n  return {.a = 1};\n}\n",
     "src/io/file.cpp": "#include <hdf5.h>\n#include \"core/sum.hpp\"\n",
     "src/comm/ring.cpp": "#include <mpi.h>\n#include \"lockstep/a.hpp\"\n",
@@ -97,6 +100,19 @@ BROKEN = {
         "tests/single/core/list_test.cpp": f"EXPECT_TRUE\nstd::vector<Times> list;\nvoid f() {{ list.push_back({{1, 2}}); }}\n",
     },
     "assertions": {"tests/single/core/void_test.cpp": "TEST(Sum, Runs) { sum(); }\n"},
+    "links": {
+        "data/README.md": "[gone](../gone.md)\n",
+        "launch/README.md": "[up](../README.md#no-such-heading)\n",
+        "include/README.md": "two\n\n[here](#here)\n",
+        "src/more.md": "`core/gone.cpp`\n",
+        "src/comm/more.md": "of another room: `sum.hpp`\n",
+        "src/core/named.hpp": "#pragma once\n// Told in src/gone/README.md.\n",
+        "src/core/entered.hpp": "#pragma once\n// Told in src/core/README.md, \"Hashes\".\n",
+    },
+    "rooms": {
+        "src/optim/sgd.cpp": "#include \"core/sum.hpp\"\n",
+        "src/cli/explain/check.cpp": "#include \"core/sum.hpp\"\n",
+    },
     "toplevel": {"notes.txt": "x\n", "docs/index.md": "x\n"},
     "headers": {
         "src/core/half.hpp": "#pragma once\nstd::vector<int> missing_include();\n",
@@ -147,45 +163,73 @@ class CheckRules(unittest.TestCase):
                     status, output = check(rule, self.root, self.commands)
                     (self.root / name).unlink()
                     self.assertEqual(status, 1)
-                    self.assertIn(name.split("/")[0] if rule == "toplevel" else name, output)
+                    self.assertIn({"toplevel": name.split("/")[0], "rooms": name.rpartition("/")[0]}.get(rule, name), output)
                     if rule == "toplevel" and "/" in name:
                         (self.root / name).parent.rmdir()
 
 
 class CheckOptions(unittest.TestCase):
-    HELP = {"train": "  -s, --seed N  a seed\n      --quiet   hush (default: off)\n"}
-    KEYS = "seed\tinteger\t1\tsteers\ntrain.batch\tinteger\t32\tglobal batch\n"
-    README = ("Run `lockstep train --seed 1 --quiet` under `mpirun --oversubscribe`.\n\n"
-              "| key | type | default | what it does |\n|---|---|---|---|\n| `seed` | integer | `1` | steers |\n"
-              "| `train.batch` | integer | `32` | batch |\n\n"
-              "| field | meaning |\n|---|---|\n| `steps` | not a key |\n")
+    PROGRAM = {
+        "helps": {"": "", "train": "  --seed N              a seed (default: 7)\n"
+                                   "  --output DIR          where it writes, which\n                        is a folder\n"
+                                   "  --quiet               hush\n  --help                this text\n"},
+        "keys": "seed\tinteger\t1\tsteers\ntrain.batch\tinteger\t32\tglobal batch\nmodel.layers\tlist\t[]\ta list: lean (a, b), flat\n",
+        "types": "layer\tlean\ta |x|\ta\tnumber\t0.1\tslope\nlayer\tlean\ta |x|\tb\tnumber\tneeded\tshift\nlayer\tflat\t0\t\t\t\t\n",
+    }
+    PAGES = {
+        "cli.md": "# Commands\n\n`mpirun --oversubscribe`\n\n## train RUN.toml\n\n| option | default | what it does |\n|---|---|---|\n"
+                  "| `--seed N` | `7` | a seed<br>of its own |\n| `--output DIR` | | where it writes, which is a [folder](x.md) |\n"
+                  "| `--quiet` | | hush |\n\n```sh\nlockstep train x.toml \\\n  --quiet\n```\n",
+        "config.md": "## At the top\n\n| key | type | default | what it does |\n|---|---|---|---|\n| `seed` | integer | `1` | steers |\n\n"
+                     "## `[train]`\n\n| key | on resume | type | default | what it does |\n|---|---|---|---|---|\n"
+                     "| `train.batch` | may change | integer | `32` | global batch |\n\n## `[model]`\n\n"
+                     "| key | what it does |\n|---|---|\n| `model.layers` | a list |\n\n"
+                     "| layer | what it is | option | default | what the option does |\n|---|---|---|---|---|\n"
+                     "| any | | `name` | | |\n| `lean` | a \\|x\\| | `a` | `0.1` | slope |\n| | | `b` | needed | shift |\n| `flat` | 0 | | | |\n\n"
+                     "| layer | good for |\n|---|---|\n| `lean` | all |\n| `flat` | none |\n\n| field | meaning |\n|---|---|\n| `steps` | no key |\n",
+    }
 
-    def problems(self, readme):
-        return check_options.compare(readme, self.HELP, self.KEYS)
+    def compare(self, page, old, new):
+        self.assertIn(old, self.PAGES[page])
+        return check_options.compare({**self.PAGES, page: self.PAGES[page].replace(old, new)}, self.PROGRAM)
 
-    def test_a_true_readme_passes(self):
-        self.assertEqual(self.problems(self.README), [])
+    def test_true_pages_pass_and_stay(self):
+        problems, made = check_options.compare(self.PAGES, self.PROGRAM)
+        self.assertEqual(problems, [])
+        self.assertEqual(made, self.PAGES)
 
-    def test_tables_of_types_are_compared(self):
-        readme = ("| layer | what it is | option | default | what the option does |\n|---|---|---|---|---|\n"
-                  "| any | | `name` | | |\n| `lean` | a x | `a` | `0.1` | slope |\n| | | `b` | needed | shift |\n| `flat` | 0 | | | |\n")
-        types = "layer\tlean\ta x\ta\tnumber\t0.1\tslope\nlayer\tlean\ta x\tb\tnumber\tneeded\tshift\nlayer\tflat\t0\t\t\t\t\n"
-        self.assertEqual(check_options.compare_types(readme, types), [])
-        for changed in (readme.replace("0.1", "0.2"), readme.replace("slope", "slop"), readme.replace("| `flat` | 0 | | | |\n", "")):
-            self.assertNotEqual(check_options.compare_types(changed, types), [])
+    def test_tables_are_made_anew(self):
+        for page, old, new in (("cli.md", "| `--quiet` | | hush |\n", ""), ("cli.md", "| `7`", "| `8`"),
+                               ("cli.md", "| `--quiet` | | hush |\n", "| `--quiet` | | hush |\n| `--loud` | | shout |\n"),
+                               ("cli.md", "| a seed<br>", "| a seat<br>"), ("config.md", "`32` | global batch", "`64` | batch"),
+                               ("config.md", "| `flat` | 0 | | | |\n", ""), ("config.md", "| | | `b` | needed | shift |\n", ""),
+                               ("config.md", "| `seed` | integer", "| `seed` | number"), ("config.md", "| a \\|x\\| |", "| a x |"),
+                               ("config.md", "| `seed` |", "| `train.seed` |")):
+            with self.subTest(page=page, old=old, new=new):
+                problems, made = self.compare(page, old, new)
+                self.assertNotEqual(problems, [])
+                self.assertEqual(made[page], self.PAGES[page])
 
-    def test_every_difference_is_found(self):
-        for what, readme in {
-                "--quiet": self.README.replace("--quiet", ""),
-                "--loud": self.README + "also `--loud`\n",
-                "train.epochs": self.README.replace("| `seed`", "| `train.epochs` | integer | `1` | x |\n| `seed`"),
-                "train.batch": self.README.replace("| `train.batch` | integer | `32` | batch |\n", ""),
-                "`64`": self.README.replace("`32`", "`64`"),
-                "number": self.README.replace("`seed` | integer", "`seed` | number"),
-                "no table": self.README.replace("| key |", "| thing |")}.items():
-            with self.subTest(what):
-                problems = self.problems(readme)
-                self.assertEqual(len([line for line in problems if what in line]), 1, problems)
+    def test_what_is_the_pages_own_goes_with_its_row_alone(self):
+        _, made = self.compare("config.md", "| `flat` | none |\n", "| `bent` | some |\n")
+        self.assertIn("| `flat` | |\n", made["config.md"])
+        self.assertNotIn("bent", made["config.md"])
+
+    def test_each_is_told_in_one_place(self):
+        for page, old, new, says in (("cli.md", "## train", "## tune", "options, under the heading of train: expected in one page, found in none"),
+                                     ("config.md", "`[model]`", "`[net]`", "`[model]`: expected in one page, found in none"),
+                                     ("config.md", "| layer | what", "| thing | what", "types of layer: expected in one page, found in none"),
+                                     ("cli.md", "# Commands", "| key |\n|---|\n| `seed` |\n", "keys, under a heading `[]`: expected in one page, found in "
+                                      "cli.md, \"\", config.md")):
+            with self.subTest(says):
+                self.assertIn(says, "\n".join(self.compare(page, old, new)[0]))
+
+    def test_options_that_nobody_takes(self):
+        for old, new, says in (("--oversubscribe", "--overdrive", "--overdrive: no command's help has it"),
+                               ("\\\n  --quiet", "\\\n  --oversubscribe", "--oversubscribe: lockstep train has no such option")):
+            with self.subTest(new):
+                self.assertEqual([line for line in self.compare("cli.md", old, new)[0] if says in line], [f"cli.md: {line}" for line in
+                                 (says if "such" in says else f"{says}; if another program takes it, add it to OF_OTHERS",)])
 
 
 if __name__ == "__main__":
