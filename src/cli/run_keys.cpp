@@ -46,7 +46,8 @@ std::string summary_of_all(const Types& types) {
 std::string key_lines() {
   std::string lines;
   for (const RunKey& key : run_keys()) {
-    lines += key.name + '\t' + key.type + '\t' + key.fallback + '\t' + key.what + '\n';
+    lines += key.name + '\t' + key.type + '\t' + key.fallback + '\t' + key.what + '\t' +
+             (key.may_change ? "may change" : "") + '\n';
   }
   return lines;
 }
@@ -67,6 +68,7 @@ std::vector<RunKey> run_keys() {
   std::size_t place = 0;
   const RunConfig defaults;
   visit_keys(defaults, [&](const KeyInfo& info, const auto& member) {
+    keys[place].may_change = info.may_change;
     std::vector<std::string>& choices = keys[place++].choices;
     choices.assign(info.choices.begin(), info.choices.end());
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, bool>) choices = {"true", "false"};

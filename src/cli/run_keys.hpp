@@ -11,13 +11,14 @@ struct RunKey {
   std::string type;      ///< "integer"
   std::string fallback;  ///< in TOML, or "unset"
   std::string what;
+  bool may_change = false;                ///< on resume
   std::vector<std::string> choices = {};  ///< values that it may have, as far as they can be listed
 };
 
 /// All keys, in the order of `train --keys`.
 [[nodiscard]] std::vector<RunKey> run_keys();
 
-/// A line for each: name, type, default and meaning, with tabs between.
+/// A line for each: name, type, default, meaning and whether it may change on resume, with tabs between.
 [[nodiscard]] std::string key_lines();
 
 }  // namespace lockstep::cli

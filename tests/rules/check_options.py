@@ -126,11 +126,11 @@ def told_by(program):
                                        for option, does, default in options(text)]
     types = [line.split("\t") for line in program["types"].splitlines()]
     for line in program["keys"].splitlines():
-        key, kind, default, does = line.split("\t")[:4]
+        key, kind, default, does, resumed = line.split("\t")
         for name in (row[1] for row in types if KINDS[row[0]] == key):  # the list of types has a table of its own
             does = re.split(rf": {name}(?= \(|, |$)", does)[0]
         told.setdefault(("key", key.rpartition(".")[0]), []).append(
-            ((key, ""), {"key": key, "type": kind, "default": default.strip(), "what it does": does}))
+            ((key, ""), {"key": key, "type": kind, "default": default, "on resume": resumed, "what it does": does}))
     for kind, name, what, option, _, default, does in types:
         rows = told.setdefault((kind, ""), [])
         first = not any(row[0][0] == name for row in rows)

@@ -173,7 +173,8 @@ class CheckOptions(unittest.TestCase):
         "helps": {"": "", "train": "  --seed N              a seed (default: 7)\n"
                                    "  --output DIR          where it writes, which\n                        is a folder\n"
                                    "  --quiet               hush\n  --help                this text\n"},
-        "keys": "seed\tinteger\t1\tsteers\ntrain.batch\tinteger\t32\tglobal batch\nmodel.layers\tlist\t[]\ta list: lean (a, b), flat\n",
+        "keys": "seed\tinteger\t1\tsteers\t\ntrain.batch\tinteger\t32\tglobal batch\tmay change\n"
+                "model.layers\tlist\t[]\ta list: lean (a, b), flat\t\n",
         "types": "layer\tlean\ta |x|\ta\tnumber\t0.1\tslope\nlayer\tlean\ta |x|\tb\tnumber\tneeded\tshift\nlayer\tflat\t0\t\t\t\t\n",
     }
     PAGES = {
@@ -203,7 +204,7 @@ class CheckOptions(unittest.TestCase):
                                ("cli.md", "| `--quiet` | | hush |\n", "| `--quiet` | | hush |\n| `--loud` | | shout |\n"),
                                ("cli.md", "| a seed<br>", "| a seat<br>"), ("config.md", "`32` | global batch", "`64` | batch"),
                                ("config.md", "| `flat` | 0 | | | |\n", ""), ("config.md", "| | | `b` | needed | shift |\n", ""),
-                               ("config.md", "| `seed` | integer", "| `seed` | number"), ("config.md", "| a \\|x\\| |", "| a x |"),
+                               ("config.md", "| `seed` | integer", "| `seed` | number"), ("config.md", "| may change |", "| |"), ("config.md", "| a \\|x\\| |", "| a x |"),
                                ("config.md", "| `seed` |", "| `train.seed` |")):
             with self.subTest(page=page, old=old, new=new):
                 problems, made = self.compare(page, old, new)
