@@ -70,6 +70,7 @@ CONFINED = [
 BANNED_WORDS = r"GTEST_S[K]IP|\bDISABLE[D]_|\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b"
 TOP_LEVEL = {"src", "include", "launch", "data", "tests", "CMakeLists.txt", "README.md", "LICENSE"}
 MAX_LINES = 400
+MAX_LINES_OF_PAGES = {"README.md": 350}
 POINTS = {"SvgPoint", "Place", "Mark"}  # of a plane: x, y, in that order everywhere
 PLACE = r"""\bcwd["']?\s*[=:]\s*(program\.)?ROOT\b"""
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
@@ -145,6 +146,10 @@ def check_length(root, _):
         count = sum(1 for _ in lines(path))
         if count > MAX_LINES:
             yield f"{name}:{count}: {count} lines; split it by reason to change (at most {MAX_LINES})"
+    for name, most in MAX_LINES_OF_PAGES.items():
+        count = sum(1 for _ in lines(root / name))
+        if count > most:
+            yield f"{name}:{count}: {count} lines, at most {most}; what only some look for belongs to the page of its place"
 
 
 def check_words(root, _):
