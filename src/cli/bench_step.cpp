@@ -4,7 +4,7 @@
 #include <chrono>
 #include <optional>
 
-#include "core/blas.hpp"
+#include "compute/bare_products.hpp"
 #include "core/random.hpp"
 #include "feed/dataset_batch.hpp"
 #include "step/engine.hpp"
@@ -31,56 +31,6 @@ Dataset made_up_data(const BenchConfig& config) {
   data.y = make_table(1, std::move(labels));
   return data;
 }
-
-// The step's matrix products with nothing between them: forward, weight gradient, and input gradient but for the first
-// layer, for every shard of this rank.
-class Floor {
- public:
-  Floor(std::span<const std::size_t> widths, std::vector<std::size_t> shard_rows)
-      : widths_(widths.begin(), widths.end()), shard_rows_(std::move(shard_rows)) {
-    const std::size_t rows = *std::max_element(shard_rows_.begin(), shard_rows_.end());
-    for (const std::size_t width : widths_) {
-      activations_.push_back(filled(rows * width, 0.5F));
-      gradients_.push_back(filled(rows * width, 0.5F));
-    }
-    for (std::size_t i = 0; i + 1 < widths_.size(); ++i) {
-      weights_.push_back(filled(widths_[i] * widths_[i + 1], 0.01F));
-      weight_gradients_.push_back(filled(widths_[i] * widths_[i + 1], 0.0F));
-    }
-  }
-
-  void step() {
-    for (const std::size_t rows : shard_rows_) {
-      for (std::size_t i = 0; i < weights_.size(); ++i) {
-        gemm({rows, widths_[i + 1], widths_[i]}, Transpose::no, part(activations_[i], rows * widths_[i]),
-             Transpose::yes, weights_[i].view(), 0.0F, part(activations_[i + 1], rows * widths_[i + 1]));
-      }
-      for (std::size_t i = weights_.size(); i-- > 0;) {
-        const auto dy = part(gradients_[i + 1], rows * widths_[i + 1]);
-        gemm({widths_[i + 1], widths_[i], rows}, Transpose::yes, dy, Transpose::no,
-             part(activations_[i], rows * widths_[i]), 0.0F, weight_gradients_[i].view());
-        if (i == 0) break;
-        gemm({rows, widths_[i], widths_[i + 1]}, Transpose::no, dy, Transpose::no, weights_[i].view(), 0.0F,
-             part(gradients_[i], rows * widths_[i]));
-      }
-    }
-  }
-
- private:
-  static Buffer<float> filled(std::size_t size, float value) {
-    Buffer<float> buffer(size);
-    std::ranges::fill(buffer.view(), value);
-    return buffer;
-  }
-  static std::span<float> part(Buffer<float>& buffer, std::size_t size) { return buffer.view().first(size); }
-
-  std::vector<std::size_t> widths_;
-  std::vector<std::size_t> shard_rows_;
-  std::vector<Buffer<float>> activations_;
-  std::vector<Buffer<float>> gradients_;
-  std::vector<Buffer<float>> weights_;
-  std::vector<Buffer<float>> weight_gradients_;
-};
 
 struct Round {
   double floor = 0;  // seconds a step
@@ -141,14 +91,14 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
   for (std::size_t s = owned.begin; s < owned.end; ++s) {
     shard_rows.push_back(engine.shards().rows(static_cast<std::size_t>(config.run.train.batch), s).size());
   }
-  Floor floor(config.widths, shard_rows);
+  BareProducts floor(engine.model().compute(), dense_products(engine.model().parameters()), shard_rows);
   Stepper stepper(engine, data, config);
   const double first = seconds_a_call(comm, 3, [&] {
-    floor.step();
+    floor.run();
     stepper.step();
   });
   const double estimate = comm.max(seconds_a_call(comm, 3, [&] {
-    floor.step();
+    floor.run();
     stepper.step();
   }));
   const auto wanted = static_cast<std::size_t>((comm.nodes() == 1 ? kRoundSeconds : kHostsSeconds) /
@@ -158,7 +108,7 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
                         : static_cast<std::size_t>(comm.max(static_cast<double>(std::max<std::size_t>(wanted, 3))));
   std::vector<Round> rounds(config.rounds);
   for (Round& round : rounds) {
-    round.floor = seconds_a_call(comm, steps, [&] { floor.step(); });
+    round.floor = seconds_a_call(comm, steps, [&] { floor.run(); });
     round.step = seconds_a_call(comm, steps, [&] { round.times += stepper.step(); });
   }
   // The phases are those of the round that the step is of: medians of their own would not add up to it.

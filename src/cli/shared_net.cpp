@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "comm/memory_check.hpp"
-#include "core/blas.hpp"
 #include "lockstep/error.hpp"
 #include "model/metrics.hpp"
 #include "step/shared_info.hpp"
@@ -22,8 +21,10 @@ StoredNet load_net(const Communicator& comm, const CommandInput& input) {
   });
   net.path = comm.broadcast_text(net.path);
   net.info = share_info(comm, read ? &*read : nullptr, net.path).value();
-  comm.together([&] { build_net(net); });
-  set_blas_threads(static_cast<int>(net.run.train.threads));  // as in training: another count gives other bits
+  comm.together([&] {
+    build_net(net);
+    net.model->compute()->prepare();
+  });
   const std::size_t elements = net.model->parameters().arena_size();
   require_memory(comm, {.own = elements * sizeof(float) + net.model->workspace_bytes(kEvaluationBlock, false)},
                  {.what = net.path});

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "comm/cores.hpp"
-#include "core/blas.hpp"
 #include "core/vector_math.hpp"
 #include "io/hdf5.hpp"
 #include "lockstep/version.hpp"
@@ -28,7 +27,7 @@ std::string processor_name() {
 
 }  // namespace
 
-nlohmann::ordered_json describe_machine(const Communicator& comm, std::int64_t threads) {
+nlohmann::ordered_json describe_machine(const Communicator& comm, const Compute& compute) {
   struct Host {
     std::string processor;
     std::size_t ranks = 0;
@@ -45,9 +44,9 @@ nlohmann::ordered_json describe_machine(const Communicator& comm, std::int64_t t
     if (!processors[rank].empty()) host.processor = processors[rank];
   }
   nlohmann::ordered_json json{
-      {"blas_kernel", blas_kernel()}, {"blas_threads", threads}, {"simd_target", simd_target()}};
+      {"blas_kernel", compute.kernel()}, {"blas_threads", compute.threads()}, {"simd_target", simd_target()}};
   json["versions"] = {
-      {"lockstep", kVersion}, {"MPI", mpi_version()}, {"BLAS", blas_version()}, {"HDF5", h5::library_version()}};
+      {"lockstep", kVersion}, {"MPI", mpi_version()}, {"BLAS", compute.version()}, {"HDF5", h5::library_version()}};
   for (const auto& [name, host] : hosts) {
     json["hosts"].push_back(
         {{"name", name}, {"ranks", host.ranks}, {"cores", host.cores.size()}, {"processor", host.processor}});

@@ -4,11 +4,12 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "comm/communicator.hpp"
+#include "compute/compute.hpp"
 
 namespace lockstep {
 
 /// Kernels, vectors, versions, and of each host its ranks, the cores that they may use and its processor.
 /// The same on all ranks. Collective.
-[[nodiscard]] nlohmann::ordered_json describe_machine(const Communicator& comm, std::int64_t threads);
+[[nodiscard]] nlohmann::ordered_json describe_machine(const Communicator& comm, const Compute& compute);
 
 }  // namespace lockstep

@@ -49,7 +49,7 @@ RunReport::RunReport(const Communicator& comm, std::string folder, const Reporte
       run_(run),
       ranks_(ranks),
       started_(utc_now()),
-      machine_(describe_machine(comm, run.run.train.threads)) {}
+      machine_(describe_machine(comm, *run.engine.model().compute())) {}
 
 void RunReport::begin() const {
   for (const char* name : {"ranks.csv", "report.html"}) remove_linked_file(place(name));

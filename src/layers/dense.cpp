@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/blas.hpp"
 #include "core/sums.hpp"
 #include "layers/layer.hpp"
 #include "lockstep/error.hpp"
@@ -65,13 +64,13 @@ class Dense final : public Layer {
 
   [[nodiscard]] LayerTraits traits() const override { return {.reads_input = true, .reads_output = false}; }
 
-  void forward(const PassContext& /*pass*/, ParameterViews<const float> parameters, std::span<const float> x,
+  void forward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
                std::span<float> y) const override {
     const auto weight = parameters[0];
     // A product with beta = 0 sets y to zeros first; setting it to the bias costs no more.
     if (bias_) repeat(parameters[1], y);
-    gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, x, Transpose::yes, weight,
-         bias_ ? 1.0F : 0.0F, y);
+    pass.compute->gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, x, Transpose::yes, weight,
+                       bias_ ? 1.0F : 0.0F, y);
   }
 
   // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
@@ -82,7 +81,7 @@ class Dense final : public Layer {
     const std::size_t rows = dy.size() / units_;
     const std::size_t inputs = weight.size() / units_;
     if (!pass.frozen) find_gradients(pass, x, dy, gradients);
-    if (!dx.empty()) gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
+    if (!dx.empty()) pass.compute->gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
   }
 
  private:
@@ -97,8 +96,8 @@ class Dense final : public Layer {
     for (const auto [begin, end] : {Range{first, units_}, Range{0, first}}) {
       if (begin == end) continue;
       const auto dy_of = dy.empty() ? dy : dy.subspan(begin, dy.size() - (units_ - (end - begin)));
-      gemm({end - begin, inputs, rows, units_}, Transpose::yes, dy_of, Transpose::no, x, 0.0F,
-           gradients[0].subspan(begin * inputs, (end - begin) * inputs));
+      pass.compute->gemm({end - begin, inputs, rows, units_}, Transpose::yes, dy_of, Transpose::no, x, 0.0F,
+                         gradients[0].subspan(begin * inputs, (end - begin) * inputs));
       if (pass.gradient_done != nullptr) (*pass.gradient_done)(0, begin * inputs);
     }
   }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/compute.hpp"
 #include "core/function_ref.hpp"
 #include "core/parameters.hpp"
 #include "core/random.hpp"
@@ -45,6 +46,7 @@ struct PassContext {
   const GradientDone* gradient_done = nullptr;  ///< for backward; may be null
   bool frozen = false;                          ///< backward leaves the gradients alone
   std::size_t rows = 0;                         ///< of x
+  const Compute* compute = nullptr;             ///< for layers with products; the model's
 };
 
 /// What backward reads besides dy, and whether a layer can work in place.

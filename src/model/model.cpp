@@ -63,8 +63,8 @@ void expect_rows(const Pass& pass, std::size_t rows, const Workspace& workspace)
   if (!pass.samples.empty()) expect_size(pass.samples.size(), rows, "sample indices");
 }
 
-PassContext context_of(const Pass& pass, std::size_t rows, std::size_t layer, const GradientDone* done = nullptr,
-                       bool frozen = false) {
+PassContext context_of(const Pass& pass, const Compute& compute, std::size_t rows, std::size_t layer,
+                       const GradientDone* done = nullptr, bool frozen = false) {
   return {.training = pass.training,
           .seed = pass.seed,
           .step = pass.step,
@@ -72,7 +72,8 @@ PassContext context_of(const Pass& pass, std::size_t rows, std::size_t layer, co
           .samples = pass.samples,
           .gradient_done = done,
           .frozen = frozen,
-          .rows = rows};
+          .rows = rows,
+          .compute = &compute};
 }
 
 }  // namespace
@@ -92,7 +93,8 @@ std::size_t Workspace::bytes() const noexcept {
   return floats * sizeof(float);
 }
 
-Model::Model(const ModelConfig& config, std::size_t inputs) : inputs_(inputs), names_(name_layers(config.layers)) {
+Model::Model(const ModelConfig& config, std::size_t inputs, std::shared_ptr<const Compute> compute)
+    : inputs_(inputs), compute_(std::move(compute)), names_(name_layers(config.layers)) {
   if (config.layers.empty()) throw Error(ErrorKind::config, "model.layers: expected at least one layer, found none");
   if (inputs == 0) throw Error(ErrorKind::config, "model: expected samples of at least 1 number, found 0");
   std::size_t width = inputs;
@@ -219,7 +221,7 @@ std::span<const float> Model::run_layers(std::size_t first, const Pass& pass, st
     const Node& node = nodes_[index];
     const auto y = workspace.activations_[workspace.buffer_of_[index + 1]].view().first(rows * node.out);
     if (before && !node.span.empty()) before(node.span);
-    node.layer->forward(context_of(pass, rows, index), {weights, node.tensors}, x, y);
+    node.layer->forward(context_of(pass, *compute_, rows, index), {weights, node.tensors}, x, y);
     if (done) done(index, y);
     x = y;
   }
@@ -254,8 +256,8 @@ void Model::backward(const Pass& pass, std::span<const float> weights, std::size
     };
     const auto tell_from = [&](std::size_t tensor, std::size_t from) { tell(node.tensors[tensor].begin + from); };
     const GradientDone done(tell_from);
-    node.layer->backward(context_of(pass, rows, index, &done, node.frozen), {weights, node.tensors}, x, y, dy, dx,
-                         {gradient, node.tensors});
+    node.layer->backward(context_of(pass, *compute_, rows, index, &done, node.frozen), {weights, node.tensors}, x, y,
+                         dy, dx, {gradient, node.tensors});
     tell(node.span.begin);
     current = next;
   }

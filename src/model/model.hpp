@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/compute.hpp"
 #include "core/buffer.hpp"
 #include "core/parameters.hpp"
 #include "layers/layer.hpp"
@@ -52,10 +53,12 @@ class Model {
  public:
   /// Infers all widths. Errors: config (unknown layer, bad options, two layers of one name, no layer; all layers, or
   /// none that there is, are to be frozen), naming the layer.
-  Model(const ModelConfig& config, std::size_t inputs);
+  /// `compute`: what its products run on, which loads nothing before the first.
+  Model(const ModelConfig& config, std::size_t inputs, std::shared_ptr<const Compute> compute = make_compute());
 
   [[nodiscard]] std::size_t inputs() const noexcept { return inputs_; }
   [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
+  [[nodiscard]] const std::shared_ptr<const Compute>& compute() const noexcept { return compute_; }
   [[nodiscard]] const ParameterTable& parameters() const noexcept { return table_; }
   /// Whether each parameter is trained, and not frozen: [parameters].
   [[nodiscard]] const std::vector<bool>& trained() const noexcept { return trained_; }
@@ -126,6 +129,7 @@ class Model {
 
   std::size_t inputs_ = 0;
   std::size_t outputs_ = 0;
+  std::shared_ptr<const Compute> compute_;
   std::vector<Node> nodes_;
   std::vector<std::string> names_;
   std::vector<ParameterSpec> specs_;  // one an entry of table_

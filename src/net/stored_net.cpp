@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compute/compute.hpp"
 #include "config/run_file.hpp"
 #include "lockstep/error.hpp"
 #include "net/decision.hpp"
@@ -12,7 +13,8 @@ namespace lockstep {
 
 void build_net(StoredNet& net) {
   net.run = parse_run(net.info.run, net.path + ":/run");
-  net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs));
+  net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs),
+                                      make_compute({.threads = net.run.train.threads}));
   net.loss = make_loss(net.run.model.loss);
   net.normalization = normalization_of(net.info);
   net.threshold = threshold_of(net.run, net.info);

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "comm/cores.hpp"
-#include "core/blas.hpp"
 #include "core/byte_size.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
@@ -115,10 +114,10 @@ std::vector<std::string> exchange_notices(const EnginePlan& plan) {
   return notices;
 }
 
-std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t threads) {
-  std::vector<std::string> warnings = core_warnings(gather_cores(comm), threads);
+std::vector<std::string> machine_warnings(const Communicator& comm, const Compute& compute) {
+  std::vector<std::string> warnings = core_warnings(gather_cores(comm), static_cast<std::size_t>(compute.threads()));
   const std::vector<std::string> texts =
-      comm.gather_texts(blas_kernel() + " kernels and " + simd_target() + " vectors");
+      comm.gather_texts(compute.kernel() + " kernels and " + simd_target() + " vectors");
   const std::set<std::string> kinds(texts.begin(), texts.end());
   if (kinds.size() < 2) return warnings;
   warnings.push_back(

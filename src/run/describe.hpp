@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "compute/compute.hpp"
 #include "data/shard_plan.hpp"
 #include "feed/run_data.hpp"
 #include "score/epoch_history.hpp"
@@ -32,8 +33,8 @@ namespace lockstep {
 /// What is to be known of the exchange: on what the bits depend, and that more than needed goes between hosts. Local.
 [[nodiscard]] std::vector<std::string> exchange_notices(const EnginePlan& plan);
 
-/// What to warn of: ranks that compute with unlike machine code, and ranks of `threads` threads that lack cores.
+/// What to warn of: ranks that compute with unlike machine code, and ranks whose threads lack cores.
 /// Collective.
-[[nodiscard]] std::vector<std::string> machine_warnings(const Communicator& comm, std::size_t threads);
+[[nodiscard]] std::vector<std::string> machine_warnings(const Communicator& comm, const Compute& compute);
 
 }  // namespace lockstep

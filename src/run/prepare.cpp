@@ -118,7 +118,7 @@ class Preparation {
     const ShardPlan shards{.shards = static_cast<std::size_t>(*r_.run.train.shards),
                            .ranks = static_cast<std::size_t>(comm_.size())};
     plan_.emplace(comm_, r_.run, std::move(*parts), shards.max_rows(std::min(r_.epoch.batch, r_.epoch.samples)));
-    for (const std::string& text : machine_warnings(comm_, static_cast<std::size_t>(r_.run.train.threads))) {
+    for (const std::string& text : machine_warnings(comm_, *plan_->parts.model.compute())) {
       log(LogLevel::warning, text);
     }
   }
@@ -147,7 +147,8 @@ class Preparation {
     });
     complete_names(r_.data.train, r_.info());
     complete_history(r_.wishes, r_.info().history);
-    for (const std::string& text : machine_differences(r_.info())) log(LogLevel::warning, text);
+    for (const std::string& text : machine_differences(r_.info(), *plan_->parts.model.compute()))
+      log(LogLevel::warning, text);
     const std::string& monitor = r_.steering->best().name();
     if (r_.info().best && r_.info().best->monitor != monitor) {  // scores of two kinds do not compare
       log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",

@@ -5,7 +5,6 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
-#include "core/blas.hpp"
 #include "core/vector_math.hpp"
 #include "data/file_prints.hpp"
 #include "lockstep/error.hpp"
@@ -115,7 +114,7 @@ void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::stri
   }
 }
 
-std::vector<std::string> machine_differences(const CheckpointInfo& kept) {
+std::vector<std::string> machine_differences(const CheckpointInfo& kept, const Compute& compute) {
   std::vector<std::string> texts;
   const auto compare = [&](const char* what, const std::string& then, const std::string& here) {
     if (then != here) {
@@ -125,7 +124,7 @@ std::vector<std::string> machine_differences(const CheckpointInfo& kept) {
                       what, then, here));
     }
   };
-  compare("BLAS kernel", kept.blas_kernel, blas_kernel());
+  compare("BLAS kernel", kept.blas_kernel, compute.kernel());
   compare("SIMD target", kept.simd_target, simd_target());
   return texts;
 }

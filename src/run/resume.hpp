@@ -8,6 +8,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
+#include "compute/compute.hpp"
 #include "data/dataset.hpp"
 #include "lockstep/log.hpp"
 #include "lockstep/run_config.hpp"
@@ -41,7 +42,7 @@ void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::stri
                      std::vector<std::string>& notices);
 
 /// Warnings about another BLAS kernel or SIMD target than the checkpoint's.
-[[nodiscard]] std::vector<std::string> machine_differences(const CheckpointInfo& kept);
+[[nodiscard]] std::vector<std::string> machine_differences(const CheckpointInfo& kept, const Compute& compute);
 
 /// Errors: data, naming the key whose data is not what the run was started on. `test` is null where there is none.
 void check_same_fingerprints(const CheckpointInfo& kept, const Dataset& train, const Dataset* test);

@@ -12,7 +12,6 @@
 #include "checkpoint/checkpoint.hpp"
 #include "comm/patience.hpp"
 #include "config/run_file.hpp"
-#include "core/blas.hpp"
 #include "data/normalization.hpp"
 #include "feed/run_data.hpp"
 #include "net/decision.hpp"
@@ -285,9 +284,7 @@ struct Trainer::Impl {
                 fmt::format("{} is of a net for {} targets; this one's loss has {}", path, scaled, targets));
   }
 
-  // The net to be looked at. Another trainer, or nobody yet, may have set the threads of the BLAS.
   [[nodiscard]] Net net() const {
-    set_blas_threads(static_cast<int>(resolved.train.threads));
     return {engine->model(), engine->loss(), engine->weights(), threshold_of(resolved, engine->info)};
   }
 

@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "comm/cores.hpp"
-#include "core/blas.hpp"
 #include "core/sums.hpp"
 #include "core/tree.hpp"
 
@@ -112,7 +111,7 @@ Engine::Engine(EnginePlan plan)
       hosts_(hosts_of(comm_)) {
   comm_.together([&] {
     reserve_rows(plan.rows);
-    set_blas_threads(static_cast<int>(run_.train.threads));  // scores may be taken before the first step
+    model_.compute()->prepare();
   });
   if (comm_.is_root()) model_.initialize(static_cast<std::uint64_t>(run_.seed), exchange_->weights());
   exchange_->spread_weights();
@@ -138,7 +137,6 @@ StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
   not_finite_block_ = blocks_.size();
   (void)exchange_->take_waits();  // of what came between the steps
   Stopwatch watch;
-  set_blas_threads(static_cast<int>(run_.train.threads));
 
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
   bool first = true;

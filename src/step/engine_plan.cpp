@@ -8,6 +8,7 @@
 
 #include "comm/memory_check.hpp"
 #include "comm/node_memory.hpp"
+#include "compute/compute.hpp"
 #include "core/number_text.hpp"
 #include "lockstep/error.hpp"
 #include "model/class_weights.hpp"
@@ -59,7 +60,7 @@ RunConfig resolve_run(const RunConfig& run, int ranks) {
 }
 
 EngineParts::EngineParts(const RunConfig& run, std::size_t inputs, std::uint64_t total_steps)
-    : model(run.model, inputs),
+    : model(run.model, inputs, make_compute({.threads = run.train.threads})),
       loss(make_loss(run.model.loss)),
       optimizer(make_optimizer(run.optimizer.type, run.optimizer.options)),
       schedule(make_schedule(run.optimizer.schedule, *run.optimizer.lr, total_steps)),

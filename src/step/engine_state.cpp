@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "config/run_file.hpp"
-#include "core/blas.hpp"
 #include "core/utc_time.hpp"
 #include "core/vector_math.hpp"
 #include "io/hdf5.hpp"
@@ -75,10 +74,10 @@ h5::FileImage Engine::build_checkpoint(const std::string& path, const State& sta
     full.exchange += fmt::format(" (bits depend on {})", exchange_->bits_depend_on());
   full.versions = {{"lockstep", std::string(kVersion)},
                    {"hdf5", h5::library_version()},
-                   {"blas", blas_version()},
+                   {"blas", model_.compute()->version()},
                    {"mpi", mpi_version()}};
-  full.blas_kernel = blas_kernel();
-  full.blas_threads = run_.train.threads;
+  full.blas_kernel = model_.compute()->kernel();
+  full.blas_threads = model_.compute()->threads();
   full.simd_target = simd_target();
   full.ranks = comm_.size();
   full.hosts = hosts_;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/compute.hpp"
 #include "core/buffer.hpp"
 #include "core/sums.hpp"
 #include "layers/layer_table.hpp"
@@ -152,9 +153,10 @@ TEST(Golden, LayersGoForwardAndBackwardAsInPyTorch) {
     std::vector<float> dx(x.size());
     std::vector<float> gradients(weights.size());
     const std::vector<float> dy = floats(one["dy"]);
-    layer->forward({.rows = rows}, {weights, ranges}, x, y);
+    const auto compute = make_compute();
+    layer->forward({.rows = rows, .compute = compute.get()}, {weights, ranges}, x, y);
     expect_near(y, floats(one["y"]), kOnePass, "y");
-    layer->backward({.rows = rows}, {weights, ranges}, x, y, dy, dx, {gradients, ranges});
+    layer->backward({.rows = rows, .compute = compute.get()}, {weights, ranges}, x, y, dy, dx, {gradients, ranges});
     expect_near(dx, floats(one["dx"]), kOnePass, "dx");
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const auto ours = std::span<const float>(gradients).subspan(ranges[i].begin, ranges[i].size());

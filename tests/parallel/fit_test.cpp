@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "checkpoint/retention.hpp"
-#include "core/blas.hpp"
+#include "compute/compute.hpp"
 #include "parallel/training.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -81,7 +81,7 @@ TEST_F(FitTest, StoppedAnywhereItGoesOnToTheSameBitsAndScores) {
                                                                           : 400 * (stopped.steps % 4));
       EXPECT_FALSE(std::filesystem::exists(folder(name) + "/summary.json"));
     }
-    set_blas_threads(2);  // as a fresh process has it; other scores come of it
+    make_compute({.threads = 2})->prepare();  // as a fresh process has it; other scores come of it
     const FitSummary resumed = train(name, true, 0);
     EXPECT_TRUE(resumed.trained);
     EXPECT_EQ(resumed.digest, whole.digest);

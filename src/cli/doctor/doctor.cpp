@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <memory>
 
 #include "cli/output.hpp"
 #include "cli/ranks.hpp"
@@ -81,6 +82,7 @@ int run_doctor(const CommandInput& input) {
   RunConfig run;
   std::optional<NetworkSpeed> network;
   std::optional<std::string> output;
+  std::shared_ptr<const Compute> compute;
   if (checkup.has_run) run = read_run(input);
   comm.together([&] {
     network = given_network(input);
@@ -88,12 +90,13 @@ int run_doctor(const CommandInput& input) {
       throw Error(ErrorKind::usage, "--set changes a run file, and none is given");
     }
     if (checkup.has_run) (void)resolve_run(run, comm.size());
+    compute = make_compute({.threads = run.train.threads});
     if (checkup.has_run || input.options.count("output") != 0) output = output_of(input, run);
   });
   if (checkup.has_run) input.watchdog->set_timeout(run.train.stall_timeout, "train.stall_timeout");
 
   Findings& findings = checkup.findings;
-  checkup.job = look_at_hosts(comm, static_cast<std::size_t>(run.train.threads), findings);
+  checkup.job = look_at_hosts(comm, *compute, findings);
   tell(hosts_text(checkup));
   if (checkup.has_run) {
     checkup.data = sample_data(
@@ -106,7 +109,7 @@ int run_doctor(const CommandInput& input) {
   checkup.net = measures_run ? net_of_run(comm, run, checkup.data.front()) : standard_net(comm);
   checkup.speed = measure_speed(comm, checkup.job, checkup.net, findings);
   tell(speed_text(checkup));
-  checkup.network = measure_network(comm, checkup.job, checkup.net.gradient_bytes, findings);
+  checkup.network = measure_network(comm, *compute, checkup.job, checkup.net.gradient_bytes, findings);
   tell(network_text(checkup));
   if (measures_run) predict(checkup, network, static_cast<std::size_t>(comm.size()));
   tell(forecast_text(checkup));

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "compute/compute.hpp"
 #include "data/dataset.hpp"
 #include "data/normalization.hpp"
 #include "lockstep/run_config.hpp"
@@ -64,7 +65,7 @@ struct Job {
 };
 
 /// On every rank.
-[[nodiscard]] Job look_at_hosts(const Communicator& comm, std::size_t threads, Findings& findings);
+[[nodiscard]] Job look_at_hosts(const Communicator& comm, const Compute& compute, Findings& findings);
 
 /// A number of every rank, on every rank.
 [[nodiscard]] std::vector<double> gather_numbers(const Communicator& comm, double value);
@@ -156,7 +157,8 @@ struct Network {
   double gather_seconds = 0;  ///< of an all-gather of so much over all ranks
 };
 /// On every rank.
-[[nodiscard]] Network measure_network(const Communicator& comm, const Job& job, double bytes, Findings& findings);
+[[nodiscard]] Network measure_network(const Communicator& comm, const Compute& compute, const Job& job, double bytes,
+                                      Findings& findings);
 
 // ---- doctor_report.cpp: for people and for scripts ----
 

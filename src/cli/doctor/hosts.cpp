@@ -12,7 +12,6 @@
 
 #include "cli/doctor/doctor.hpp"
 #include "comm/cores.hpp"
-#include "core/blas.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
 #include "io/hdf5.hpp"
@@ -66,7 +65,7 @@ std::size_t physical_cores(long online) {
   return siblings.size();
 }
 
-nlohmann::json facts_of_this_rank() {
+nlohmann::json facts_of_this_rank(const Compute& compute) {
   const auto [memory, available] = memory_and_available();
   struct statvfs shm {};
   const bool known = statvfs("/dev/shm", &shm) == 0;
@@ -74,13 +73,13 @@ nlohmann::json facts_of_this_rank() {
   return {
       {"online", online},
       {"physical", physical_cores(online)},
-      {"kernel", blas_kernel()},
+      {"kernel", compute.kernel()},
       {"vectors", simd_target()},
       {"memory", memory},
       {"available", available},
       {"shared", known ? static_cast<double>(shm.f_bavail) * static_cast<double>(shm.f_frsize) : 0},
       {"versions",
-       {{"lockstep", kVersion}, {"MPI", mpi_version()}, {"BLAS", blas_version()}, {"HDF5", h5::library_version()}}}};
+       {{"lockstep", kVersion}, {"MPI", mpi_version()}, {"BLAS", compute.version()}, {"HDF5", h5::library_version()}}}};
 }
 
 // "none", "1 core a rank", "2 to 4 cores a rank".
@@ -148,7 +147,7 @@ void wait_quietly(const Communicator& comm) {
   }
 }
 
-Job look_at_hosts(const Communicator& comm, std::size_t threads, Findings& findings) {
+Job look_at_hosts(const Communicator& comm, const Compute& compute, Findings& findings) {
   int leader = comm.rank();
   {
     const Waiting waiting(comm.pulse());
@@ -157,7 +156,7 @@ Job look_at_hosts(const Communicator& comm, std::size_t threads, Findings& findi
   const std::vector<double> leaders = gather_numbers(comm, leader);
   const std::vector<RankCores> cores = gather_cores(comm);
   std::vector<nlohmann::json> facts;
-  for (const std::string& text : comm.gather_texts(facts_of_this_rank().dump())) {
+  for (const std::string& text : comm.gather_texts(facts_of_this_rank(compute).dump())) {
     facts.push_back(nlohmann::json::parse(text));
   }
   Job job;
@@ -188,7 +187,7 @@ Job look_at_hosts(const Communicator& comm, std::size_t threads, Findings& findi
   for (const char* name : {"lockstep", "MPI", "BLAS", "HDF5"})
     job.versions.emplace_back(name, facts[0]["versions"][name]);
   compare_versions(job, facts, findings);
-  for (std::string& text : machine_warnings(comm, threads)) findings.warnings.push_back(std::move(text));
+  for (std::string& text : machine_warnings(comm, compute)) findings.warnings.push_back(std::move(text));
   return job;
 }
 

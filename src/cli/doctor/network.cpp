@@ -11,7 +11,6 @@
 
 #include "cli/doctor/doctor.hpp"
 #include "comm/host_pairs.hpp"
-#include "core/blas.hpp"
 #include "core/buffer.hpp"
 #include "core/convert.hpp"
 #include "core/median.hpp"
@@ -107,14 +106,14 @@ double time_traffic(const Communicator& comm, const Traffic& traffic) {
 }
 
 // The share of this rank's computing that goes to the traffic beside it.
-double traffic_load(const Communicator& comm, const Traffic& traffic) {
+double traffic_load(const Communicator& comm, const Compute& compute, const Traffic& traffic) {
   constexpr std::size_t kSide = 128;
   constexpr std::size_t kProducts = 200;
   std::array<Buffer<float>, 3> matrices{Buffer<float>(kSide * kSide), Buffer<float>(kSide * kSide),
                                         Buffer<float>(kSide * kSide)};
   const auto product = [&] {
-    gemm({kSide, kSide, kSide}, Transpose::no, matrices[0].view(), Transpose::no, matrices[1].view(), 0.0F,
-         matrices[2].view());
+    compute.gemm({kSide, kSide, kSide}, Transpose::no, matrices[0].view(), Transpose::no, matrices[1].view(), 0.0F,
+                 matrices[2].view());
   };
   product();
   comm.barrier();
@@ -214,7 +213,7 @@ std::vector<Link> measure_links(const Communicator& comm, const Job& job) {
 }
 
 // Every rank sends to one of the next host, and receives from those of the host before that send to it.
-void measure_hosts(const Communicator& comm, const Job& job, Network& network) {
+void measure_hosts(const Communicator& comm, const Compute& compute, const Job& job, Network& network) {
   const std::size_t count = job.hosts.size();
   const Host& here = job.hosts[job.here];
   const Host& next = job.hosts[(job.here + 1) % count];
@@ -247,7 +246,7 @@ void measure_hosts(const Communicator& comm, const Job& job, Network& network) {
   for (double& value : network.hosts) value = static_cast<double>(bytes) / value;
   std::vector<double> loads;
   for (std::size_t i = 0; i < kTries; ++i) {
-    const double mine = traffic_load(comm, traffic(bytes));
+    const double mine = traffic_load(comm, compute, traffic(bytes));
     wait_quietly(comm);
     loads.push_back(median(gather_numbers(comm, mine)));
   }
@@ -302,7 +301,8 @@ double time_gather(const Communicator& comm, std::size_t bytes) {
 
 }  // namespace
 
-Network measure_network(const Communicator& comm, const Job& job, double bytes, Findings& findings) {
+Network measure_network(const Communicator& comm, const Compute& compute, const Job& job, double bytes,
+                        Findings& findings) {
   Network network;
   if (comm.size() > 1) {
     network.gather_bytes = std::min(bytes, double{kMost});
@@ -310,7 +310,7 @@ Network measure_network(const Communicator& comm, const Job& job, double bytes, 
   }
   if (job.hosts.size() == 1) return network;
   network.links = measure_links(comm, job);
-  measure_hosts(comm, job, network);
+  measure_hosts(comm, compute, job, network);
   std::vector<double> latencies;
   for (const Link& link : network.links) latencies.push_back(link.speed.latency);
   network.speed.latency = median(latencies);

@@ -7,8 +7,7 @@
 #include <memory>
 
 #include "cli/doctor/doctor.hpp"
-#include "core/blas.hpp"
-#include "core/buffer.hpp"
+#include "compute/bare_products.hpp"
 #include "core/median.hpp"
 #include "core/random.hpp"
 #include "feed/dataset_batch.hpp"
@@ -33,51 +32,6 @@ struct Effort {
         calls(static_cast<std::size_t>(std::clamp(kRoundSeconds / std::max(seconds, 1e-7), 1.0, 1e4))) {}
 };
 
-// The matrix products of the net's dense layers on `rows` rows: forward, weight gradient, and input gradient but for
-// the first layer.
-class Products {
- public:
-  Products(const Model& model, std::size_t rows) : rows_(rows) {
-    for (const Parameter& parameter : model.parameters().entries()) {
-      if (parameter.shape.size() != 2) continue;
-      const std::size_t out = parameter.shape[0];
-      const std::size_t in = parameter.shape[1];
-      layers_.push_back({in, out, filled(rows * in, 0.5F), filled(rows * out, 0.5F), filled(in * out, 0.01F),
-                         filled(in * out, 0), filled(layers_.empty() ? 0 : rows * in, 0)});
-      const double products = layers_.size() == 1 ? 2 : 3;
-      flops_ += products * 2 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
-    }
-  }
-  [[nodiscard]] double flops() const noexcept { return flops_; }
-
-  void run() {
-    for (Dense& l : layers_) {
-      gemm({rows_, l.out, l.in}, Transpose::no, l.x.view(), Transpose::yes, l.weight.view(), 0.0F, l.y.view());
-    }
-    for (std::size_t i = layers_.size(); i-- > 0;) {
-      Dense& l = layers_[i];
-      gemm({l.out, l.in, rows_}, Transpose::yes, l.y.view(), Transpose::no, l.x.view(), 0.0F, l.gradient.view());
-      if (i == 0) break;
-      gemm({rows_, l.in, l.out}, Transpose::no, l.y.view(), Transpose::no, l.weight.view(), 0.0F, l.dx.view());
-    }
-  }
-
- private:
-  struct Dense {
-    std::size_t in = 0, out = 0;
-    Buffer<float> x, y, weight, gradient, dx;
-  };
-  static Buffer<float> filled(std::size_t size, float value) {
-    Buffer<float> buffer(size);
-    std::ranges::fill(buffer.view(), value);
-    return buffer;
-  }
-
-  std::size_t rows_;
-  double flops_ = 0;
-  std::vector<Dense> layers_;
-};
-
 // Who measures at once, making as many calls each, and where this rank tells that it is alive: a rank that measures
 // alone does so on a communicator of its own, but is watched with the others.
 struct Meter {
@@ -86,7 +40,7 @@ struct Meter {
 };
 
 // [flop/s]
-double flop_rate(Products& products, Meter meter) {
+double flop_rate(BareProducts& products, Meter meter) {
   const auto call = [&](std::size_t count) {
     const auto start = Clock::now();
     for (std::size_t i = 0; i < count; ++i) {
@@ -276,7 +230,6 @@ Speed measure_speed(const Communicator& comm, const Job& job, const TestNet& net
   Speed speed;
   const auto batch = static_cast<std::size_t>(net.run.train.batch);
   const auto shards = static_cast<std::size_t>(*net.run.train.shards);
-  set_blas_threads(static_cast<int>(net.run.train.threads));
   // 1. Matrix products: all ranks at once, then rank 0 alone.
   const std::vector<std::size_t> rows = row_counts(net, static_cast<std::size_t>(comm.size()));
   speed.gemm_rows = std::min((batch + shards - 1) / shards, rows.back());
@@ -285,10 +238,10 @@ Speed measure_speed(const Communicator& comm, const Job& job, const TestNet& net
   const Meter one{self, comm.pulse()};
   {
     std::optional<EngineParts> parts;
-    std::optional<Products> products;
+    std::optional<BareProducts> products;
     comm.together([&] {
       parts.emplace(still_run(net, shards), net.inputs, 1);
-      products.emplace(parts->model, speed.gemm_rows);
+      products.emplace(parts->model.compute(), dense_products(parts->model.parameters()), std::vector{speed.gemm_rows});
     });
     speed.gemm = gather_numbers(comm, flop_rate(*products, all));
     double alone = 0;

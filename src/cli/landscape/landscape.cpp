@@ -163,7 +163,7 @@ Model model_of_shown(const RunConfig& run, const Model& model, std::span<const s
   for (const Parameter& parameter : model.parameters().entries()) {
     if (std::ranges::find(shown, parameter.layer) == shown.end()) config.freeze.push_back(parameter.layer);
   }
-  return {config, model.inputs()};
+  return {config, model.inputs(), model.compute()};
 }
 
 }  // namespace

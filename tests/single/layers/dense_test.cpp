@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "compute/compute.hpp"
 #include "layers/layer_table.hpp"
 #include "lockstep/error.hpp"
 
@@ -11,16 +12,18 @@ namespace lockstep {
 namespace {
 
 TEST(Dense, MultipliesByTheTransposedWeightAndAddsTheBias) {
+  const auto compute = make_compute();
   const auto layer = make_layer("dense", {{"units", 2}});
   const std::vector<float> weights{1, 2, 3, -1, 0, 1, /*bias*/ 10, 20};  // W [2,3]
   const std::vector<Range> ranges{{0, 6}, {6, 8}};
   const std::vector<float> x{1, 1, 1, 0, 2, -1};  // [2,3]
   std::vector<float> y(4);
-  layer->forward({}, {weights, ranges}, x, y);
+  layer->forward({.compute = compute.get()}, {weights, ranges}, x, y);
   EXPECT_EQ(y, (std::vector<float>{16, 20, 11, 19}));
 }
 
 TEST(Dense, GradientsAreSumsOverTheRows) {
+  const auto compute = make_compute();
   const auto layer = make_layer("dense", {{"units", 2}});
   const std::vector<float> weights{1, 2, 3, -1, 0, 1, 10, 20};
   const std::vector<Range> ranges{{0, 6}, {6, 8}};
@@ -28,7 +31,7 @@ TEST(Dense, GradientsAreSumsOverTheRows) {
   const std::vector<float> dy{1, 2, 3, 4};
   std::vector<float> dx(6);
   std::vector<float> gradient(8, 7.0F);
-  layer->backward({}, {weights, ranges}, x, {}, dy, dx, {gradient, ranges});
+  layer->backward({.compute = compute.get()}, {weights, ranges}, x, {}, dy, dx, {gradient, ranges});
   EXPECT_EQ(gradient, (std::vector<float>{1, 7, -2, 2, 10, -2, /*bias*/ 4, 6}));
   EXPECT_EQ(dx, (std::vector<float>{-1, 2, 5, -1, 6, 13}));
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/compute.hpp"
 #include "layers/layer_table.hpp"
 #include "lockstep/error.hpp"
 
@@ -104,9 +105,16 @@ class Bench {
 
  private:
   [[nodiscard]] PassContext pass() const {
-    return {.training = true, .seed = 11, .step = 4, .layer = 2, .samples = samples_, .rows = kRows};
+    return {.training = true,
+            .seed = 11,
+            .step = 4,
+            .layer = 2,
+            .samples = samples_,
+            .rows = kRows,
+            .compute = compute_.get()};
   }
 
+  std::shared_ptr<const Compute> compute_ = make_compute();
   std::unique_ptr<Layer> layer_;
   ParameterTable table_;
   std::vector<std::uint32_t> samples_{40, 7, 3, 900, 12};
@@ -201,13 +209,15 @@ TEST(Layers, GiveTheSameGradientsWithoutDx) {
 }
 
 TEST(Layers, GiveZeroGradientsForNoRows) {
+  const auto compute = make_compute();
   for (const Case& c : all_cases()) {
     SCOPED_TRACE(c.type);
     const Bench bench(c);
     const auto layer = make_layer(c.type, c.options);
+    const PassContext pass{.training = true, .compute = compute.get()};
     std::vector<float> gradient(bench.weights.size(), 5.0F);
-    layer->forward({true}, {bench.weights, bench.ranges}, {}, {});
-    layer->backward({true}, {bench.weights, bench.ranges}, {}, {}, {}, {}, {gradient, bench.ranges});
+    layer->forward(pass, {bench.weights, bench.ranges}, {}, {});
+    layer->backward(pass, {bench.weights, bench.ranges}, {}, {}, {}, {}, {gradient, bench.ranges});
     for (const Range range : bench.ranges) {
       for (std::size_t i = range.begin; i < range.end; ++i) EXPECT_EQ(gradient[i], 0.0F);
     }

@@ -8,7 +8,6 @@
 
 #include "checkpoint/retention.hpp"
 #include "config/run_file.hpp"
-#include "core/blas.hpp"
 #include "core/vector_math.hpp"
 #include "model/model.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
@@ -267,15 +266,16 @@ TEST(CheckResumable, TellsWhatChanges) {
 }
 
 TEST(MachineDifferences, TellOfAnotherKernelOrSimdTarget) {
+  const auto compute = make_compute();
   CheckpointInfo kept;
-  kept.blas_kernel = blas_kernel();
+  kept.blas_kernel = compute->kernel();
   kept.simd_target = simd_target();
-  EXPECT_TRUE(machine_differences(kept).empty());
+  EXPECT_TRUE(machine_differences(kept, *compute).empty());
   kept.blas_kernel = "Atari";
-  ASSERT_EQ(machine_differences(kept).size(), 1U);
-  EXPECT_NE(machine_differences(kept)[0].find("BLAS kernel Atari"), std::string::npos);
+  ASSERT_EQ(machine_differences(kept, *compute).size(), 1U);
+  EXPECT_NE(machine_differences(kept, *compute)[0].find("BLAS kernel Atari"), std::string::npos);
   kept.simd_target = "none";
-  EXPECT_EQ(machine_differences(kept).size(), 2U);
+  EXPECT_EQ(machine_differences(kept, *compute).size(), 2U);
 }
 
 }  // namespace

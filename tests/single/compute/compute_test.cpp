@@ -1,5 +1,7 @@
-// gemm against a triple loop, its errors, and that it repeats to the bit.
-#include "core/blas.hpp"
+// Products against a triple loop, their errors, that they repeat to the bit, and on whose threads.
+#include "compute/compute.hpp"
+
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +26,7 @@ void expect_product(const GemmShape& s, Transpose ta, Transpose tb, float beta) 
   const std::vector<float> b = sample(s.k * s.n, 2);
   const std::vector<float> before = sample(s.m * s.n, 3);
   std::vector<float> c = before;
-  gemm(s, ta, a, tb, b, beta, c);
+  make_compute()->gemm(s, ta, a, tb, b, beta, c);
   for (std::size_t i = 0; i < s.m; ++i) {
     for (std::size_t j = 0; j < s.n; ++j) {
       double sum = double{beta} * before[i * s.n + j];
@@ -56,18 +58,18 @@ TEST(Gemm, IsTheProductForEverySizeAndTranspose) {
 TEST(Gemm, WithBetaZeroDoesNotReadTheResultsOldValues) {
   for (const std::size_t k : {0U, 4U}) {
     std::vector<float> c(6, std::numeric_limits<float>::quiet_NaN());
-    gemm({2, 3, k}, Transpose::no, sample(2 * k, 1), Transpose::no, sample(k * 3, 2), 0.0F, c);
+    make_compute()->gemm({2, 3, k}, Transpose::no, sample(2 * k, 1), Transpose::no, sample(k * 3, 2), 0.0F, c);
     for (const float value : c) EXPECT_TRUE(std::isfinite(value)) << k;
   }
 }
 
 TEST(Gemm, RepeatsToTheBitAtOtherCacheLines) {
   const GemmShape s{37, 29, 53};
-  set_blas_threads(1);
+  const auto compute = make_compute();
   const std::vector<float> a = sample(s.m * s.k, 1);
   const std::vector<float> b = sample(s.k * s.n, 2);
   Buffer<float> first(s.m * s.n);
-  gemm(s, Transpose::no, a, Transpose::yes, b, 0.0F, first.view());
+  compute->gemm(s, Transpose::no, a, Transpose::yes, b, 0.0F, first.view());
   for (std::size_t line = 0; line < 6; ++line) {
     Buffer<float> place(a.size() + b.size() + first.size() + 4096);
     const auto at = [&](std::size_t from) { return place.view().subspan((from + 15) / 16 * 16 + 16 * line); };
@@ -76,7 +78,7 @@ TEST(Gemm, RepeatsToTheBitAtOtherCacheLines) {
     const std::span<float> c2 = at(a.size() + b.size() + 48).first(first.size());
     std::ranges::copy(a, a2.begin());
     std::ranges::copy(b, b2.begin());
-    gemm(s, Transpose::no, a2, Transpose::yes, b2, 0.0F, c2);
+    compute->gemm(s, Transpose::no, a2, Transpose::yes, b2, 0.0F, c2);
     EXPECT_TRUE(std::ranges::equal(c2, first.view())) << line;
   }
 }
@@ -87,7 +89,7 @@ TEST(Gemm, RefusesSpansOfAnotherSize) {
   std::vector<float> four(4);
   std::vector<float> nine(9);
   const auto multiply = [](std::span<const float> a, std::span<const float> b, std::span<float> c) {
-    gemm({2, 2, 3}, Transpose::no, a, Transpose::no, b, 0.0F, c);
+    make_compute()->gemm({2, 2, 3}, Transpose::no, a, Transpose::no, b, 0.0F, c);
   };
   EXPECT_NO_THROW(multiply(six, six, four));
   expect_error(ErrorKind::usage, {"gemm"}, [&] { multiply(five, six, four); });
@@ -95,9 +97,32 @@ TEST(Gemm, RefusesSpansOfAnotherSize) {
   expect_error(ErrorKind::usage, {"gemm"}, [&] { multiply(six, six, nine); });
 }
 
-TEST(Blas, NamesItsKernelAndVersion) {
-  EXPECT_FALSE(blas_kernel().empty());
-  EXPECT_TRUE(blas_version().starts_with("OpenBLAS 0.")) << blas_version();
+TEST(Compute, NamesItsBackendKernelAndVersion) {
+  const auto compute = make_compute();
+  EXPECT_EQ(compute->backend(), "openblas");
+  EXPECT_FALSE(compute->kernel().empty());
+  EXPECT_TRUE(compute->version().starts_with("OpenBLAS 0.")) << compute->version();
+}
+
+TEST(Compute, RefusesThreadsThatCannotBe) {
+  for (const std::int64_t threads : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40U}) {
+    expect_error(ErrorKind::usage, {"thread"}, [&] { (void)make_compute({.threads = threads}); });
+  }
+}
+
+// The setting is one of the process; each object computes as if it were alone. This process may load OpenBLAS itself.
+TEST(Compute, EachObjectHasItsOwnThreads) {
+  const auto one = make_compute({.threads = 1});
+  const auto two = make_compute({.threads = 2});
+  one->prepare();
+  auto* const get_threads = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_num_threads"));
+  ASSERT_NE(get_threads, nullptr);
+  const std::vector<float> four{1, 2, 3, 4};
+  std::vector<float> product(4);
+  for (const auto& compute : {one, two, two, one, two}) {
+    compute->gemm({2, 2, 2}, Transpose::no, four, Transpose::no, four, 0.0F, product);
+    EXPECT_EQ(get_threads(), compute->threads());
+  }
 }
 
 }  // namespace
