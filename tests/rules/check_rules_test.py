@@ -19,7 +19,7 @@ CLEAN = {
     "README.md": "# The `top`, of all\n\nSee [core](src/core/README.md#sums-and-hashes), [up](#the-top-of-all), [git](https://git-scm.com/x),\n"
                  "`sum.hpp` and `io/*.cpp`; `[not](a-link)`.\n\n```sh\n# none: [x](y)\n```\n",
     "src/core/README.md": "# Core\n\n## Sums and hashes\n\n`sum.hpp`; [above](../../README.md)\n",
-    **{f"src/{room}/README.md": "text\n" for room in ("io", "comm", "step", "cli", "cli/doctor")},
+    **{f"src/{room}/README.md": "text\n" for room in ("compute", "io", "comm", "step", "cli", "cli/doctor")},
     "CMakeLists.txt": "project(x)\n",
     "include/lockstep/a.hpp": "#pragma once\n#include <vector>\n#include \"lockstep/b.hpp\"\n",
     "include/lockstep/b.hpp": "#pragma once\n",
@@ -41,6 +41,7 @@ BROKEN = {
         "src/core/up.cpp": "#include \"io/file.hpp\"\n",
         "src/config/up.cpp": "#include \"model/net.hpp\"\n",
         "src/io/up.cpp": "#include \"data/dataset.hpp\"\n",
+        "src/compute/up.cpp": "#include \"layers/layer.hpp\"\n",
         "src/layers/up.cpp": "#include \"model/net.hpp\"\n",
         "src/model/up.cpp": "#include \"comm/ring.hpp\"\n",
         "src/optim/up.cpp": "#include \"layers/layer.hpp\"\n",
