@@ -33,6 +33,15 @@ CLEAN = {
     "src/cli/main.cpp": "#include \"step/engine.hpp\"\nauto world = MPI_COMM_WORLD;\n",
     "src/cli/doctor/doctor.cpp": "#include \"cli/doctor/doctor.hpp\"\n#include \"cli/main.hpp\"\n",
     "tests/single/core/sum_test.cpp": "#include \"core/sum.hpp\"\nTEST(Sum, Adds) { EXPECT_EQ(1, 1); }\n",
+    "tests/support/expect_sum.hpp": "#pragma once\ninline void expect_sum(int a) {\n  EXPECT_EQ(a, 1);\n}\n",
+    "tests/single/core/helped_test.cpp":
+        "void twice(int a) const {\n  expect_sum(a);\n}\nTEST(Sum, Shared) { expect_sum(1); }\nTEST_F(Sum, Own) { twice(1); }\n"
+        "TYPED_TEST(Sum, Lambda) {\n  const auto holds = [&](int a) -> void { ASSERT_TRUE(a == '\\'' || a == 1'000); };\n  holds(1);\n}\n",
+    "tests/support/job.py": "def finish(job):\n    if job:\n        raise AssertionError(job)\ndef run(*words, expect=0):\n    finish(expect)\n",
+    "tests/parallel/job_test.py":
+        "class Jobs:\n    def test_own(self):\n        self.assertTrue(1)\n    def test_shared(self):\n        job.finish(1)\n"
+        "    def test_expects(self):\n        run('x', expect=2)\n    def test_helped(self):\n        self.look()\n"
+        "    def look(self):\n        self.test_own_way()\n        assert 1\n",
 }
 TIMES = "struct Times {\n  double a = 0;\n  double b = 0;\n};\n"
 # Rule -> files, each of which alone breaks it.
@@ -102,7 +111,16 @@ BROKEN = {
         "src/core/inline.hpp": f"#pragma once\n{TIMES}struct A {{\n  [[nodiscard]] Times made() const {{ return {{a, b}}; }}\n}};\n",
         "tests/single/core/list_test.cpp": f"EXPECT_TRUE\nstd::vector<Times> list;\nvoid f() {{ list.push_back({{1, 2}}); }}\n",
     },
-    "assertions": {"tests/single/core/void_test.cpp": "TEST(Sum, Runs) { sum(); }\n"},
+    "assertions": {
+        "tests/single/core/void_test.cpp": "TEST(Sum, Runs) { sum(); }\n",
+        "tests/single/core/empty_test.cpp": "int a = 0;\n",
+        "tests/single/core/second_test.cpp": "TEST(Sum, Adds) { EXPECT_EQ(1, 1); }\nTEST(Sum, Runs) { sum(); }\n",
+        "tests/single/core/said_test.cpp": "TEST(Sum, Runs) {\n  sum();  // EXPECT_EQ(1, 1)\n  say(\"{ASSERT_EQ(1, 1);\");\n}\n",
+        "tests/single/core/helper_test.cpp": "void helper() {\n  sum();\n}\nTEST_F(Sum, Runs) { helper(); }\n",
+        "tests/single/core/inner_test.cpp": "TEST(Sum, Runs) {\n  for (;;) {\n  }\n}\nvoid late() { EXPECT_EQ(1, 1); }\n",
+        "tests/parallel/void_test.py": "def test_a(self):\n    self.assertTrue(1)\ndef test_b(self):\n    run('x')\n",
+        "tests/parallel/helper_test.py": "def helper():\n    'assert'\ndef test_a(self):\n    helper()\n",
+    },
     "links": {
         "data/README.md": "[gone](../gone.md)\n",
         "launch/README.md": "[up](../README.md#no-such-heading)\n",
