@@ -1,8 +1,11 @@
 // Checkpoints written by a thread: whole, told of, pruned, and a failure that leaves the older ones.
 #include "checkpoint/background_writer.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "checkpoint/retention.hpp"
 #include "single/checkpoint/sample_checkpoint.hpp"
@@ -46,6 +49,18 @@ TEST_F(BackgroundWriterTest, WritesWhatIsReadBackAndPrunes) {
     EXPECT_EQ(read_checkpoint(outcome.path).info.position.step, step);
   }
   EXPECT_EQ(steps(), (std::vector<std::uint64_t>{4, 3, 1}));  // two, and the best
+}
+
+TEST_F(BackgroundWriterTest, TellsWhoAsksAgainAndAgain) {
+  BackgroundWriter writer;
+  for (const std::uint64_t step : {1U, 2U}) {
+    writer.start({folder(), step, 2, {}}, image(step));
+    std::optional<CheckpointOutcome> outcome;
+    while (!(outcome = writer.take_outcome())) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(outcome->step, step);
+    EXPECT_EQ(outcome->error, "");
+    EXPECT_FALSE(writer.take_outcome().has_value());
+  }
 }
 
 TEST_F(BackgroundWriterTest, AFailureIsToldAndTheNextOneTriesAgain) {

@@ -95,6 +95,27 @@ TEST_F(WindowReaderTest, FromABatchOnReadsWhatItWouldHaveRead) {
   }
 }
 
+TEST_F(WindowReaderTest, TellsWhenEachWindowWasRead) {
+  write();
+  WindowReader reader = open({0, 4});
+  std::vector<WindowReader::Read> reads;
+  const EpochPlan epochs{kSamples, 50};
+  reader.start(0, 0);
+  while (reads.empty()) reader.take_reads(reads);  // while the thread is at it
+  std::size_t windows = reads.size();
+  for (std::size_t batch = 0; batch < epochs.batches(); ++batch) {
+    reader.move_to(0, batch);
+    reader.await([] {});
+    reader.take_reads(reads);
+    windows += reads.size();
+    for (const WindowReader::Read& read : reads) EXPECT_LE(read.begin, read.end);
+  }
+  std::size_t needed = 0;
+  const StreamOrder order(plan(), 5, 0);
+  for (std::size_t shard = 0; shard < 4; ++shard) needed += order.windows(shard);
+  EXPECT_GE(windows, needed);  // those of the next epoch may be there as well
+}
+
 TEST_F(WindowReaderTest, TellsOfWhatHasChangedInTheFile) {
   write();
   WindowReader labels = open({0, 4}, 6);
