@@ -82,6 +82,8 @@ struct CheckpointInfo {
   std::string blas_kernel;
   std::int64_t blas_threads = 1;
   std::string simd_target;
+  /// Kernel -> 16 hex digits, see compute/probe.hpp; empty: of an older program.
+  std::map<std::string, std::string> probe;
   std::vector<std::string> class_names;
   ColumnNames columns;  ///< of the training data
   /// "ROWS PRINT NAME" of each file where the data is many files, see data/file_prints.hpp; else empty.

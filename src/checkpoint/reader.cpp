@@ -144,6 +144,7 @@ class Reader {
     info.blas_kernel = file_.text_attribute("/", "blas_kernel");
     info.blas_threads = file_.integer_attribute("/", "blas_threads");
     info.simd_target = file_.text_attribute("/", "simd_target");
+    if (file_.has_attribute("/", "probe")) read_probe(info);
     for (const char* name : {"lockstep", "hdf5", "blas", "mpi"}) {
       info.versions[name] = file_.text_attribute("/", std::string(name) + "_version");
     }
@@ -152,6 +153,16 @@ class Reader {
     info.time = file_.text_attribute("/", "time");
     info.class_names = list_of_texts(file_.read_text("/classes"), file_.name() + ": /classes");
     info.run = file_.read_text("/run");
+  }
+
+  void read_probe(CheckpointInfo& info) const {
+    for (const std::string& line : lines_of(file_.text_attribute("/", "probe"))) {
+      const std::size_t gap = line.find(' ');
+      const std::string hash = gap == std::string::npos ? "" : line.substr(gap + 1);
+      if (gap == 0 || hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
+        fail("attribute 'probe' is no list of kernels and their hashes");
+      info.probe[line.substr(0, gap)] = hash;
+    }
   }
 
   std::vector<std::string> read_files(const std::string& path) {

@@ -43,6 +43,11 @@ void write_root(h5::File& file, const CheckpointInfo& info) {
   file.set_attribute("/", "blas_kernel", std::string_view(info.blas_kernel));
   file.set_attribute("/", "blas_threads", info.blas_threads);
   file.set_attribute("/", "simd_target", std::string_view(info.simd_target));
+  if (!info.probe.empty()) {
+    std::string lines;
+    for (const auto& [kernel, hash] : info.probe) lines += kernel + " " + hash + "\n";
+    file.set_attribute("/", "probe", std::string_view(lines));
+  }
   for (const auto& [name, version] : info.versions) {
     file.set_attribute("/", name + "_version", std::string_view(version));
   }

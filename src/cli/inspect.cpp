@@ -44,6 +44,7 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
   json["blas_kernel"] = info.blas_kernel;
   json["blas_threads"] = info.blas_threads;
   json["simd_target"] = info.simd_target;
+  if (!info.probe.empty()) json["probe"] = info.probe;
   json["versions"] = info.versions;
   json["ranks"] = info.ranks;
   json["hosts"] = info.hosts;

@@ -4,9 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
 
 #include "comm/cores.hpp"
+#include "compute/probe.hpp"
 #include "core/byte_size.hpp"
 #include "core/number_text.hpp"
 #include "core/vector_math.hpp"
@@ -115,15 +115,21 @@ std::vector<std::string> exchange_notices(const EnginePlan& plan) {
 }
 
 std::vector<std::string> machine_warnings(const Communicator& comm, const Compute& compute) {
-  std::vector<std::string> warnings = core_warnings(gather_cores(comm), static_cast<std::size_t>(compute.threads()));
-  const std::vector<std::string> texts =
-      comm.gather_texts(compute.kernel() + " kernels and " + simd_target() + " vectors");
-  const std::set<std::string> kinds(texts.begin(), texts.end());
-  if (kinds.size() < 2) return warnings;
-  warnings.push_back(
-      fmt::format("the ranks compute with unlike machine code ({}): the bits of the run depend on which rank does "
-                  "what; set OPENBLAS_CORETYPE alike on all hosts",
-                  fmt::join(kinds, "; ")));
+  const std::vector<RankCores> cores = gather_cores(comm);
+  std::vector<std::string> warnings = core_warnings(cores, static_cast<std::size_t>(compute.threads()));
+  std::string machine;
+  Probe probe;
+  comm.together([&] {
+    machine = machine_code(compute.kernel(), simd_target());
+    probe = probe_kernels(compute);
+  });
+  const std::vector<std::string> machines = comm.by_launch_rank(comm.gather_texts(machine));
+  const std::vector<std::string> probes = comm.by_launch_rank(comm.gather_texts(probe_text(probe)));
+  std::vector<ProbedRank> ranks;
+  for (std::size_t rank = 0; rank < cores.size(); ++rank) {
+    ranks.push_back({.host = cores[rank].host, .machine = machines[rank], .probe = parse_probe(probes[rank])});
+  }
+  if (std::string unlike = unlike_ranks(ranks); !unlike.empty()) warnings.push_back(std::move(unlike));
   return warnings;
 }
 

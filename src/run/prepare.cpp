@@ -147,8 +147,9 @@ class Preparation {
     });
     complete_names(r_.data.train, r_.info());
     complete_history(r_.wishes, r_.info().history);
-    for (const std::string& text : machine_differences(r_.info(), *plan_->parts.model.compute()))
-      log(LogLevel::warning, text);
+    std::vector<std::string> differences;
+    comm_.together([&] { differences = machine_differences(r_.info(), *plan_->parts.model.compute()); });
+    for (const std::string& text : differences) log(LogLevel::warning, text);
     const std::string& monitor = r_.steering->best().name();
     if (r_.info().best && r_.info().best->monitor != monitor) {  // scores of two kinds do not compare
       log(LogLevel::notice, fmt::format("the best checkpoint so far is by {}: the best by {} is looked for anew",

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "checkpoint/retention.hpp"
+#include "compute/probe.hpp"
 #include "config/run_file.hpp"
 #include "core/vector_math.hpp"
 #include "data/file_prints.hpp"
@@ -116,6 +117,16 @@ void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::stri
 
 std::vector<std::string> machine_differences(const CheckpointInfo& kept, const Compute& compute) {
   std::vector<std::string> texts;
+  if (!kept.probe.empty()) {
+    const std::vector<std::string> unlike = unlike_kernels(kept.probe, probe_kernels(compute));
+    if (unlike.empty()) return {};
+    return {
+        fmt::format("the checkpoint was computed with {}, this machine uses {}, which compute other bits ({}): the "
+                    "run goes on, but not to the bits it would have had there",
+                    machine_code(kept.blas_kernel, kept.simd_target), machine_code(compute.kernel(), simd_target()),
+                    fmt::join(unlike, ", "))};
+  }
+  // Of a program that kept names alone.
   const auto compare = [&](const char* what, const std::string& then, const std::string& here) {
     if (then != here) {
       texts.push_back(

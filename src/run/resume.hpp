@@ -41,7 +41,8 @@ void restore_best(Engine& engine, const std::string& folder);
 void check_resumable(const CheckpointInfo& kept, RunConfig& now, const std::string& path,
                      std::vector<std::string>& notices);
 
-/// Warnings about another BLAS kernel or SIMD target than the checkpoint's.
+/// Warnings where this machine computes other bits than that of the checkpoint, or, of older checkpoints, may do so:
+/// its BLAS kernel or SIMD target has another name. Errors: io (as Compute::prepare).
 [[nodiscard]] std::vector<std::string> machine_differences(const CheckpointInfo& kept, const Compute& compute);
 
 /// Errors: data, naming the key whose data is not what the run was started on. `test` is null where there is none.

@@ -111,7 +111,7 @@ Engine::Engine(EnginePlan plan)
       hosts_(hosts_of(comm_)) {
   comm_.together([&] {
     reserve_rows(plan.rows);
-    model_.compute()->prepare();
+    probe_ = probe_kernels(*model_.compute());
   });
   if (comm_.is_root()) model_.initialize(static_cast<std::uint64_t>(run_.seed), exchange_->weights());
   exchange_->spread_weights();

@@ -15,6 +15,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
 #include "comm/exchange.hpp"
+#include "compute/probe.hpp"
 #include "core/function_ref.hpp"
 #include "data/shard_plan.hpp"
 #include "lockstep/trainer.hpp"
@@ -217,6 +218,7 @@ class Engine {
   std::uint64_t skipped_ = 0;           // steps in a row
   std::optional<Error> batch_failure_;  // of this step, on this rank
   std::string hosts_;                   // of all ranks, for checkpoints
+  Probe probe_;                         // of this rank, for checkpoints
   StepObserver* observer_ = nullptr;    // of a step that is looked at
 };
 

@@ -79,6 +79,7 @@ h5::FileImage Engine::build_checkpoint(const std::string& path, const State& sta
   full.blas_kernel = model_.compute()->kernel();
   full.blas_threads = model_.compute()->threads();
   full.simd_target = simd_target();
+  full.probe = probe_;
   full.ranks = comm_.size();
   full.hosts = hosts_;
   full.time = utc_now();

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 
+import checkpoint_file
 import program
 
 RUN = program.ROOT / "launch/runs/digits.toml"
@@ -103,9 +104,19 @@ class Resume(unittest.TestCase):
 
     def test_what_may_change_is_told(self):
         folder = self.stopped_at(20, "changed")
+        newest = folder / "checkpoints/step-00000020.h5"
+
+        def on_another_machine(file):
+            lines = dict(line.split() for line in str(file.attrs["probe"]).splitlines())
+            self.assertIn("tanh", lines)
+            lines["forward"] = "0123456789abcdef"
+            file.attrs["probe"] = "".join(f"{kernel} {bits}\n" for kernel, bits in lines.items())
+            file.attrs["blas_kernel"] = "Atari"
+        checkpoint_file.changed(newest, newest, on_another_machine)
         done = self.resume(folder, "--set", "train.exchange=allreduce", "--set", "train.epochs=5", ranks=2)
         self.assertIn("train.exchange", done.stderr)
         self.assertIn("stretches", done.stderr)
+        self.assertRegex(done.stderr, r"computed with Atari kernels .* which compute other bits \(forward\)")
         self.assertEqual(program.summary(folder)["epochs"], 5)
 
     def test_the_best_by_another_monitor_is_not_kept_as_the_best(self):

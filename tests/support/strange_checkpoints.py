@@ -165,6 +165,9 @@ def number_cases():
     yield "a link to above", lambda file: file.__setitem__("/parameters/loop", file["/"]), "/parameters/loop"
     yield "of a later version", lambda file: file.__setitem__("/later", numpy.ones(2)), None
     yield "a later attribute", lambda file: file.attrs.__setitem__("later", "text"), None
+    for name, value in (("one word", "forward"), ("no hash", "forward 0123"), ("no kernel", " 0123456789abcdef")):
+        yield f"probe: {name}", lambda file, value=value: file.attrs.__setitem__("probe", value), "'probe'"
+    yield "probe: of another machine", lambda file: file.attrs.__setitem__("probe", "new 0123456789abcdef\n"), None
     yield "later but packed", lambda file: file.create_dataset("/later", (2**28,), chunks=(2**20,), compression="gzip"), \
         "/later"
     yield "a comment", lambda file: h5py.h5o.set_comment(file["/run"].id, b"comment"), "/run"

@@ -31,6 +31,7 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
   EXPECT_EQ(a.blas_kernel, b.blas_kernel);
   EXPECT_EQ(a.blas_threads, b.blas_threads);
   EXPECT_EQ(a.simd_target, b.simd_target);
+  EXPECT_EQ(a.probe, b.probe);
   EXPECT_EQ(a.class_names, b.class_names);
   EXPECT_EQ(a.columns, b.columns);
   EXPECT_EQ(a.ranks, b.ranks);
@@ -232,6 +233,7 @@ TEST_F(CheckpointFile, DigestDoesNotDependOnWhereWhenAndHow) {
   info.best.reset();
   info.restored = Restored{64, 2};
   info.blas_kernel = "Zen";
+  info.probe.clear();
   info.run.replace(info.run.find("threads = 3"), 11, "threads = 2");
   EXPECT_EQ(written_and_read(info).info.digest, digest);
   state_.weights[15] = 5;  // padding

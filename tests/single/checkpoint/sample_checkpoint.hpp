@@ -72,6 +72,7 @@ inline CheckpointInfo sample_info() {
   info.blas_kernel = "Haswell";
   info.blas_threads = 3;
   info.simd_target = "AVX2";
+  info.probe = {{"exp", "0123456789abcdef"}, {"forward", "fedcba9876543210"}};
   info.class_names = {"plain", "with, comma", "two\nlines", "", "Überschall", "漢", "q\"uote\\"};
   info.columns = {.features = {"age", "c=r\"ed", "c=Überschall", "d", ""},
                   .targets = {"price, net", "weight"},

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "checkpoint/retention.hpp"
+#include "compute/probe.hpp"
 #include "config/run_file.hpp"
 #include "core/vector_math.hpp"
 #include "model/model.hpp"
@@ -265,7 +266,24 @@ TEST(CheckResumable, TellsWhatChanges) {
   EXPECT_TRUE(has("checkpoint.keep: 3 -> 7"));
 }
 
-TEST(MachineDifferences, TellOfAnotherKernelOrSimdTarget) {
+TEST(MachineDifferences, TellWhatComputesOtherBitsWhateverItsName) {
+  const auto compute = make_compute();
+  CheckpointInfo kept;
+  kept.blas_kernel = "Atari";
+  kept.simd_target = "none";
+  kept.probe = probe_kernels(*compute);
+  EXPECT_TRUE(machine_differences(kept, *compute).empty());
+  kept.probe["of another version"] = "0123456789abcdef";
+  EXPECT_TRUE(machine_differences(kept, *compute).empty());
+  kept.probe["tanh"] = kept.probe["exp"];
+  kept.probe["forward"] = "0123456789abcdef";
+  const std::vector<std::string> texts = machine_differences(kept, *compute);
+  ASSERT_EQ(texts.size(), 1U);
+  EXPECT_NE(texts[0].find("Atari kernels and none vectors"), std::string::npos) << texts[0];
+  EXPECT_NE(texts[0].find("(forward, tanh)"), std::string::npos) << texts[0];
+}
+
+TEST(MachineDifferences, GoByNamesForCheckpointsWithoutAProbe) {
   const auto compute = make_compute();
   CheckpointInfo kept;
   kept.blas_kernel = compute->kernel();
