@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "compute/compute.hpp"
 #include "config/run_file.hpp"
 #include "lockstep/error.hpp"
 #include "model/loss.hpp"
@@ -24,7 +25,8 @@ class Check {
     ExpectedArrays expected;
     try {
       const RunConfig run = parse_run(info_.run, file_ + ":/run");
-      const Model model(run.model, static_cast<std::size_t>(info_.inputs));
+      const Model model(run.model, static_cast<std::size_t>(info_.inputs),
+                        make_compute({.threads = run.train.threads}));
       const std::unique_ptr<Loss> loss = make_loss(run.model.loss);
       expected.optimizer = make_optimizer(run.optimizer.type, run.optimizer.options);
       expected.table = model.parameters();

@@ -53,7 +53,7 @@ struct ComputeOptions {
   std::int64_t threads = 1;  ///< of each product; another count gives other bits
 };
 
-/// Loads nothing yet. Errors: usage (no threads, or more than an int holds).
+/// Loads nothing yet. Errors: config (no threads, or more than an int holds).
 [[nodiscard]] std::shared_ptr<const Compute> make_compute(const ComputeOptions& options = {});
 
 }  // namespace lockstep

@@ -3,17 +3,19 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "compute/openblas.hpp"
-#include "core/convert.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
 
 std::shared_ptr<const Compute> make_compute(const ComputeOptions& options) {
-  if (options.threads < 1) {
-    throw Error(ErrorKind::usage, fmt::format("compute: expected at least 1 thread, found {}", options.threads));
+  constexpr int kMost = std::numeric_limits<int>::max();
+  if (options.threads < 1 || options.threads > kMost) {
+    throw Error(ErrorKind::config, fmt::format("train.threads: expected 1 to {}, found {}", kMost, options.threads));
   }
-  return make_openblas(narrow<int>(options.threads, "compute: threads"));
+  return make_openblas(static_cast<int>(options.threads));
 }
 
 }  // namespace lockstep

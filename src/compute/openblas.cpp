@@ -114,11 +114,15 @@ class OpenBlas final : public Compute {
   // the last product. To look costs a few nanoseconds.
   [[nodiscard]] const Library& blas() const {
     const Library& blas = library();
-    if (blas.get_num_threads() != threads_) blas.set_num_threads(threads_);
+    if (blas.get_num_threads() != granted_) {
+      blas.set_num_threads(threads_);
+      granted_ = blas.get_num_threads();
+    }
     return blas;
   }
 
   int threads_;
+  mutable int granted_ = 0;  // of these: a build of OpenBLAS has a largest number
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ MAY_INCLUDE = {
     "data": {"core", "config", "io"},
     "import": {"core", "io", "data"},
     "comm": {"core"},
-    "checkpoint": {"core", "config", "io", "model", "optim"},
+    "checkpoint": {"core", "compute", "config", "io", "model", "optim"},
     "export": {"core", "config", "io", "layers", "model", "data", "checkpoint"},
     "report": {"core", "config", "io"},
     "explain": {"core", "config", "io", "layers", "model", "report"},

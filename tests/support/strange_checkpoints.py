@@ -153,6 +153,11 @@ def number_cases():
             ("deep lists", "freeze = []", "freeze = " + "[" * 50000 + "]" * 50000),
             ("many units", "units = 4", "units = 9000000000000000000")):
         yield f"run: {name}", text("/run", lambda run, old=old, new=new: run.replace(old, new)), ""
+
+    def many_threads(file):
+        text("/run", lambda run: run.replace("threads = 1", "threads = 9000000000"))(file)
+        file.attrs["blas_threads"] = 9000000000
+    yield "run: more threads than an int holds", many_threads, "train.threads"
     yield "run: empty", text("/run", lambda _: ""), "/run"
     for name, value in (("two names", '["a", "b"]'), ("numbers", "[1, 2, 3]"), ("no list", '{"a": "b"}'),
                         ("no JSON", '["a", "b"'), ("deep lists", "[" * 100000 + "]" * 100000), ("no text", "")):

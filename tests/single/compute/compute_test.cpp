@@ -106,7 +106,7 @@ TEST(Compute, NamesItsBackendKernelAndVersion) {
 
 TEST(Compute, RefusesThreadsThatCannotBe) {
   for (const std::int64_t threads : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40U}) {
-    expect_error(ErrorKind::usage, {"thread"}, [&] { (void)make_compute({.threads = threads}); });
+    expect_error(ErrorKind::config, {"train.threads"}, [&] { (void)make_compute({.threads = threads}); });
   }
 }
 
