@@ -117,29 +117,23 @@ StepForecast predict_step(const StepCosts& costs) {
   return forecast;
 }
 
-std::vector<LayerShare> layer_shares(const ParameterTable& table) {
-  std::vector<LayerShare> layers;
-  std::vector<double> weights;  // of each layer
-  const std::string* name = nullptr;
-  for (const Parameter& parameter : table.entries()) {
-    if (name == nullptr || *name != parameter.layer) {
-      layers.emplace_back();
-      weights.push_back(0);
-      name = &parameter.layer;
-    }
-    const auto elements = static_cast<double>(parameter.range.size());
-    layers.back().parameters += elements;
-    if (parameter.kind == ParameterKind::weight) weights.back() += elements;
-  }
+std::vector<LayerShare> layer_shares(std::span<const LayerCost> layers) {
   double forward = 0;
-  for (const double count : weights) forward += count;
-  const double backward = weights.empty() ? 0 : 2 * forward - weights.front();
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    layers[i].forward = forward > 0 ? weights[i] / forward : 0;
-    layers[i].weight_gradient = backward > 0 ? weights[i] / backward : 0;
-    layers[i].input_gradient = i > 0 ? layers[i].weight_gradient : 0;
+  double backward = 0;
+  for (const LayerCost& layer : layers) {
+    forward += layer.forward;
+    backward += layer.by_weights + layer.by_inputs;
   }
-  return layers;
+  const auto share = [](double part, double whole) { return whole > 0 ? part / whole : 0; };
+  std::vector<LayerShare> shares;
+  for (const LayerCost& layer : layers) {
+    if (layer.parameters == 0 && layer.forward == 0) continue;
+    shares.push_back({.forward = share(layer.forward, forward),
+                      .weight_gradient = share(layer.by_weights, backward),
+                      .input_gradient = share(layer.by_inputs, backward),
+                      .parameters = layer.parameters});
+  }
+  return shares;
 }
 
 ShardTimes times_at(std::span<const ShardTimes> measured, double rows) {

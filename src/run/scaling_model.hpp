@@ -1,7 +1,7 @@
 // What a run would do on more ranks and hosts, from a few measured times: pure arithmetic, no MPI, no clock.
 //
-// The model is told in src/run/README.md, "Predicting a run". It is for exchange "node": within a host gradients are added
-// and weights updated in shared memory; between hosts the partial sums go where their weights are updated
+// The model is told in src/run/README.md, "Predicting a run". It is for exchange "node": within a host gradients are
+// added and weights updated in shared memory; between hosts the partial sums go where their weights are updated
 // (reduce-scatter), and the weights go back (all-gather), layer by layer, while the passes run.
 #pragma once
 
@@ -10,8 +10,6 @@
 #include <optional>
 #include <span>
 #include <vector>
-
-#include "core/parameters.hpp"
 
 namespace lockstep {
 
@@ -33,7 +31,7 @@ struct LayerTimes {
 };
 
 struct StepCosts {
-  std::vector<LayerTimes> layers = {};  ///< that have parameters, first to last
+  std::vector<LayerTimes> layers = {};  ///< first to last
   double gather = 0;                    ///< [s] of one shard
   std::size_t shards = 1;               ///< of the rank with the most, one after the other; at least 1
   double add = 0;                       ///< [s] to add one shard's gradient to another's
@@ -62,12 +60,20 @@ struct StepForecast {
 struct LayerShare {
   double forward = 0;          ///< of the forward pass
   double weight_gradient = 0;  ///< of the backward pass
-  double input_gradient = 0;   ///< of the backward pass; 0 for the first layer
+  double input_gradient = 0;   ///< of the backward pass; 0 where nobody needs it
   double parameters = 0;
 };
 
-/// The layers with parameters, first to last. A layer's flops go by its weights.
-[[nodiscard]] std::vector<LayerShare> layer_shares(const ParameterTable& table);
+/// What a layer tells of itself: flops of a sample (0: of what nobody needs), and its parameters.
+struct LayerCost {
+  double forward = 0;
+  double by_weights = 0;  ///< of backward, for the gradient of its parameters
+  double by_inputs = 0;   ///< of backward, for that of its inputs
+  double parameters = 0;
+};
+
+/// Of the layers that cost something or have parameters, first to last.
+[[nodiscard]] std::vector<LayerShare> layer_shares(std::span<const LayerCost> layers);
 
 /// A step of one shard a rank on the ranks of one host, as measured [s].
 struct ShardTimes {

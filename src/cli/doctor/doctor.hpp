@@ -113,7 +113,7 @@ struct TestNet {
   std::vector<LayerShare> layers = {};
   std::string shape;          ///< "784-512-256-10"
   double gradient_bytes = 0;  ///< of the arena
-  double row_bytes = 1;       ///< of the activations of a row, about
+  double row_bytes = 1;       ///< of the activations of a row
 };
 
 /// The net of `run` over the rows of `sample`. Errors, agreed: config, data.

@@ -12,22 +12,38 @@
 namespace lockstep::cli {
 namespace {
 
+// The flops of dense layers go by their weights.
+std::vector<LayerCost> costs_of(const ParameterTable& table) {
+  std::vector<LayerCost> costs;
+  const std::string* name = nullptr;
+  for (const Parameter& parameter : table.entries()) {
+    if (name == nullptr || *name != parameter.layer) costs.emplace_back();
+    name = &parameter.layer;
+    LayerCost& cost = costs.back();
+    const auto elements = static_cast<double>(parameter.range.size());
+    cost.parameters += elements;
+    if (parameter.kind != ParameterKind::weight) continue;
+    cost.forward += 2 * elements;
+    cost.by_weights += 2 * elements;
+    cost.by_inputs += costs.size() > 1 ? 2 * elements : 0;
+  }
+  return costs;
+}
+
 // What the model says of the net; Errors: config.
 void describe_net(TestNet& net) {
   const EngineParts parts(still_run(net, static_cast<std::size_t>(*net.run.train.shards)), net.inputs, 1);
   const ParameterTable& table = parts.model.parameters();
   net.parameters = table.count();
   net.slots = parts.optimizer->slots().size() + (net.run.train.ema > 0 ? 1 : 0);
-  net.layers = layer_shares(table);
+  net.layers = layer_shares(costs_of(table));
   net.gradient_bytes = static_cast<double>(table.arena_size() * sizeof(float));
   net.shape = std::to_string(net.inputs);
-  double widths = static_cast<double>(net.inputs);
   for (const Parameter& parameter : table.entries()) {
     if (parameter.kind != ParameterKind::weight) continue;
     net.shape += fmt::format("-{}", parameter.shape.front());
-    widths += static_cast<double>(parameter.shape.front());
   }
-  net.row_bytes = 4 * widths * sizeof(float);  // outputs and those of activations, and their derivatives
+  net.row_bytes = static_cast<double>(parts.model.workspace_bytes(1, true));
 }
 
 }  // namespace

@@ -88,18 +88,30 @@ TEST(PredictStep, HalfTheBytesOfTheGradientAreHalfItsTime) {
   EXPECT_NEAR(predict_step(costs).exposed, 1.0 + 0.75 + 3 * 0.01, 1e-12);
 }
 
-TEST(LayerShares, GoByTheWeights) {
-  ParameterTable table;
-  table.add("dense1", "weight", {32, 16}, ParameterKind::weight);
-  table.add("dense1", "bias", {32}, ParameterKind::bias);
-  table.add("dense2", "weight", {16, 32}, ParameterKind::weight);
-  const auto layers = layer_shares(table);
-  ASSERT_EQ(layers.size(), 2U);
-  EXPECT_DOUBLE_EQ(layers[0].forward, 0.5);
-  EXPECT_DOUBLE_EQ(layers[0].weight_gradient, 1.0 / 3);
-  EXPECT_EQ(layers[0].input_gradient, 0);
-  EXPECT_DOUBLE_EQ(layers[1].input_gradient, 1.0 / 3);
-  EXPECT_EQ(layers[0].parameters, 512 + 32);
+TEST(LayerShares, GoByWhatLayersTellAndNotByTheirParameters) {
+  const std::vector<LayerCost> costs{{.forward = 300, .by_weights = 300, .parameters = 7},  // each weight used often
+                                     {},                                                    // nothing worth telling
+                                     {.forward = 50, .by_inputs = 100},
+                                     {.parameters = 16},
+                                     {.forward = 50, .by_weights = 50, .by_inputs = 50, .parameters = 1000}};
+  const auto layers = layer_shares(costs);
+  ASSERT_EQ(layers.size(), 4U);
+  const auto expect = [](const LayerShare& layer, double forward, double by_weights, double by_inputs, double size) {
+    EXPECT_DOUBLE_EQ(layer.forward, forward);
+    EXPECT_DOUBLE_EQ(layer.weight_gradient, by_weights);
+    EXPECT_DOUBLE_EQ(layer.input_gradient, by_inputs);
+    EXPECT_EQ(layer.parameters, size);
+  };
+  expect(layers[0], 0.75, 0.6, 0, 7);
+  expect(layers[1], 0.125, 0, 0.2, 0);
+  expect(layers[2], 0, 0, 0, 16);
+  expect(layers[3], 0.125, 0.1, 0.1, 1000);
+  EXPECT_EQ(layer_shares({}).size(), 0U);
+}
+
+TEST(LayerShares, AreNoneOfNoFlops) {
+  const std::vector<LayerCost> costs{{.parameters = 16}};
+  EXPECT_EQ(layer_shares(costs).front().forward, 0);
 }
 
 TEST(TimesAt, LieOnTheLineBetweenTheNearest) {
