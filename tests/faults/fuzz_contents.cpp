@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <span>
 
@@ -19,10 +18,6 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::string text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // A checkpoint and what it is of.
 struct Content {
@@ -174,7 +169,7 @@ class Contents final : public Kind {
 
   void read(const Input& input, const std::filesystem::path& folder) const override {
     const std::filesystem::path file = folder / "content.h5";
-    std::ofstream(file, std::ios::binary) << input.files[0];
+    put(file, input.files[0]);
     use_checkpoint(file.string());
   }
 

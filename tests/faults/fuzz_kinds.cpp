@@ -22,17 +22,6 @@
 namespace lockstep::fuzz {
 namespace {
 
-std::string put(const std::filesystem::path& file, const std::string& bytes) {
-  std::ofstream stream(file, std::ios::binary);
-  stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
-  if (!stream) throw std::runtime_error("cannot write " + file.string());
-  return file.string();
-}
-
-std::string text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 std::vector<Input> one_file_each(const std::vector<std::string>& seeds) {
   std::vector<Input> inputs;
   for (const std::string& seed : seeds) inputs.push_back({{seed}});
@@ -301,6 +290,18 @@ class IdxFiles final : public Kind {
 };
 
 }  // namespace
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string put(const std::filesystem::path& file, const std::string& bytes) {
+  std::filesystem::remove(file);  // to write over a file can wait for the disk
+  std::ofstream stream(file, std::ios::binary);
+  stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
+  if (!stream) throw std::runtime_error("cannot write " + file.string());
+  return file.string();
+}
 
 std::unique_ptr<Kind> make_run_files() {
   return std::make_unique<RunFiles>();

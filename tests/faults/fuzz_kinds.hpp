@@ -2,9 +2,11 @@
 // hands a changed one to the code that meets it in a run.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -37,6 +39,10 @@ class Kind {
   /// Errors: config, data, usage or io, when it is refused. Everything else is a failure: WrongResult too.
   virtual void read(const Input& input, const std::filesystem::path& folder) const = 0;
 };
+
+[[nodiscard]] std::string text_of(std::span<const std::byte> bytes);
+/// Writes a file anew, and gives back its name.
+std::string put(const std::filesystem::path& file, const std::string& bytes);
 
 /// Text of a run: parsed, made into net, loss, optimizer and schedule, written and parsed again.
 [[nodiscard]] std::unique_ptr<Kind> make_run_files();

@@ -20,14 +20,6 @@
 namespace lockstep::fuzz {
 namespace {
 
-std::string put(const std::filesystem::path& path, const std::string& bytes) {
-  std::FILE* const file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr || std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || std::fclose(file) != 0) {
-    throw std::runtime_error("cannot write " + path.string());
-  }
-  return path.string();
-}
-
 struct Read {
   std::vector<std::string> features;
   std::vector<float> x = {};

@@ -1,7 +1,6 @@
 // Tables of other formats: pairs of .npy files, and CSV on its way to rows of numbers.
 #include <fmt/format.h>
 
-#include <fstream>
 #include <numeric>
 
 #include "data/dataset.hpp"
@@ -11,12 +10,6 @@
 
 namespace lockstep::fuzz {
 namespace {
-
-std::string put(const std::filesystem::path& file, const std::string& bytes) {
-  std::filesystem::remove(file);  // to write over a file can wait for the disk
-  std::ofstream(file, std::ios::binary) << bytes;
-  return file.string();
-}
 
 std::string npy(const std::string& type, std::size_t element_bytes, const std::string& shape, std::size_t elements) {
   std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, shape);

@@ -14,7 +14,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kRows = 5300;  // six blocks of the normalisation
+constexpr std::size_t kStreamedRows = 5300;  // six blocks of the normalisation
 constexpr std::size_t kColumns = 150;
 
 class Stream : public testing::Test {
@@ -100,8 +100,8 @@ std::vector<std::uint8_t> labels(std::size_t count) {
 TEST_F(Stream, FindsOutWhatIsFoundOutInMemory) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/plain/x", {kRows, kColumns}, numbers(kRows * kColumns))
-        .add<std::uint8_t>("/plain/y", {kRows}, labels(kRows))
+        .add<float>("/plain/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns))
+        .add<std::uint8_t>("/plain/y", {kStreamedRows}, labels(kStreamedRows))
         .add<double>("/packed/x", {1500, 10, 3}, std::vector<double>(45000, 0.25), 0, {37, 10, 2})
         .add<float>("/packed/y", {1500, 2}, numbers(3000), 0, {1000, 2})
         .add<float>("/wide/x", {9, 300'000}, numbers(2'700'000))  // a block is larger than what is read in one go
@@ -118,23 +118,23 @@ TEST_F(Stream, FindsOutWhatIsFoundOutInMemory) {
   const RunData data = read(run_of("plain", "stream", "none"), "softmax_cross_entropy");
   EXPECT_EQ(data.train.labels->largest, 1U);
   std::vector<std::int64_t> counts(2, 0);
-  for (const std::uint8_t label : labels(kRows)) ++counts[label];
+  for (const std::uint8_t label : labels(kStreamedRows)) ++counts[label];
   EXPECT_EQ(data.train.labels->samples, counts);
 }
 
 TEST_F(Stream, RefusesWhatIsRefusedInMemory) {
   with_files([&] {
-    std::vector<float> bad = numbers(kRows * kColumns);
+    std::vector<float> bad = numbers(kStreamedRows * kColumns);
     bad[4000 * kColumns + 7] = NAN;
-    std::vector<std::uint8_t> far = labels(kRows);
+    std::vector<std::uint8_t> far = labels(kStreamedRows);
     far[4000] = 3;
     SampleFile(path("a.h5"))
-        .add<float>("/nan/x", {kRows, kColumns}, bad)
-        .add<std::uint8_t>("/nan/y", {kRows}, labels(kRows))
-        .add<float>("/far/x", {kRows, 2}, numbers(kRows * 2))
-        .add<std::uint8_t>("/far/y", {kRows}, far)
-        .add<float>("/half/x", {kRows, 2}, numbers(kRows * 2))
-        .add<float>("/half/y", {kRows}, std::vector<float>(kRows, 1.5F));
+        .add<float>("/nan/x", {kStreamedRows, kColumns}, bad)
+        .add<std::uint8_t>("/nan/y", {kStreamedRows}, labels(kStreamedRows))
+        .add<float>("/far/x", {kStreamedRows, 2}, numbers(kStreamedRows * 2))
+        .add<std::uint8_t>("/far/y", {kStreamedRows}, far)
+        .add<float>("/half/x", {kStreamedRows, 2}, numbers(kStreamedRows * 2))
+        .add<float>("/half/y", {kStreamedRows}, std::vector<float>(kStreamedRows, 1.5F));
   });
   for (const char* group : {"nan", "far", "half"}) expect_same_error(group, "softmax_cross_entropy");
   expect_same_error("half", "binary_cross_entropy");
@@ -143,8 +143,8 @@ TEST_F(Stream, RefusesWhatIsRefusedInMemory) {
 TEST_F(Stream, ScoresTheSame) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/x", {kRows, kColumns}, numbers(kRows * kColumns), 0, {100, 40})
-        .add<std::uint8_t>("/y", {kRows}, labels(kRows));
+        .add<float>("/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns), 0, {100, 40})
+        .add<std::uint8_t>("/y", {kStreamedRows}, labels(kStreamedRows));
   });
   RunConfig run = run_of("", "memory", "standard");
   run.model.loss = {"softmax_cross_entropy"};
@@ -158,7 +158,7 @@ TEST_F(Stream, ScoresTheSame) {
   };
   const Scores held = score("memory");
   const Scores streamed = score("stream");
-  EXPECT_EQ(streamed.samples, kRows);
+  EXPECT_EQ(streamed.samples, kStreamedRows);
   EXPECT_EQ(streamed.named(), held.named());
   EXPECT_EQ(streamed.confusion, held.confusion);
 }
@@ -166,19 +166,19 @@ TEST_F(Stream, ScoresTheSame) {
 TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/x", {kRows, kColumns}, numbers(kRows * kColumns))
-        .add<std::uint8_t>("/y", {kRows}, labels(kRows));
+        .add<float>("/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns))
+        .add<std::uint8_t>("/y", {kStreamedRows}, labels(kStreamedRows));
   });
   RunConfig run = run_of("", "stream", "minmax");
   run.train.epochs = 2;
   std::vector<std::string> notices;
   resolve_load(world, run, notices);
   const RunData data = read_run_data(world, run, *make_loss({"softmax_cross_entropy", {}}));
-  const EpochPlan epoch{kRows, 64};
+  const EpochPlan epoch{kStreamedRows, 64};
   const ShardPlan shards{5, static_cast<std::size_t>(world.size())};
   const auto batch = make_epoch_batch(world, data, epoch, run);
-  const std::vector<float> values = numbers(kRows * kColumns);
-  std::vector<std::int64_t> visits(kRows, 0);
+  const std::vector<float> values = numbers(kStreamedRows * kColumns);
+  std::vector<std::int64_t> visits(kStreamedRows, 0);
   for (std::uint64_t e = 0; e < 2; ++e) {
     batch->start_epoch(e);
     for (std::size_t b = 0; b < epoch.batches(); ++b) {
@@ -193,7 +193,7 @@ TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
         batch->gather(shard, {x, {}, y, samples});
         for (std::size_t i = 0; i < rows; ++i) {
           ++visits[samples[i]];
-          ASSERT_EQ(y[i], labels(kRows)[samples[i]]);
+          ASSERT_EQ(y[i], labels(kStreamedRows)[samples[i]]);
           const double shift = data.normalization.x.shift[9];
           const double scale = data.normalization.x.scale[9];
           ASSERT_EQ(x[i * kColumns + 9], static_cast<float>((values[samples[i] * kColumns + 9] - shift) * (1 / scale)));
@@ -202,14 +202,14 @@ TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
     }
   }
   world.sum(visits);
-  EXPECT_EQ(visits, std::vector<std::int64_t>(kRows, 2));
+  EXPECT_EQ(visits, std::vector<std::int64_t>(kStreamedRows, 2));
 }
 
 TEST_F(Stream, AutoStreamsWhatIsLargerThanTheLimit) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/x", {kRows, kColumns}, numbers(kRows * kColumns), 0, {kRows, 1})
-        .add<std::uint8_t>("/y", {kRows}, labels(kRows));
+        .add<float>("/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns), 0, {kStreamedRows, 1})
+        .add<std::uint8_t>("/y", {kStreamedRows}, labels(kStreamedRows));
     const Bytes idx = idx_bytes(0x08, {4, 1}, Bytes(4, 1));
     write_gzip(path("x.gz"), idx);
     write_plain(path("y"), idx_bytes(0x08, {4}, Bytes(4, 1)));

@@ -68,7 +68,7 @@ void expect_same_info(const CheckpointInfo& a, const CheckpointInfo& b) {
   EXPECT_EQ(a.normalization, b.normalization);
 }
 
-class CheckpointFile : public testing::Test {
+class CheckpointTest : public testing::Test {
  protected:
   Checkpoint written_and_read(const CheckpointInfo& info) {
     write_checkpoint(path_, build_checkpoint(path_, info, state_.arrays()));
@@ -79,7 +79,7 @@ class CheckpointFile : public testing::Test {
   SampleState state_;
 };
 
-TEST_F(CheckpointFile, GivesBackEveryFieldAndEveryBit) {
+TEST_F(CheckpointTest, GivesBackEveryFieldAndEveryBit) {
   CheckpointInfo info = sample_info();
   info.restored = Restored{64, 2};
   const Checkpoint read = written_and_read(info);
@@ -96,7 +96,7 @@ TEST_F(CheckpointFile, GivesBackEveryFieldAndEveryBit) {
   EXPECT_EQ(read.table.entries()[2].kind, ParameterKind::weight);
 }
 
-TEST_F(CheckpointFile, TheNetIsTheAverageWhereThereIsOne) {
+TEST_F(CheckpointTest, TheNetIsTheAverageWhereThereIsOne) {
   EXPECT_TRUE(same_bits(written_and_read(sample_info()).net(), state_.ema));
   state_.ema.clear();
   CheckpointInfo without = sample_info();
@@ -104,7 +104,7 @@ TEST_F(CheckpointFile, TheNetIsTheAverageWhereThereIsOne) {
   EXPECT_TRUE(same_bits(written_and_read(without).net(), state_.weights));
 }
 
-TEST_F(CheckpointFile, MayHaveNoSlotsAverageHistoryBestOrNormalization) {
+TEST_F(CheckpointTest, MayHaveNoSlotsAverageHistoryBestOrNormalization) {
   state_.ema.clear();
   state_.slot_names.clear();
   state_.slots.clear();
@@ -123,7 +123,7 @@ TEST_F(CheckpointFile, MayHaveNoSlotsAverageHistoryBestOrNormalization) {
   expect_same_info(written_and_read(info).info, info);
 }
 
-TEST_F(CheckpointFile, OfEqualStateHasEqualBytes) {
+TEST_F(CheckpointTest, OfEqualStateHasEqualBytes) {
   write_checkpoint(path_, build_checkpoint(path_, sample_info(), state_.arrays()));
   const auto first = read_file(path_);
   write_checkpoint(path_, build_checkpoint(path_, sample_info(), state_.arrays()));
@@ -134,13 +134,13 @@ TEST_F(CheckpointFile, OfEqualStateHasEqualBytes) {
   EXPECT_NE(read_file(path_), first);
 }
 
-TEST_F(CheckpointFile, TakesClassNamesThatAreNotUtf8) {
+TEST_F(CheckpointTest, TakesClassNamesThatAreNotUtf8) {
   CheckpointInfo info = sample_info();
   info.class_names = {"good", "b\xE9te"};
   EXPECT_EQ(written_and_read(info).info.class_names.at(1), "b\uFFFDte");
 }
 
-TEST_F(CheckpointFile, ColumnNamesThatDoNotGoTogetherAreRefused) {
+TEST_F(CheckpointTest, ColumnNamesThatDoNotGoTogetherAreRefused) {
   const auto refuse = [&](const ColumnNames& columns, std::initializer_list<const char*> says) {
     CheckpointInfo info = sample_info();
     info.columns = columns;
@@ -157,7 +157,7 @@ TEST_F(CheckpointFile, ColumnNamesThatDoNotGoTogetherAreRefused) {
   }
 }
 
-TEST_F(CheckpointFile, HasTheDigestOfItsArraysWhateverTheCallerSays) {
+TEST_F(CheckpointTest, HasTheDigestOfItsArraysWhateverTheCallerSays) {
   CheckpointInfo info = sample_info();
   info.digest = "0123";
   EXPECT_EQ(written_and_read(info).info.digest, digest_of(state_.arrays(), info.position, info.seed));
@@ -220,7 +220,7 @@ TEST(Digest, ChangesWithNamesAndShapes) {
   EXPECT_NE(of("dense1", "weight", {6}), digest);
 }
 
-TEST_F(CheckpointFile, DigestDoesNotDependOnWhereWhenAndHow) {
+TEST_F(CheckpointTest, DigestDoesNotDependOnWhereWhenAndHow) {
   const std::string digest = written_and_read(sample_info()).info.digest;
   CheckpointInfo info = sample_info();
   info.ranks = 7;

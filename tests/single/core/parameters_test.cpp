@@ -10,7 +10,7 @@
 namespace lockstep {
 namespace {
 
-ParameterTable sample() {
+ParameterTable sample_table() {
   ParameterTable table;
   table.add("dense1", "weight", {3, 5}, ParameterKind::weight);     // 15 floats and one of padding
   table.add("dense1", "bias", {3}, ParameterKind::bias);            // 3 and 13
@@ -22,7 +22,7 @@ ParameterTable sample() {
 }
 
 TEST(ParameterTable, LaysTensorsOnCacheLines) {
-  const ParameterTable table = sample();
+  const ParameterTable table = sample_table();
   const std::vector<Range> expected = {{0, 15}, {16, 19}, {32, 48}, {48, 4145}, {4160, 4161}, {4176, 8272}};
   ASSERT_EQ(table.entries().size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -33,7 +33,7 @@ TEST(ParameterTable, LaysTensorsOnCacheLines) {
 }
 
 TEST(ParameterTable, CountsWeightsWithoutPadding) {
-  EXPECT_EQ(sample().count(), 15U + 3U + 16U + 4097U + 1U + 4096U);
+  EXPECT_EQ(sample_table().count(), 15U + 3U + 16U + 4097U + 1U + 4096U);
   EXPECT_EQ(ParameterTable{}.count(), 0U);
   EXPECT_EQ(ParameterTable{}.arena_size(), 0U);
 }
@@ -62,7 +62,7 @@ TEST(ParameterTable, RefusesSizesThatOverflow) {
 }
 
 TEST(Blocks, CoverEachTensorInOrderAndNeverStraddleTwo) {
-  const ParameterTable table = sample();
+  const ParameterTable table = sample_table();
   const std::vector<Block> blocks = blocks_of(table);
   std::vector<int> covered(table.arena_size(), 0);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
@@ -84,7 +84,7 @@ TEST(Blocks, CoverEachTensorInOrderAndNeverStraddleTwo) {
 }
 
 TEST(ParameterViews, AreTheRangesOfTheArena) {
-  const ParameterTable table = sample();
+  const ParameterTable table = sample_table();
   std::vector<float> arena(table.arena_size());
   std::iota(arena.begin(), arena.end(), 0.0F);
   const std::vector<Range> ranges = {table.entries()[0].range, table.entries()[1].range};

@@ -12,8 +12,8 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kRows = 23;
-constexpr std::size_t kColumns = 6;
+constexpr std::size_t kOpenedRows = 23;
+constexpr std::size_t kOpenedColumns = 6;
 
 class OpenedSamples : public testing::Test {
  protected:
@@ -22,7 +22,7 @@ class OpenedSamples : public testing::Test {
   // Reads both tables of `source` in 1 to 5 parts, also out of order, and compares with read_dataset.
   void check_parts(const DataSource& source) const {
     const Dataset whole = read_dataset(source, {});
-    ASSERT_EQ(whole.samples(), kRows);
+    ASSERT_EQ(whole.samples(), kOpenedRows);
     for (std::size_t parts = 1; parts <= 5; ++parts) {
       const OpenDataset opened = open_dataset(source, {});
       EXPECT_EQ(opened.source, whole.source);
@@ -59,15 +59,15 @@ std::vector<T> counted(std::size_t size) {
 }
 
 TEST_F(OpenedSamples, Hdf5InParts) {
-  const auto x = counted<float>(kRows * kColumns);
-  const auto y = counted<std::int64_t>(kRows);
+  const auto x = counted<float>(kOpenedRows * kOpenedColumns);
+  const auto y = counted<std::int64_t>(kOpenedRows);
   SampleFile(path("a.h5"))
-      .add<float>("/plain/x", {kRows, 2, 3}, x)
-      .add<std::int64_t>("/plain/y", {kRows}, y)
-      .add<float>("/packed/x", {kRows, 2, 3}, x, 0, {5, 2, 2})  // chunks that no part and no row ends with
-      .add<std::int64_t>("/packed/y", {kRows}, y, 0, {7})
-      .add<float>("/foreign/x", {kRows, 2, 3}, x, H5T_IEEE_F32BE, {4, 1, 3})
-      .add<std::int64_t>("/foreign/y", {kRows}, y, H5T_STD_I64BE);
+      .add<float>("/plain/x", {kOpenedRows, 2, 3}, x)
+      .add<std::int64_t>("/plain/y", {kOpenedRows}, y)
+      .add<float>("/packed/x", {kOpenedRows, 2, 3}, x, 0, {5, 2, 2})  // chunks that no part and no row ends with
+      .add<std::int64_t>("/packed/y", {kOpenedRows}, y, 0, {7})
+      .add<float>("/foreign/x", {kOpenedRows, 2, 3}, x, H5T_IEEE_F32BE, {4, 1, 3})
+      .add<std::int64_t>("/foreign/y", {kOpenedRows}, y, H5T_STD_I64BE);
   for (const char* group : {":/plain", ":/packed", ":/foreign"}) {
     check_parts({path("a.h5") + group});
     EXPECT_TRUE(open_dataset({path("a.h5") + group}, {}).x->seekable());
@@ -76,11 +76,11 @@ TEST_F(OpenedSamples, Hdf5InParts) {
 }
 
 TEST_F(OpenedSamples, IdxInParts) {
-  Bytes numbers(kRows * kColumns * 4);
+  Bytes numbers(kOpenedRows * kOpenedColumns * 4);
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<unsigned char>(i % 127);  // finite floats
-  const Bytes y = idx_bytes(0x08, {kRows}, Bytes(kRows, 3));
+  const Bytes y = idx_bytes(0x08, {kOpenedRows}, Bytes(kOpenedRows, 3));
   for (const unsigned char code : Bytes{0x0C, 0x0D}) {
-    const Bytes x = idx_bytes(code, {kRows, 2, 3}, numbers);
+    const Bytes x = idx_bytes(code, {kOpenedRows, 2, 3}, numbers);
     write_plain(path("x"), x);
     write_plain(path("y"), y);
     check_parts({path("x"), path("y")});

@@ -12,7 +12,7 @@
 namespace lockstep {
 namespace {
 
-constexpr double kRounding = 1e-12;  // a few double operations on values near 1
+constexpr double kRelative = 1e-12;  // a few double operations on values near 1
 
 std::unique_ptr<Schedule> make(const std::string& type, const Options& options, double lr = 0.1,
                                std::uint64_t total_steps = 100) {
@@ -32,31 +32,31 @@ TEST(Schedule, StepDecaysAtEachMultipleOfItsSize) {
   EXPECT_EQ(schedule->factor(10), 0.5);
   EXPECT_EQ(schedule->factor(29), 0.25);
   EXPECT_FALSE(schedule->spans_run());
-  EXPECT_NEAR(make("step", {{"step_size", 1}})->factor(2), 0.01, kRounding);
+  EXPECT_NEAR(make("step", {{"step_size", 1}})->factor(2), 0.01, kRelative);
 }
 
 TEST(Schedule, LinearGoesFromAThirdToOneAndHolds) {
   const auto schedule = make("linear", {{"total_iters", 4}});
-  EXPECT_NEAR(schedule->factor(0), 1.0 / 3, kRounding);
-  EXPECT_NEAR(schedule->factor(2), 2.0 / 3, kRounding);
-  EXPECT_NEAR(schedule->factor(4), 1.0, kRounding);
-  EXPECT_NEAR(schedule->factor(400), 1.0, kRounding);
+  EXPECT_NEAR(schedule->factor(0), 1.0 / 3, kRelative);
+  EXPECT_NEAR(schedule->factor(2), 2.0 / 3, kRelative);
+  EXPECT_NEAR(schedule->factor(4), 1.0, kRelative);
+  EXPECT_NEAR(schedule->factor(400), 1.0, kRelative);
 }
 
 TEST(Schedule, PolynomialEndsAtZeroAndHolds) {
   const auto schedule = make("polynomial", {{"total_iters", 10}, {"power", 2.0}});
   EXPECT_EQ(schedule->factor(0), 1.0);
-  EXPECT_NEAR(schedule->factor(5), 0.25, kRounding);
+  EXPECT_NEAR(schedule->factor(5), 0.25, kRelative);
   EXPECT_EQ(schedule->factor(10), 0.0);
   EXPECT_EQ(schedule->factor(11), 0.0);
 }
 
 TEST(Schedule, CosineEndsAtEtaMinAndHolds) {
   const auto schedule = make("cosine", {{"T_max", 20}, {"eta_min", 0.02}}, 0.1);
-  EXPECT_NEAR(schedule->factor(0), 1.0, kRounding);
-  EXPECT_NEAR(schedule->factor(10), 0.6, kRounding);
-  EXPECT_NEAR(schedule->factor(20), 0.2, kRounding);
-  EXPECT_NEAR(schedule->factor(35), 0.2, kRounding);
+  EXPECT_NEAR(schedule->factor(0), 1.0, kRelative);
+  EXPECT_NEAR(schedule->factor(10), 0.6, kRelative);
+  EXPECT_NEAR(schedule->factor(20), 0.2, kRelative);
+  EXPECT_NEAR(schedule->factor(35), 0.2, kRelative);
 }
 
 TEST(Schedule, WarmsUpBeforeItsShape) {
