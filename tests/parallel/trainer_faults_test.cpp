@@ -218,8 +218,8 @@ struct LimitedEngine {
     engine = test::make_engine(comm, run);
   }
   // The last rank comes to it when the others have given up; what this rank has met.
-  std::string meet(const Communicator& all, const std::function<void()>& step, bool comes_late) {
-    patience.set_timeout(0.5);
+  std::string meet(const Communicator& all, double timeout, const std::function<void()>& step, bool comes_late) {
+    patience.set_timeout(timeout);
     if (comes_late) all.barrier();
     std::string told;
     try {
@@ -257,7 +257,7 @@ TEST_F(TrainerFaults, WhoeverHoldsUpTheOthersIsNamed) {
         };
       }
       const auto step = [&] { limited.engine->train_step(batch); };
-      const std::string told = limited.meet(comm, step, is_last() && !stuck_in_batch);
+      const std::string told = limited.meet(comm, 0.5, step, is_last() && !stuck_in_batch);
       if (!is_last()) comm.barrier();
       EXPECT_NE(told, "");
       const std::string all = told_by_all(told);
@@ -291,7 +291,7 @@ TEST_F(TrainerFaults, ARankOfAnotherHostIsNotWaitedForEverEither) {
   const std::string waits = std::to_string(limited.comm.pulse().waits_begun.load());
   EXPECT_EQ(comm.gather_texts(waits), std::vector<std::string>(static_cast<std::size_t>(comm.size()), waits));
   const auto step = [&] { test::train(*limited.engine, data, 32, 1); };
-  const std::string told = limited.meet(comm, step, is_last());
+  const std::string told = limited.meet(comm, 0.2, step, is_last());  // another host is given ten times as long
   if (!is_last()) comm.barrier();
   EXPECT_NE(told, "");
   if (comm.size() == 2) expect_in(told_by_all(told), {"for an answer of ranks on another host"});
