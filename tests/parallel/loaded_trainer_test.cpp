@@ -22,11 +22,11 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kSamples = 240;
-constexpr std::size_t kInputs = 3;
+constexpr std::size_t kRawSamples = 240;
+constexpr std::size_t kRawInputs = 3;
 
 // Keeps the answers of the program.
-class MemoryFile final : public PredictionFile {
+class KeptAnswers final : public PredictionFile {
  public:
   void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
     const auto more = std::as_bytes(std::span(predictions.values));
@@ -44,9 +44,9 @@ class MemoryFile final : public PredictionFile {
 
 class LoadedTrainer : public testing::Test {
  protected:
-  LoadedTrainer() : x(kSamples * kInputs), y(kSamples * 2) {
+  LoadedTrainer() : x(kRawSamples * kRawInputs), y(kRawSamples * 2) {
     fill_uniform({1, RandomPurpose::bench, 0, 0, 0}, 300.0F, 700.0F, x);
-    for (std::size_t i = 0; i < kSamples; ++i) {
+    for (std::size_t i = 0; i < kRawSamples; ++i) {
       y[2 * i] = 10 * x[3 * i] - x[3 * i + 1];
       y[2 * i + 1] = x[3 * i + 2] / 100;
     }
@@ -59,8 +59,8 @@ class LoadedTrainer : public testing::Test {
     run.optimizer = {.type = "adam", .lr = 0.02};
     world.at_root([&] {
       SampleFile(run.data.train.x)
-          .add<float>("/x", {kSamples, kInputs}, x)
-          .add<float>("/y", {kSamples, 2}, y)
+          .add<float>("/x", {kRawSamples, kRawInputs}, x)
+          .add<float>("/y", {kRawSamples, 2}, y)
           .text_attribute("/", "features", R"(["a", "b", "c"])")
           .text_attribute("/", "targets", R"(["p", "q"])");
     });
@@ -77,7 +77,7 @@ class LoadedTrainer : public testing::Test {
     [[nodiscard]] Net net() const { return {engine->model(), engine->loss(), engine->weights()}; }
   };
   [[nodiscard]] Program program() const {
-    Program program{std::make_unique<Engine>(world, run, EngineParts(run, kInputs, 100)), {}};
+    Program program{std::make_unique<Engine>(world, run, EngineParts(run, kRawInputs, 100)), {}};
     std::optional<Checkpoint> read;
     if (world.is_root()) read = read_checkpoint(checkpoint);
     program.engine->load(read ? &*read : nullptr, checkpoint);
@@ -86,7 +86,7 @@ class LoadedTrainer : public testing::Test {
   }
   [[nodiscard]] Trainer loaded(RunConfig plain) const {
     plain.data = {};
-    Trainer trainer(MPI_COMM_WORLD, plain, kInputs);
+    Trainer trainer(MPI_COMM_WORLD, plain, kRawInputs);
     trainer.load(checkpoint);
     return trainer;
   }
@@ -101,11 +101,11 @@ class LoadedTrainer : public testing::Test {
 
 TEST_F(LoadedTrainer, PredictsFromRawNumbersWhatTheProgramDoes) {
   const Trainer trainer = loaded(run);
-  std::vector<float> answers(kSamples * 2);
+  std::vector<float> answers(kRawSamples * 2);
   trainer.predict(x, answers);
   const Program by = program();
   OpenDataset samples = open_samples(run.data.train);
-  MemoryFile file;
+  KeptAnswers file;
   predict_to_file(world, by.net(), *samples.x, by.normalization, file);
   if (!world.is_root()) return;
   ASSERT_EQ(file.values.size(), answers.size());
@@ -131,7 +131,7 @@ TEST_F(LoadedTrainer, TrainsOnRawNumbersToTheBitsOfTheProgram) {
   Program by = program();
   const Dataset data = load_dataset(world, run.data.train, {});
   const Normalization none;
-  const EpochPlan plan{kSamples, 48};
+  const EpochPlan plan{kRawSamples, 48};
   const ShardPlan shards = by.engine->shards();
   DatasetBatch raw(data, none, plan, shards, 1);
   DatasetBatch normalized(data, by.normalization, plan, shards, 1);
@@ -141,10 +141,10 @@ TEST_F(LoadedTrainer, TrainsOnRawNumbersToTheBitsOfTheProgram) {
   for (std::size_t b = 0; b < plan.batches(); ++b) {
     raw.select(b);
     normalized.select(b);
-    std::vector<float> mine_x(owned.size() * 4 * kInputs), mine_y(owned.size() * 4 * 2);
+    std::vector<float> mine_x(owned.size() * 4 * kRawInputs), mine_y(owned.size() * 4 * 2);
     std::vector<std::uint32_t> numbers(4);
     for (std::size_t s = 0; s < owned.size(); ++s) {
-      raw.gather(owned.begin + s, {.x = std::span(mine_x).subspan(s * 4 * kInputs, 4 * kInputs),
+      raw.gather(owned.begin + s, {.x = std::span(mine_x).subspan(s * 4 * kRawInputs, 4 * kRawInputs),
                                    .values = std::span(mine_y).subspan(s * 8, 8),
                                    .samples = numbers});
     }
@@ -160,12 +160,12 @@ TEST_F(LoadedTrainer, SavesWhatBelongsToTheNet) {
   const Trainer first = loaded(run);
   const std::string saved = (place / "saved.h5").string();
   first.save(saved);
-  Trainer fresh(MPI_COMM_WORLD, run, kInputs);  // its run says "standard", but nothing was fitted
+  Trainer fresh(MPI_COMM_WORLD, run, kRawInputs);  // its run says "standard", but nothing was fitted
   const std::string unfitted = (place / "fresh.h5").string();
   fresh.save(unfitted);
-  Trainer again(MPI_COMM_WORLD, run, kInputs);
+  Trainer again(MPI_COMM_WORLD, run, kRawInputs);
   again.load(saved);
-  std::vector<float> one(kSamples * 2), other(kSamples * 2);
+  std::vector<float> one(kRawSamples * 2), other(kRawSamples * 2);
   first.predict(x, one);
   again.predict(x, other);
   EXPECT_EQ(one, other);
@@ -189,10 +189,12 @@ TEST_F(LoadedTrainer, AThresholdThatARunHasChosenIsGoneWithTheNextStep) {
   binary.data.train = {(place / "binary.h5").string()};
   binary.data.validation = 0.3;
   binary.decision.threshold = {.rule = "youden"};
-  std::vector<float> ones(kSamples);
-  for (std::size_t i = 0; i < kSamples; ++i) ones[i] = x[3 * i] > 500 ? 1.0F : 0.0F;
+  std::vector<float> ones(kRawSamples);
+  for (std::size_t i = 0; i < kRawSamples; ++i) ones[i] = x[3 * i] > 500 ? 1.0F : 0.0F;
   world.at_root([&] {
-    SampleFile(binary.data.train.x).add<float>("/x", {kSamples, kInputs}, x).add<float>("/y", {kSamples}, ones);
+    SampleFile(binary.data.train.x)
+        .add<float>("/x", {kRawSamples, kRawInputs}, x)
+        .add<float>("/y", {kRawSamples}, ones);
   });
   FitOptions options;
   options.output = (place / "binary").string();

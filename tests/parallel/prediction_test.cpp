@@ -13,12 +13,14 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kRows = 2900;  // 11 blocks and a short one
+constexpr std::size_t kPredicted = 2900;  // 11 blocks and a short one
 
 // Samples in memory, with the label of nobody.
 class MemoryReader final : public TableReader {
  public:
-  MemoryReader() : table_(test::make_dataset(kRows).x) { header_ = {"made up: x", table_.type, kRows, table_.columns}; }
+  MemoryReader() : table_(test::make_dataset(kPredicted).x) {
+    header_ = {"made up: x", table_.type, kPredicted, table_.columns};
+  }
   void read(Range rows, std::span<std::byte> out) override {
     std::ranges::copy(table_.bytes.subspan(rows.begin * header_.row_bytes(), out.size()), out.begin());
     for (std::size_t i = 0; i < out.size() / sizeof(float); ++i) {
@@ -38,7 +40,7 @@ class MemoryReader final : public TableReader {
 // Keeps what it gets; or finds no room behind so many rows.
 class MemoryFile final : public PredictionFile {
  public:
-  explicit MemoryFile(std::size_t room = kRows) : room_(room) {}
+  explicit MemoryFile(std::size_t room = kPredicted) : room_(room) {}
   void encode(const Predictions& predictions, std::vector<std::byte>& bytes) const override {
     const auto more = std::as_bytes(std::span(predictions.probabilities));
     bytes.insert(bytes.end(), more.begin(), more.end());
@@ -87,7 +89,7 @@ TEST_F(PredictionTest, AllRowsComeInOrderWithTheSameBits) {
     EXPECT_EQ(together.opened, world.is_root());
     EXPECT_EQ(together.committed, world.is_root());
     if (!world.is_root()) continue;
-    EXPECT_EQ(last_, kRows);
+    EXPECT_EQ(last_, kPredicted);
     EXPECT_EQ(together.bytes, alone.bytes) << piece_bytes;
   }
 }
@@ -102,7 +104,7 @@ TEST_F(PredictionTest, TheFirstBadRowEndsItOnAllRanks) {
 
 TEST_F(PredictionTest, AFullDiskEndsItOnAllRanks) {
   MemoryReader x;
-  for (const std::size_t room : {std::size_t{0}, std::size_t{1300}, kRows - 1}) {
+  for (const std::size_t room : {std::size_t{0}, std::size_t{1300}, kPredicted - 1}) {
     MemoryFile file(room);
     expect_error(ErrorKind::io, {"no room"}, [&] { predict(world, x, file, 1); });
     EXPECT_FALSE(file.committed);

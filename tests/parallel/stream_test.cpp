@@ -15,7 +15,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kStreamedRows = 5300;  // six blocks of the normalisation
-constexpr std::size_t kColumns = 150;
+constexpr std::size_t kStreamedColumns = 150;
 
 class Stream : public testing::Test {
  protected:
@@ -84,7 +84,7 @@ class Stream : public testing::Test {
   std::string path_;
 };
 
-std::vector<float> numbers(std::size_t count) {
+std::vector<float> streamed_numbers(std::size_t count) {
   std::mt19937 random(3);
   std::vector<float> values(count);
   for (float& value : values) value = static_cast<float>(random() % 10007) / 100.0F;
@@ -100,12 +100,13 @@ std::vector<std::uint8_t> labels(std::size_t count) {
 TEST_F(Stream, FindsOutWhatIsFoundOutInMemory) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/plain/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns))
+        .add<float>("/plain/x", {kStreamedRows, kStreamedColumns}, streamed_numbers(kStreamedRows * kStreamedColumns))
         .add<std::uint8_t>("/plain/y", {kStreamedRows}, labels(kStreamedRows))
         .add<double>("/packed/x", {1500, 10, 3}, std::vector<double>(45000, 0.25), 0, {37, 10, 2})
-        .add<float>("/packed/y", {1500, 2}, numbers(3000), 0, {1000, 2})
-        .add<float>("/wide/x", {9, 300'000}, numbers(2'700'000))  // a block is larger than what is read in one go
-        .add<float>("/wide/y", {9}, numbers(9))
+        .add<float>("/packed/y", {1500, 2}, streamed_numbers(3000), 0, {1000, 2})
+        .add<float>("/wide/x", {9, 300'000},
+                    streamed_numbers(2'700'000))  // a block is larger than what is read in one go
+        .add<float>("/wide/y", {9}, streamed_numbers(9))
         .add<std::uint8_t>("/one/x", {1, 3}, {1, 2, 3})  // fewer rows than ranks
         .add<std::int64_t>("/one/y", {1}, {0});
   });
@@ -124,16 +125,16 @@ TEST_F(Stream, FindsOutWhatIsFoundOutInMemory) {
 
 TEST_F(Stream, RefusesWhatIsRefusedInMemory) {
   with_files([&] {
-    std::vector<float> bad = numbers(kStreamedRows * kColumns);
-    bad[4000 * kColumns + 7] = NAN;
+    std::vector<float> bad = streamed_numbers(kStreamedRows * kStreamedColumns);
+    bad[4000 * kStreamedColumns + 7] = NAN;
     std::vector<std::uint8_t> far = labels(kStreamedRows);
     far[4000] = 3;
     SampleFile(path("a.h5"))
-        .add<float>("/nan/x", {kStreamedRows, kColumns}, bad)
+        .add<float>("/nan/x", {kStreamedRows, kStreamedColumns}, bad)
         .add<std::uint8_t>("/nan/y", {kStreamedRows}, labels(kStreamedRows))
-        .add<float>("/far/x", {kStreamedRows, 2}, numbers(kStreamedRows * 2))
+        .add<float>("/far/x", {kStreamedRows, 2}, streamed_numbers(kStreamedRows * 2))
         .add<std::uint8_t>("/far/y", {kStreamedRows}, far)
-        .add<float>("/half/x", {kStreamedRows, 2}, numbers(kStreamedRows * 2))
+        .add<float>("/half/x", {kStreamedRows, 2}, streamed_numbers(kStreamedRows * 2))
         .add<float>("/half/y", {kStreamedRows}, std::vector<float>(kStreamedRows, 1.5F));
   });
   for (const char* group : {"nan", "far", "half"}) expect_same_error(group, "softmax_cross_entropy");
@@ -143,14 +144,15 @@ TEST_F(Stream, RefusesWhatIsRefusedInMemory) {
 TEST_F(Stream, ScoresTheSame) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns), 0, {100, 40})
+        .add<float>("/x", {kStreamedRows, kStreamedColumns}, streamed_numbers(kStreamedRows * kStreamedColumns), 0,
+                    {100, 40})
         .add<std::uint8_t>("/y", {kStreamedRows}, labels(kStreamedRows));
   });
   RunConfig run = run_of("", "memory", "standard");
   run.model.loss = {"softmax_cross_entropy"};
   run.model.layers = {{"dense", {{"units", 2}}}};
   run = resolve_run(run, world.size());
-  Engine engine(world, run, EngineParts(run, kColumns, 1));
+  Engine engine(world, run, EngineParts(run, kStreamedColumns, 1));
   const auto score = [&](const std::string& load) {
     run.data.load = load;
     const RunData data = read(run, "softmax_cross_entropy");
@@ -166,7 +168,7 @@ TEST_F(Stream, ScoresTheSame) {
 TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns))
+        .add<float>("/x", {kStreamedRows, kStreamedColumns}, streamed_numbers(kStreamedRows * kStreamedColumns))
         .add<std::uint8_t>("/y", {kStreamedRows}, labels(kStreamedRows));
   });
   RunConfig run = run_of("", "stream", "minmax");
@@ -177,7 +179,7 @@ TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
   const EpochPlan epoch{kStreamedRows, 64};
   const ShardPlan shards{5, static_cast<std::size_t>(world.size())};
   const auto batch = make_epoch_batch(world, data, epoch, run);
-  const std::vector<float> values = numbers(kStreamedRows * kColumns);
+  const std::vector<float> values = streamed_numbers(kStreamedRows * kStreamedColumns);
   std::vector<std::int64_t> visits(kStreamedRows, 0);
   for (std::uint64_t e = 0; e < 2; ++e) {
     batch->start_epoch(e);
@@ -187,7 +189,7 @@ TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
       const Range owned = shards.owned(static_cast<std::size_t>(world.rank()));
       for (std::size_t shard = owned.begin; shard < owned.end; ++shard) {
         const std::size_t rows = batch->rows(shard);
-        std::vector<float> x(rows * kColumns);
+        std::vector<float> x(rows * kStreamedColumns);
         std::vector<std::int32_t> y(rows);
         std::vector<std::uint32_t> samples(rows);
         batch->gather(shard, {x, {}, y, samples});
@@ -196,7 +198,8 @@ TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
           ASSERT_EQ(y[i], labels(kStreamedRows)[samples[i]]);
           const double shift = data.normalization.x.shift[9];
           const double scale = data.normalization.x.scale[9];
-          ASSERT_EQ(x[i * kColumns + 9], static_cast<float>((values[samples[i] * kColumns + 9] - shift) * (1 / scale)));
+          ASSERT_EQ(x[i * kStreamedColumns + 9],
+                    static_cast<float>((values[samples[i] * kStreamedColumns + 9] - shift) * (1 / scale)));
         }
       }
     }
@@ -208,7 +211,8 @@ TEST_F(Stream, GathersEverySampleOnceAndAWindowAheadAtMost) {
 TEST_F(Stream, AutoStreamsWhatIsLargerThanTheLimit) {
   with_files([&] {
     SampleFile(path("a.h5"))
-        .add<float>("/x", {kStreamedRows, kColumns}, numbers(kStreamedRows * kColumns), 0, {kStreamedRows, 1})
+        .add<float>("/x", {kStreamedRows, kStreamedColumns}, streamed_numbers(kStreamedRows * kStreamedColumns), 0,
+                    {kStreamedRows, 1})
         .add<std::uint8_t>("/y", {kStreamedRows}, labels(kStreamedRows));
     const Bytes idx = idx_bytes(0x08, {4, 1}, Bytes(4, 1));
     write_gzip(path("x.gz"), idx);

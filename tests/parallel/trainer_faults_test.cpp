@@ -15,7 +15,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kSamples = 24;
+constexpr std::size_t kFaultSamples = 24;
 
 RunConfig classification(const std::string& exchange) {
   RunConfig run = test::make_run(12, exchange);
@@ -28,7 +28,7 @@ class ShardBatch final : public Batch {
  public:
   [[nodiscard]] std::size_t samples() const override {
     if (asked_for_samples) asked_for_samples();
-    return kSamples;
+    return kFaultSamples;
   }
   [[nodiscard]] std::size_t rows(std::size_t /*shard*/) const override { return 2; }
   void gather(std::size_t shard, const BatchRows& rows) override {

@@ -13,7 +13,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kRows = 5000;  // five blocks, the last one short
-constexpr std::size_t kColumns = 3;
+constexpr std::size_t kWidth = 3;
 
 std::vector<double> sample_values() {
   std::mt19937_64 random(7);
@@ -29,13 +29,13 @@ std::vector<double> sample_values() {
 
 TEST(FitScaling, StandardIsThePlainTwoPassResult) {
   const std::vector<double> values = sample_values();
-  const ColumnScaling scaling = fit_scaling(NormalizeMethod::standard, table_of(ElementType::f64, kColumns, values));
-  for (std::size_t c = 0; c < kColumns; ++c) {
+  const ColumnScaling scaling = fit_scaling(NormalizeMethod::standard, table_of(ElementType::f64, kWidth, values));
+  for (std::size_t c = 0; c < kWidth; ++c) {
     long double mean = 0;
     long double squares = 0;
-    for (std::size_t r = 0; r < kRows; ++r) mean += values[r * kColumns + c];
+    for (std::size_t r = 0; r < kRows; ++r) mean += values[r * kWidth + c];
     mean /= kRows;
-    for (std::size_t r = 0; r < kRows; ++r) squares += std::pow(values[r * kColumns + c] - mean, 2);
+    for (std::size_t r = 0; r < kRows; ++r) squares += std::pow(values[r * kWidth + c] - mean, 2);
     const auto deviation = static_cast<double>(std::sqrt(squares / kRows));
     // Sums of 1024 values near 1e6 round by about 1e-7, block means by 1e-10: that against a spread of 0.3.
     EXPECT_NEAR(scaling.shift[c], static_cast<double>(mean), 1e-13 * (std::abs(static_cast<double>(mean)) + 1));
@@ -45,13 +45,13 @@ TEST(FitScaling, StandardIsThePlainTwoPassResult) {
 
 TEST(FitScaling, MinmaxIsExact) {
   const std::vector<double> values = sample_values();
-  const ColumnScaling scaling = fit_scaling(NormalizeMethod::minmax, table_of(ElementType::f64, kColumns, values));
-  for (std::size_t c = 0; c < kColumns; ++c) {
+  const ColumnScaling scaling = fit_scaling(NormalizeMethod::minmax, table_of(ElementType::f64, kWidth, values));
+  for (std::size_t c = 0; c < kWidth; ++c) {
     double low = values[c];
     double high = values[c];
     for (std::size_t r = 0; r < kRows; ++r) {
-      low = std::min(low, values[r * kColumns + c]);
-      high = std::max(high, values[r * kColumns + c]);
+      low = std::min(low, values[r * kWidth + c]);
+      high = std::max(high, values[r * kWidth + c]);
     }
     EXPECT_EQ(scaling.shift[c], low);
     EXPECT_EQ(scaling.scale[c], high - low);
@@ -122,11 +122,11 @@ TEST(FitScaling, OfOneRowAndOfNoMethod) {
 }
 
 TEST(FitColumns, OfPartsAreTheBitsOfTheWhole) {
-  const Table table = table_of(ElementType::f64, kColumns, sample_values());
+  const Table table = table_of(ElementType::f64, kWidth, sample_values());
   for (const NormalizeMethod method : {NormalizeMethod::standard, NormalizeMethod::minmax}) {
     const ColumnScaling whole = fit_scaling(method, table);
-    for (std::size_t begin = 0; begin < kColumns; ++begin) {
-      for (std::size_t end = begin; end <= kColumns; ++end) {
+    for (std::size_t begin = 0; begin < kWidth; ++begin) {
+      for (std::size_t end = begin; end <= kWidth; ++end) {
         std::vector<double> shift(end - begin);
         std::vector<double> scale(end - begin);
         fit_columns(method, table, {begin, end}, shift, scale);

@@ -12,8 +12,8 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kSamples = 1003;
-constexpr std::size_t kColumns = 3;
+constexpr std::size_t kStreamed = 1003;
+constexpr std::size_t kStreamedColumns = 3;
 constexpr std::uint64_t kEpochs = 3;
 
 class WindowReaderTest : public testing::Test {
@@ -22,14 +22,16 @@ class WindowReaderTest : public testing::Test {
   void write(const std::vector<hsize_t>& chunk = {}) const {
     std::vector<float> x;
     std::vector<std::uint8_t> y;
-    for (std::size_t i = 0; i < kSamples; ++i) {
-      for (std::size_t c = 0; c < kColumns; ++c) x.push_back(static_cast<float>(i));
+    for (std::size_t i = 0; i < kStreamed; ++i) {
+      for (std::size_t c = 0; c < kStreamedColumns; ++c) x.push_back(static_cast<float>(i));
       y.push_back(static_cast<std::uint8_t>(i % 7));
     }
-    SampleFile(path()).add<float>("/x", {kSamples, kColumns}, x, 0, chunk).add<std::uint8_t>("/y", {kSamples}, y);
+    SampleFile(path())
+        .add<float>("/x", {kStreamed, kStreamedColumns}, x, 0, chunk)
+        .add<std::uint8_t>("/y", {kStreamed}, y);
   }
   [[nodiscard]] std::string path() const { return (folder_.path() / "a.h5").string(); }
-  [[nodiscard]] StreamPlan plan() const { return StreamPlan({kSamples, 50, 4, 10, 60}); }
+  [[nodiscard]] StreamPlan plan() const { return StreamPlan({kStreamed, 50, 4, 10, 60}); }
   [[nodiscard]] WindowReader open(Range shards, std::uint64_t limit = 7) const {
     return {open_dataset({path()}, {}),
             StreamSettings{plan(), shards, 5, kEpochs, {TargetRule::Kind::labels, limit, "so"}}};
@@ -39,7 +41,7 @@ class WindowReaderTest : public testing::Test {
   [[nodiscard]] std::map<std::size_t, std::vector<std::uint32_t>> read_from(Range shards, std::uint64_t epoch,
                                                                             std::size_t batch) const {
     WindowReader reader = open(shards);
-    const EpochPlan epochs{kSamples, 50};
+    const EpochPlan epochs{kStreamed, 50};
     std::map<std::size_t, std::vector<std::uint32_t>> samples;
     reader.start(epoch, batch);
     for (; epoch < kEpochs; ++epoch, batch = 0) {
@@ -56,7 +58,7 @@ class WindowReaderTest : public testing::Test {
     for (const WindowReader::Part& part : reader.parts_of(shard)) {
       for (std::size_t i = 0; i < part.rows.size(); ++i) {
         const auto sample = static_cast<double>(part.samples[i]);
-        EXPECT_EQ(row_of(part.x, part.rows[i]), std::vector<double>(kColumns, sample));
+        EXPECT_EQ(row_of(part.x, part.rows[i]), std::vector<double>(kStreamedColumns, sample));
         EXPECT_EQ(row_of(part.y, part.rows[i]), std::vector<double>{std::fmod(sample, 7)});
       }
       samples.insert(samples.end(), part.samples.begin(), part.samples.end());
@@ -69,19 +71,19 @@ class WindowReaderTest : public testing::Test {
 TEST_F(WindowReaderTest, ReadsEverySampleOnceAnEpochAlsoWhatIsPacked) {
   for (const std::vector<hsize_t>& chunk : {std::vector<hsize_t>{}, {64, 2}}) {
     write(chunk);
-    std::vector<int> visits(kSamples, 0);
+    std::vector<int> visits(kStreamed, 0);
     for (const auto& [shard, samples] : read_from({0, 4}, 0, 0)) {
       EXPECT_EQ(samples.size(), kEpochs * plan().part(shard).size());
       for (const std::uint32_t sample : samples) ++visits[sample];
     }
-    EXPECT_EQ(visits, std::vector<int>(kSamples, kEpochs));
+    EXPECT_EQ(visits, std::vector<int>(kStreamed, kEpochs));
   }
 }
 
 TEST_F(WindowReaderTest, FromABatchOnReadsWhatItWouldHaveRead) {
   write();
   const auto whole = read_from({0, 4}, 0, 0);
-  const EpochPlan epochs{kSamples, 50};
+  const EpochPlan epochs{kStreamed, 50};
   for (const std::uint64_t epoch : {std::uint64_t{0}, kEpochs - 1}) {
     for (const std::size_t batch : {std::size_t{1}, std::size_t{7}, epochs.batches() - 1}) {
       const auto rest = read_from({1, 3}, epoch, batch);  // other shards on this rank
@@ -99,7 +101,7 @@ TEST_F(WindowReaderTest, TellsWhenEachWindowWasRead) {
   write();
   WindowReader reader = open({0, 4});
   std::vector<WindowReader::Read> reads;
-  const EpochPlan epochs{kSamples, 50};
+  const EpochPlan epochs{kStreamed, 50};
   reader.start(0, 0);
   while (reads.empty()) reader.take_reads(reads);  // while the thread is at it
   std::size_t windows = reads.size();
