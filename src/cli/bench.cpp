@@ -13,9 +13,11 @@
 #include "cli/output.hpp"
 #include "cli/ranks.hpp"
 #include "comm/cores.hpp"
+#include "compute/compute.hpp"
 #include "config/keys.hpp"
 #include "core/json_text.hpp"
 #include "core/number_text.hpp"
+#include "core/vector_math.hpp"
 #include "optim/optimizer.hpp"
 #include "step/engine.hpp"
 
@@ -100,6 +102,8 @@ nlohmann::ordered_json json_of(const BenchConfig& config, const Shape& shape, co
   json["optimizer"] = config.run.optimizer.type;
   json["exchange"] = config.run.train.exchange;
   json["wire"] = config.run.train.wire;
+  json["blas_kernel"] = make_compute()->kernel();
+  json["simd_target"] = simd_target();
   json["samples_per_second"] = batch / result.step_seconds;
   json["floor_samples_per_second"] = batch / result.floor_seconds;
   json["of_floor"] = result.floor_seconds / result.step_seconds;

@@ -227,7 +227,7 @@ class Commands(unittest.TestCase):
     def test_bench_prints_the_contract(self):
         done = program.run("bench", "--layers", "16,32,10", "--batch", "8", "--steps", "3", "--json", ranks=2)
         result = json.loads(done.stdout)
-        for key in ("ranks", "layers", "batch_per_rank", "shards", "optimizer", "samples_per_second",
+        for key in ("ranks", "layers", "batch_per_rank", "shards", "optimizer", "blas_kernel", "simd_target", "samples_per_second",
                     "floor_samples_per_second", "of_floor", "step_us", "compute_us", "sync_update_us"):
             self.assertIn(key, result)
         self.assertEqual((result["ranks"], result["layers"], result["batch_per_rank"]), (2, [16, 32, 10], 8))

@@ -28,6 +28,7 @@ OF_OTHERS = {
     "ctest": {"--test-dir", "--output-on-failure", "--rerun-failed"},
     "tests/run.sh": {"--sanitize", "--threads"},
     "tests/tidy.sh": {"--changed"},
+    "tests/bench_gate.py": {"--record"},
     "docker": {"--shm-size"},
     "launch/local.sh": {"--restarts", "--shrink"},
     "launch/cluster.py": {"--hosts", "--ranks", "--rate"},
