@@ -113,7 +113,8 @@ TEST_F(WindowReaderTest, TellsWhenEachWindowWasRead) {
     for (const WindowReader::Read& read : reads) EXPECT_LE(read.begin, read.end);
   }
   std::size_t needed = 0;
-  const StreamOrder order(plan(), 5, 0);
+  const StreamPlan stream = plan();
+  const StreamOrder order(stream, 5, 0);
   for (std::size_t shard = 0; shard < 4; ++shard) needed += order.windows(shard);
   EXPECT_GE(windows, needed);  // those of the next epoch may be there as well
 }
