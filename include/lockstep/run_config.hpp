@@ -23,6 +23,7 @@ struct LayerConfig {
   std::string type;
   Options options = {};
   std::string name = {};
+  std::vector<std::string> inputs = {};  ///< names of layers before it, or "input"; empty: the layer before it
   bool operator==(const LayerConfig&) const = default;
 };
 

@@ -91,7 +91,9 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.data.series_input);
 
   visit(KeyInfo{"model.loss", "what is made small, with keys of its own"}, run.model.loss);
-  visit(KeyInfo{"model.layers", "list of {type = ...}, each maybe with a name"}, run.model.layers);
+  visit(KeyInfo{"model.layers",
+                "list of {type = ...}, each maybe with a name and inputs, and of {repeat = N, layers = [...]}"},
+        run.model.layers);
   visit(KeyInfo{"model.freeze", "names of layers whose parameters stay as they are: [\"dense1\"]"}, run.model.freeze);
   // What a run has started with is in its checkpoints.
   visit(
@@ -163,7 +165,7 @@ void visit_keys(Run& run, Visitor&& visit) {
         run.optimizer.schedule);
   visit(KeyInfo{"optimizer.clip_norm", "largest norm of the gradient; 0: no clipping", not_negative},
         run.optimizer.clip_norm);
-  visit(KeyInfo{"optimizer.decay_exclude", "kinds of parameters without weight decay: [\"bias\"]"},
+  visit(KeyInfo{"optimizer.decay_exclude", "kinds of parameters without weight decay, of bias and norm: [\"bias\"]"},
         run.optimizer.decay_exclude);
 
   visit(KeyInfo{.name = "decision.threshold",

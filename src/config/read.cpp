@@ -8,6 +8,8 @@
 #include <set>
 
 #include "config/keys.hpp"
+#include "config/layer_list.hpp"
+#include "config/layer_names.hpp"
 #include "config/overrides.hpp"
 #include "config/run_file.hpp"
 #include "lockstep/error.hpp"
@@ -235,30 +237,67 @@ class Reader {
     }
   }
   void read(const KeyInfo& info, const toml::node& node, std::vector<LayerConfig>& out) const {
-    if (!node.is_array()) fail(node, info.name, "expected a list of {type = \"...\"}, found " + describe(node));
-    out.clear();
+    out = read_layers(std::string(info.name), node);
+    name_inputs(out);
+  }
+  [[nodiscard]] std::vector<LayerConfig> read_layers(const std::string& list, const toml::node& node) const {
+    if (!node.is_array()) fail(node, list, "expected a list of {type = \"...\"}, found " + describe(node));
+    std::vector<LayerConfig> layers;
+    std::size_t index = 0;
     for (const toml::node& entry : *node.as_array()) {
-      const std::string where = fmt::format("{}[{}]", info.name, out.size());
-      LayerConfig& layer = out.emplace_back();
-      read_typed(where, entry, layer.type, layer.options, &layer.name);
+      const std::string where = fmt::format("{}[{}]", list, index++);
+      const toml::table* table = entry.as_table();
+      if (table != nullptr && table->contains("repeat")) {
+        read_repeated(where, *table, layers);
+        continue;
+      }
+      LayerConfig& layer = layers.emplace_back();
+      read_typed(where, entry, layer.type, layer.options, &layer);
       layer.options.set_where(fmt::format("{} ({})", where, layer.type));
     }
+    return layers;
+  }
+  // {repeat = 4, layers = [...]}
+  void read_repeated(const std::string& where, const toml::table& table, std::vector<LayerConfig>& out) const {
+    std::int64_t times = 0;
+    std::vector<LayerConfig> block;
+    for (const auto& [key, value] : table) {
+      const std::string name = fmt::format("{}.{}", where, key.str());
+      if (key == "repeat") {
+        read(KeyInfo{.name = name, .bound = Bound::positive}, value, times);
+      } else if (key == "layers") {
+        block = read_layers(name, value);
+      } else {
+        fail(value, name, "unknown key; a list to repeat takes repeat and layers");
+      }
+    }
+    if (block.empty()) fail(table, where, "expected the layers to repeat: {repeat = 4, layers = [{type = ...}, ...]}");
+    if (static_cast<std::size_t>(times) > (kMostLayers - std::min(out.size(), kMostLayers)) / block.size()) {
+      fail(table, where, fmt::format("expected a net of at most {} layers", kMostLayers));
+    }
+    for (std::int64_t copy = 1; copy <= times; ++copy) append_copy(block, copy, out);
   }
 
-  // {type = "...", option = value, ...}, with a name where one is allowed.
+  // {type = "...", option = value, ...}; a layer may have a name and inputs besides.
   void read_typed(std::string_view where, const toml::node& node, std::string& type, Options& options,
-                  std::string* name) const {
+                  LayerConfig* layer) const {
     const toml::table* table = node.as_table();
     if (table == nullptr) fail(node, where, "expected {type = \"...\", ...}, found " + describe(node));
     options = {};
     for (const auto& [key, value] : *table) {
+      const std::string name = fmt::format("{}.{}", where, key.str());
       const bool is_type = key == "type";
-      if (is_type || (key == "name" && name != nullptr)) {
-        if (!value.is_string())
-          fail(value, fmt::format("{}.{}", where, key.str()), "expected a text, found " + describe(value));
-        (is_type ? type : *name) = value.as_string()->get();
+      if (is_type || (key == "name" && layer != nullptr)) {
+        if (!value.is_string()) fail(value, name, "expected a text, found " + describe(value));
+        (is_type ? type : layer->name) = value.as_string()->get();
+      } else if (key == "inputs" && layer != nullptr) {
+        read(KeyInfo{.name = name}, value, layer->inputs);
+        if (layer->inputs.empty()) fail(value, name, "the list is empty; leave it out for the layer before");
+        for (const std::string& input : layer->inputs) {
+          if (!is_layer_name(input)) fail(value, name, fmt::format("\"{}\" is no name of a layer", input));
+        }
       } else {
-        options.set(std::string(key.str()), option(value, fmt::format("{}.{}", where, key.str())));
+        options.set(std::string(key.str()), option(value, name));
       }
     }
     if (!table->contains("type")) fail(node, where, "a type is needed here, e.g. {type = \"...\"}");

@@ -68,14 +68,16 @@ std::string to_toml(const DataSource& source) {
   if (source.y.empty()) return to_toml(source.x, source.more);
   return fmt::format("{{x = {}, y = {}}}", to_toml(source.x, source.more_x), to_toml(source.y, source.more_y));
 }
-std::string typed(const std::string& type, const std::string& name, const Options& options) {
+std::string typed(const std::string& type, const std::string& name, const std::vector<std::string>& inputs,
+                  const Options& options) {
   std::string text = "{type = " + quote(type);
   if (!name.empty()) text += ", name = " + quote(name);
+  if (!inputs.empty()) text += ", inputs = " + to_toml(inputs);
   for (const auto& [key, value] : options.values()) text += fmt::format(", {} = {}", key_text(key), to_toml(value));
   return text + "}";
 }
 std::string to_toml(const Component& component) {
-  return typed(component.type, "", component.options);
+  return typed(component.type, "", {}, component.options);
 }
 std::string to_toml(const EarlyStop& stop) {
   return fmt::format("{{monitor = {}, patience = {}, min_delta = {}, restore_best = {}}}", quote(stop.monitor),
@@ -85,7 +87,7 @@ std::string to_toml(const ThresholdConfig& threshold) {
   return threshold.rule.empty() ? to_toml(threshold.value) : quote(threshold.rule);
 }
 std::string to_toml(const LayerConfig& layer) {
-  return typed(layer.type, layer.name, layer.options);
+  return typed(layer.type, layer.name, layer.inputs, layer.options);
 }
 template <class T>
 std::string to_toml(const std::vector<T>& values) {

@@ -15,8 +15,9 @@
 
 namespace lockstep {
 
-/// What a parameter is; `decay_exclude` in a run file names kinds.
-enum class ParameterKind { weight, bias };
+/// What a parameter is; `decay_exclude` in a run file names kinds. norm: the weight of a normalisation. running: no
+/// gradient trains it, its layer moves it, and norms, clipping, decay and averages leave it alone.
+enum class ParameterKind { weight, bias, norm, running };
 
 /// One named tensor in the arenas.
 struct Parameter {

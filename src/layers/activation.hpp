@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <span>
 
+#include "layers/input_shapes.hpp"
 #include "layers/layer.hpp"
 
 namespace lockstep {
@@ -27,19 +28,20 @@ class Activation : public Layer {
   enum class Reads { input, output };
   explicit Activation(Reads reads) : reads_(reads) {}
 
-  [[nodiscard]] LayerTraits traits() const final {
-    return {.reads_input = reads_ == Reads::input, .reads_output = reads_ == Reads::output, .number_by_number = true};
+  [[nodiscard]] LayerPlan plan(std::span<const Shape> inputs) const final {
+    return {.output = only_input(inputs),
+            .reads_input = reads_ == Reads::input,
+            .reads_output = reads_ == Reads::output,
+            .in_place = true};
   }
 
-  void forward(const PassContext& /*pass*/, ParameterViews<const float> /*parameters*/, std::span<const float> x,
-               std::span<float> y) const final {
-    apply(x, y);
+  void forward(const PassContext& /*pass*/, const ForwardCall& call) const final {
+    apply(call.x[0].values, call.y.values);
   }
 
-  void backward(const PassContext& /*pass*/, ParameterViews<const float> /*parameters*/, std::span<const float> x,
-                std::span<const float> y, std::span<const float> dy, std::span<float> dx,
-                ParameterViews<float> /*gradients*/) const final {
-    if (!dx.empty()) differentiate(reads_ == Reads::input ? x : y, dy, dx);
+  void backward(const PassContext& /*pass*/, const BackwardCall& call) const final {
+    if (call.dx[0].values.empty()) return;
+    differentiate(reads_ == Reads::input ? call.x[0].values : call.y.values, call.dy.values, call.dx[0].values);
   }
 
  private:

@@ -1,8 +1,9 @@
-// dense: y = x W^T + b.  x [n,in], W [out,in], b [out], y [n,out].
+// dense: y = x W^T + b.  x [n,...,in], W [out,in], b [out], y [n,...,out].
 #include <algorithm>
 #include <cmath>
 
 #include "core/sums.hpp"
+#include "layers/input_shapes.hpp"
 #include "layers/layer.hpp"
 #include "lockstep/error.hpp"
 
@@ -45,9 +46,41 @@ class Dense final : public Layer {
   Dense(std::size_t units, bool bias, const Init& init, double init_value)
       : units_(units), bias_(bias), init_(init), init_value_(init_value) {}
 
-  [[nodiscard]] std::size_t outputs(std::size_t /*inputs*/) const override { return units_; }
+  // The last extent is mapped, alike for all positions before it.
+  [[nodiscard]] LayerPlan plan(std::span<const Shape> inputs) const override {
+    const Shape& input = only_input(inputs);
+    std::vector<std::size_t> extents(input.extents().begin(), input.extents().end());
+    extents.back() = units_;
+    const Product product{.rows = input.size() / input.back(), .out = units_, .in = input.back()};
+    return {.output = Shape(extents),
+            .parameters = parameters(input.back()),
+            .reads_output = false,
+            .products = {product},
+            .cost = cost_of(product)};
+  }
 
-  [[nodiscard]] std::vector<ParameterSpec> parameters(std::size_t inputs) const override {
+  void forward(const PassContext& pass, const ForwardCall& call) const override {
+    const auto weight = call.parameters[0];
+    const std::span<float> y = call.y.values;
+    // A product with beta = 0 sets y to zeros first; setting it to the bias costs no more.
+    if (bias_) repeat(call.parameters[1], y);
+    pass.compute->gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, call.x[0].values,
+                       Transpose::yes, weight, bias_ ? 1.0F : 0.0F, y);
+  }
+
+  // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
+  void backward(const PassContext& pass, const BackwardCall& call) const override {
+    const auto weight = call.parameters[0];
+    const std::span<const float> dy = call.dy.values;
+    const std::size_t rows = dy.size() / units_;
+    const std::size_t inputs = weight.size() / units_;
+    if (!pass.frozen) find_gradients(pass, call.x[0].values, dy, call.gradients);
+    if (const std::span<float> dx = call.dx[0].values; !dx.empty())
+      pass.compute->gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
+  }
+
+ private:
+  [[nodiscard]] std::vector<ParameterSpec> parameters(std::size_t inputs) const {
     const double scale =
         init_.scale == nullptr ? init_value_ : init_.scale(static_cast<double>(inputs), static_cast<double>(units_));
     std::vector<ParameterSpec> specs{{"weight", {units_, inputs}, ParameterKind::weight, init_.start, scale}};
@@ -62,29 +95,6 @@ class Dense final : public Layer {
     return specs;
   }
 
-  [[nodiscard]] LayerTraits traits() const override { return {.reads_input = true, .reads_output = false}; }
-
-  void forward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
-               std::span<float> y) const override {
-    const auto weight = parameters[0];
-    // A product with beta = 0 sets y to zeros first; setting it to the bias costs no more.
-    if (bias_) repeat(parameters[1], y);
-    pass.compute->gemm({y.size() / units_, units_, weight.size() / units_}, Transpose::no, x, Transpose::yes, weight,
-                       bias_ ? 1.0F : 0.0F, y);
-  }
-
-  // dW = dy^T x [out,in]; db = column sums of dy, in the order of the rows; dx = dy W [n,in]. No rows give zeros.
-  void backward(const PassContext& pass, ParameterViews<const float> parameters, std::span<const float> x,
-                std::span<const float> /*y*/, std::span<const float> dy, std::span<float> dx,
-                ParameterViews<float> gradients) const override {
-    const auto weight = parameters[0];
-    const std::size_t rows = dy.size() / units_;
-    const std::size_t inputs = weight.size() / units_;
-    if (!pass.frozen) find_gradients(pass, x, dy, gradients);
-    if (!dx.empty()) pass.compute->gemm({rows, inputs, units_}, Transpose::no, dy, Transpose::no, weight, 0.0F, dx);
-  }
-
- private:
   // From the end of the arena to its beginning, and a large dW in two products: what is done is on its way to other
   // hosts while the rest is computed.
   void find_gradients(const PassContext& pass, std::span<const float> x, std::span<const float> dy,

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/vector_random.hpp"
+#include "layers/input_shapes.hpp"
 #include "layers/layer.hpp"
 #include "lockstep/error.hpp"
 
@@ -20,19 +21,16 @@ class Dropout final : public Layer {
             std::min(std::ceil(rate * 0x1p32), double{std::numeric_limits<std::uint32_t>::max()}))),
         scale_(static_cast<float>(1.0 / (1.0 - rate))) {}
 
-  [[nodiscard]] LayerTraits traits() const override {
-    return {.reads_input = false, .reads_output = false, .number_by_number = true};
+  [[nodiscard]] LayerPlan plan(std::span<const Shape> inputs) const override {
+    return {.output = only_input(inputs), .reads_input = false, .reads_output = false, .in_place = true};
   }
 
-  void forward(const PassContext& pass, ParameterViews<const float> /*parameters*/, std::span<const float> x,
-               std::span<float> y) const override {
-    mask(pass, x, y);
+  void forward(const PassContext& pass, const ForwardCall& call) const override {
+    mask(pass, call.x[0].values, call.y.values);
   }
 
-  void backward(const PassContext& pass, ParameterViews<const float> /*parameters*/, std::span<const float> /*x*/,
-                std::span<const float> /*y*/, std::span<const float> dy, std::span<float> dx,
-                ParameterViews<float> /*gradients*/) const override {
-    if (!dx.empty()) mask(pass, dy, dx);
+  void backward(const PassContext& pass, const BackwardCall& call) const override {
+    if (!call.dx[0].values.empty()) mask(pass, call.dy.values, call.dx[0].values);
   }
 
  private:

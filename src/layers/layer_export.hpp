@@ -3,20 +3,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "core/shape.hpp"
 #include "lockstep/options.hpp"
 
 namespace lockstep {
 
+struct LayerSizes {
+  Shape input;  ///< the first
+  Shape output;
+};
+
 /// What a layer adds to an ONNX graph (opset 13 at most). Values are named by those that give them.
 class OnnxNodes {
  public:
-  using Attribute = std::pair<std::string_view, std::variant<std::int64_t, float>>;
+  using Attribute = std::pair<std::string_view, std::variant<std::int64_t, float, std::vector<std::int64_t>>>;
 
   virtual ~OnnxNodes() = default;
   /// Adds a node with one output; returns its name.
@@ -24,19 +31,20 @@ class OnnxNodes {
                            std::vector<Attribute> attributes = {}) = 0;
   /// Adds a constant.
   virtual std::string scalar(float value) = 0;
+  virtual std::string vector(std::span<const float> values) = 0;
+  virtual std::string integers(std::span<const std::int64_t> values) = 0;
+  /// All inputs of the layer.
+  [[nodiscard]] virtual std::vector<std::string> inputs() = 0;
+  [[nodiscard]] virtual LayerSizes sizes() = 0;
   /// The layer's tensors, in the order of the arena.
   [[nodiscard]] virtual std::vector<std::string> tensors() = 0;
 };
 
-/// A class of torch.nn and the arguments that make the layer.
+/// A class of torch.nn, or a function of torch where it has none (with a small letter), and the arguments that make
+/// the layer.
 struct TorchModule {
   std::string_view name;
   std::vector<std::pair<std::string_view, OptionValue>> arguments = {};
-};
-
-struct LayerSizes {
-  std::size_t inputs = 0;
-  std::size_t outputs = 0;
 };
 
 }  // namespace lockstep

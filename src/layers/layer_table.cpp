@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <numbers>
-
+#include "layers/layer_onnx.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -27,6 +26,13 @@ LOCKSTEP_LAYER(softsign);
 LOCKSTEP_LAYER(hard_sigmoid);
 LOCKSTEP_LAYER(softmax);
 LOCKSTEP_LAYER(dropout);
+LOCKSTEP_LAYER(layer_norm);
+LOCKSTEP_LAYER(batch_norm);
+LOCKSTEP_LAYER(add);
+LOCKSTEP_LAYER(multiply);
+LOCKSTEP_LAYER(concat);
+std::unique_ptr<Layer> make_flatten(const Options& options);
+LOCKSTEP_LAYER(reshape);
 #undef LOCKSTEP_LAYER
 
 namespace {
@@ -46,26 +52,16 @@ constexpr char kRelu[] = "Relu";
 constexpr char kTanh[] = "Tanh";
 constexpr char kSigmoid[] = "Sigmoid";
 
-// y = x W^T + b.  W [out,in] is a Gemm's B, transposed.
-std::string onnx_dense(OnnxNodes& nodes, const Options& /*options*/, const std::string& x) {
-  std::vector<std::string> inputs = nodes.tensors();
-  inputs.insert(inputs.begin(), x);
-  return nodes.node("Gemm", std::move(inputs), {{"transB", std::int64_t{1}}});
-}
+constexpr char kAdd[] = "Add";
+constexpr char kMul[] = "Mul";
 
-// A later opset has a Gelu; these are known to every runtime. Formulas: layers/gelu.cpp.
-std::string onnx_gelu(OnnxNodes& nodes, const Options& options, const std::string& x) {
-  constexpr float kSqrt2 = std::numbers::sqrt2_v<float>;
-  std::string phi;  // 2 Phi(x) - 1
-  if (options.text("approximate") == "tanh") {
-    const std::string cube = nodes.node("Mul", {nodes.node("Mul", {x, x}), x});
-    const std::string sum = nodes.node("Add", {x, nodes.node("Mul", {cube, nodes.scalar(0.044715F)})});
-    phi = nodes.node("Tanh", {nodes.node("Mul", {sum, nodes.scalar(kSqrt2 * std::numbers::inv_sqrtpi_v<float>)})});
-  } else {
-    phi = nodes.node("Erf", {nodes.node("Mul", {x, nodes.scalar(1.0F / kSqrt2)})});
-  }
-  const std::string twice = nodes.node("Add", {phi, nodes.scalar(1.0F)});
-  return nodes.node("Mul", {nodes.node("Mul", {x, nodes.scalar(0.5F)}), twice});
+// A node of two inputs, over all inputs of the layer.
+template <const char* type>
+std::string fold_nodes(OnnxNodes& nodes, const Options& /*options*/, const std::string& x) {
+  const std::vector<std::string> inputs = nodes.inputs();
+  std::string at = x;
+  for (std::size_t i = 1; i < inputs.size(); ++i) at = nodes.node(type, {at, inputs[i]});
+  return at;
 }
 
 std::vector<LayerType> make_table() {
@@ -96,11 +92,13 @@ std::vector<LayerType> make_table() {
        .torch =
            [](LayerSizes sizes, const Options& options) {
              return TorchModule{"Linear",
-                                {{"in_features", static_cast<std::int64_t>(sizes.inputs)},
-                                 {"out_features", static_cast<std::int64_t>(sizes.outputs)},
+                                {{"in_features", static_cast<std::int64_t>(sizes.input.back())},
+                                 {"out_features", static_cast<std::int64_t>(sizes.output.back())},
                                  {"bias", options.boolean("bias")}}};
            },
-       .examples = {{{"units", 4}}, {{"units", 4}, {"bias", false}}}},
+       .examples = {{.options = {{"units", 4}}},
+                    {.options = {{"units", 4}, {"bias", false}}},
+                    {.options = {{"units", 4}}, .inputs = {{3, 2}}}}},
       {.info = {"relu", "max(x, 0)"},
        .activation = true,
        .make = make_relu,
@@ -125,7 +123,7 @@ std::vector<LayerType> make_table() {
            [](LayerSizes, const Options& options) {
              return TorchModule{"LeakyReLU", {{"negative_slope", options.number("negative_slope")}}};
            },
-       .examples = {{}, {{"negative_slope", 0.3}}}},
+       .examples = {{}, {.options = {{"negative_slope", 0.3}}}}},
       {.info = {"gelu",
                 "x Phi(x), Phi the normal distribution",
                 {{.name = "approximate",
@@ -141,7 +139,7 @@ std::vector<LayerType> make_table() {
            [](LayerSizes, const Options& options) {
              return TorchModule{"GELU", {{"approximate", options.text("approximate")}}};
            },
-       .examples = {{}, {{"approximate", "tanh"}}}},
+       .examples = {{}, {.options = {{"approximate", "tanh"}}}}},
       {.info = {"tanh", "tanh(x)"},
        .activation = true,
        .make = make_tanh,
@@ -172,7 +170,7 @@ std::vector<LayerType> make_table() {
            [](LayerSizes, const Options& options) {
              return TorchModule{"ELU", {{"alpha", options.number("alpha")}}};
            },
-       .examples = {{}, {{"alpha", 0.4}}}},
+       .examples = {{}, {.options = {{"alpha", 0.4}}}}},
       {.info = {"selu", "1.0507 x where x > 0, else 1.0507 * 1.6733 (exp(x) - 1)"},
        .activation = true,
        .make = make_selu,
@@ -220,7 +218,7 @@ std::vector<LayerType> make_table() {
              return TorchModule{"Softplus",
                                 {{"beta", options.number("beta")}, {"threshold", options.number("threshold")}}};
            },
-       .examples = {{}, {{"beta", 2.5}, {"threshold", 30}}}},
+       .examples = {{}, {.options = {{"beta", 2.5}, {"threshold", 30}}}}},
       {.info = {"softsign", "x / (1 + |x|)"},
        .activation = true,
        .make = make_softsign,
@@ -262,7 +260,99 @@ std::vector<LayerType> make_table() {
            [](LayerSizes, const Options& options) {
              return TorchModule{"Dropout", {{"p", options.number("rate")}}};
            },
-       .examples = {{}, {{"rate", 0.25}}}},
+       .examples = {{}, {.options = {{"rate", 0.25}}}}},
+      {.info = {"layer_norm",
+                "(x - mean) / sqrt(variance + eps) * weight + bias, over the last extent of a sample",
+                {{.name = "eps", .what = "added to the variance", .fallback = 1e-5, .low = 0, .high = 1},
+                 {.name = "elementwise_affine", .type = boolean, .what = "has a weight and a bias", .fallback = true},
+                 {.name = "bias", .type = boolean, .what = "has a bias beside the weight", .fallback = true}}},
+       .make = make_layer_norm,
+       .plain = plain_layer_norm,
+       .onnx = onnx_layer_norm,
+       .torch =
+           [](LayerSizes sizes, const Options& options) {
+             return TorchModule{"LayerNorm",
+                                {{"normalized_shape", static_cast<std::int64_t>(sizes.input.back())},
+                                 {"eps", options.number("eps")},
+                                 {"elementwise_affine", options.boolean("elementwise_affine")}}};
+           },
+       .examples = {{},
+                    {.options = {{"bias", false}, {"eps", 0.1}}},
+                    {.options = {{"elementwise_affine", false}}, .inputs = {{2, 5}}}}},
+      {.info = {"batch_norm",
+                "(x - mean) / sqrt(variance + eps) * weight + bias, for each channel (the first extent of a sample) "
+                "over the whole batch; running ones when not training",
+                {{.name = "eps", .what = "added to the variance", .fallback = 1e-5, .low = 0, .high = 1},
+                 {.name = "momentum",
+                  .what = "share of the batch in the running mean and variance",
+                  .fallback = 0.1,
+                  .low = 0,
+                  .high = 1},
+                 {.name = "affine", .type = boolean, .what = "has a weight and a bias", .fallback = true}}},
+       .make = make_batch_norm,
+       .plain = plain_batch_norm,
+       .onnx = onnx_batch_norm,
+       .torch =
+           [](LayerSizes sizes, const Options& options) {
+             return TorchModule{sizes.input.dims() == 3 ? "BatchNorm2d" : "BatchNorm1d",
+                                {{"num_features", static_cast<std::int64_t>(sizes.input[0])},
+                                 {"eps", options.number("eps")},
+                                 {"momentum", options.number("momentum")},
+                                 {"affine", options.boolean("affine")}}};
+           },
+       .examples = {{}, {.options = {{"affine", false}, {"eps", 0.1}}, .inputs = {{2, 3}}}}},
+      {.info = {"add", "the sum of its inputs, which are of one shape"},
+       .make = make_add,
+       .plain = plain_add,
+       .onnx = fold_nodes<kAdd>,
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"add"}; },
+       .examples = {{.inputs = {{7}, {7}}}, {.inputs = {{2, 3}, {2, 3}, {2, 3}}}}},
+      {.info = {"multiply", "the product of its inputs, number by number; they are of one shape"},
+       .make = make_multiply,
+       .plain = plain_multiply,
+       .onnx = fold_nodes<kMul>,
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"multiply"}; },
+       .examples = {{.inputs = {{7}, {7}}}, {.inputs = {{2, 3}, {2, 3}, {2, 3}}}}},
+      {.info = {"concat",
+                "its inputs one behind the other",
+                {{.name = "dim",
+                  .type = integer,
+                  .what = "dimension along which they stand; the rows are 0",
+                  .fallback = std::int64_t{1},
+                  .low = 1,
+                  .high = Shape::kMostExtents}}},
+       .make = make_concat,
+       .plain = plain_concat,
+       .onnx =
+           [](OnnxNodes& nodes, const Options& options, const std::string&) {
+             return nodes.node("Concat", nodes.inputs(), {{"axis", options.integer("dim")}});
+           },
+       .torch =
+           [](LayerSizes, const Options& options) {
+             return TorchModule{"concat", {{"dim", options.integer("dim")}}};
+           },
+       .examples = {{.inputs = {{7}, {3}}}, {.options = {{"dim", 2}}, .inputs = {{2, 3}, {2, 1}, {2, 2}}}}},
+      {.info = {"flatten", "the numbers of a sample in one dimension"},
+       .make = make_flatten,
+       .plain = plain_reshape,
+       .onnx = onnx_reshape,
+       .torch = [](LayerSizes, const Options&) { return TorchModule{"Flatten"}; },
+       .examples = {{.inputs = {{2, 3, 2}}}}},
+      {.info = {"reshape",
+                "the numbers of a sample in another shape",
+                {{.name = "shape",
+                  .type = numbers,
+                  .what = "extents without the rows; one may be -1, for what is left",
+                  .needed = true}}},
+       .make = make_reshape,
+       .plain = plain_reshape,
+       .onnx = onnx_reshape,
+       .torch =
+           [](LayerSizes sizes, const Options&) {
+             const auto extents = sizes.output.extents();
+             return TorchModule{"reshape", {{"shape", std::vector<double>(extents.begin(), extents.end())}}};
+           },
+       .examples = {{.options = {{"shape", std::vector<double>{2, -1}}}, .inputs = {{8}}}}},
   };
 }
 

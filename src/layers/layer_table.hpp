@@ -18,6 +18,12 @@
 
 namespace lockstep {
 
+/// A layer as a test has it.
+struct LayerExample {
+  Options options = {};
+  std::vector<Shape> inputs = {{7}};
+};
+
 struct LayerType {
   TypeInfo info;
   bool activation = false;  ///< something that may stand behind each hidden layer as it is
@@ -27,7 +33,7 @@ struct LayerType {
   /// Adds the layer as it is when not training, behind `x`; returns what it ends in.
   std::string (*onnx)(OnnxNodes& nodes, const Options& options, const std::string& x) = nullptr;
   TorchModule (*torch)(LayerSizes sizes, const Options& options) = nullptr;
-  std::vector<Options> examples = {{}};  ///< for tests: the first with no more than is needed
+  std::vector<LayerExample> examples = {{}};  ///< for tests: the first with no more than is needed
 };
 
 /// All layer types, in the order of the documentation.

@@ -12,16 +12,23 @@
 #include <vector>
 
 #include "core/random.hpp"
+#include "core/shape.hpp"
 
 namespace lockstep {
 
-/// What a layer knows of a sample besides its numbers: the key of its random numbers, see RandomKey.
+/// What a layer knows of a sample besides its numbers: the key of its random numbers, see RandomKey, and shapes.
 struct PlainPass {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
   std::uint32_t sample = 0;
   std::uint32_t layer = 0;
+  std::span<const Shape> shapes = {};  ///< of the inputs
 };
+
+/// The inputs of a layer for one sample.
+using PlainInputs = std::span<const std::span<const double>>;
+/// The numbers of each sample: [rows][numbers].
+using PlainRows = std::vector<std::vector<double>>;
 
 /// The tensors of a layer, in the order of the arena.
 using PlainTensors = std::span<const std::span<const double>>;
@@ -38,13 +45,21 @@ class PlainLayer {
 
   [[nodiscard]] virtual Formula formula() const = 0;
 
-  /// y = f(x) for one sample, as it is in training.  x [in], y [out].
-  virtual void forward(const PlainPass& pass, PlainTensors tensors, std::span<const double> x,
-                       std::span<double> y) const = 0;
+  /// y = f(x) for one sample, as it is in training.  x [inputs][in], y [out].
+  virtual void forward(const PlainPass& pass, PlainTensors tensors, PlainInputs x, std::span<double> y) const = 0;
+
+  /// Whether samples depend on each other; then forward_batch is called, not forward.
+  [[nodiscard]] virtual bool mixes_samples() const { return false; }
+  /// The same for a batch, by a layer of one input.
+  virtual void forward_batch(const PlainPass& /*pass*/, PlainTensors /*tensors*/, const PlainRows& /*x*/,
+                             PlainRows& /*y*/) const {}
+
+  /// Whether the chain rule is told of it path by path, by what stands below; else it is only checked.
+  [[nodiscard]] virtual bool has_slopes() const { return true; }
 
   /// The one output that depends on element `element` of tensor `tensor`, where there is just one.
   [[nodiscard]] virtual std::optional<std::size_t> output_of(std::size_t /*tensor*/, std::size_t /*element*/,
-                                                             std::size_t /*inputs*/) const {
+                                                             const Shape& /*input*/) const {
     return std::nullopt;
   }
   /// Output `index` alone; only where output_of names it.

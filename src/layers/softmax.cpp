@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/vector_math.hpp"
+#include "layers/input_shapes.hpp"
 #include "layers/layer.hpp"
 
 namespace lockstep {
@@ -9,17 +10,19 @@ namespace {
 
 class Softmax final : public Layer {
  public:
-  [[nodiscard]] LayerTraits traits() const override { return {.reads_input = false, .reads_output = true}; }
+  [[nodiscard]] LayerPlan plan(std::span<const Shape> inputs) const override {
+    const Shape& input = only_input(inputs);
+    if (input.dims() > 1) throw Error(ErrorKind::config, "expected samples of one dimension; put flatten before it");
+    return {.output = input, .reads_input = false};
+  }
 
-  void forward(const PassContext& pass, ParameterViews<const float> /*parameters*/, std::span<const float> x,
-               std::span<float> y) const override {
-    for (std::size_t row = 0; row < pass.rows; ++row) {
-      const std::size_t width = x.size() / pass.rows;
-      const auto in = x.subspan(row * width, width);
-      const auto out = y.subspan(row * width, width);
+  void forward(const PassContext& /*pass*/, const ForwardCall& call) const override {
+    for (std::size_t row = 0; row < call.y.rows; ++row) {
+      const auto in = call.x[0].row(row);
+      const auto out = call.y.row(row);
       // From the largest one down, so that nothing overflows.
       const float top = *std::ranges::max_element(in);
-      for (std::size_t i = 0; i < width; ++i) out[i] = in[i] - top;
+      for (std::size_t i = 0; i < in.size(); ++i) out[i] = in[i] - top;
       vector_exp(out, out);
       float sum = 0;
       for (const float value : out) sum += value;
@@ -27,16 +30,15 @@ class Softmax final : public Layer {
     }
   }
 
-  void backward(const PassContext& pass, ParameterViews<const float> /*parameters*/, std::span<const float> /*x*/,
-                std::span<const float> y, std::span<const float> dy, std::span<float> dx,
-                ParameterViews<float> /*gradients*/) const override {
-    if (dx.empty()) return;
-    for (std::size_t row = 0; row < pass.rows; ++row) {
-      const std::size_t width = y.size() / pass.rows;
-      const std::size_t begin = row * width;
+  void backward(const PassContext& /*pass*/, const BackwardCall& call) const override {
+    if (call.dx[0].values.empty()) return;
+    for (std::size_t row = 0; row < call.dy.rows; ++row) {
+      const auto y = call.y.row(row);
+      const auto dy = call.dy.row(row);
+      const auto dx = call.dx[0].row(row);
       float sum = 0;
-      for (std::size_t i = begin; i < begin + width; ++i) sum += dy[i] * y[i];
-      for (std::size_t i = begin; i < begin + width; ++i) dx[i] = y[i] * (dy[i] - sum);
+      for (std::size_t i = 0; i < y.size(); ++i) sum += dy[i] * y[i];
+      for (std::size_t i = 0; i < y.size(); ++i) dx[i] = y[i] * (dy[i] - sum);
     }
   }
 };

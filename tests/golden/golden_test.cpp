@@ -8,10 +8,12 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "compute/compute.hpp"
+#include "config/run_file.hpp"
 #include "core/buffer.hpp"
 #include "core/sums.hpp"
 #include "layers/layer_table.hpp"
@@ -21,6 +23,7 @@
 #include "optim/optimizer.hpp"
 #include "optim/plateau.hpp"
 #include "optim/schedule.hpp"
+#include "support/layer_bench.hpp"
 
 namespace lockstep {
 namespace {
@@ -139,28 +142,42 @@ TEST(Golden, LayersGoForwardAndBackwardAsInPyTorch) {
   }
   for (const Json& one : golden["cases"]) {
     SCOPED_TRACE(title(one));
-    const auto layer = make_layer(one["type"].get<std::string>(), options_of(one["options"]));
-    std::vector<float> weights;
-    std::vector<Range> ranges;
-    const std::vector<ParameterSpec> specs = layer->parameters(inputs);
-    ASSERT_EQ(specs.size(), one["parameters"].size());
-    for (const ParameterSpec& spec : specs) {
-      const std::vector<float> tensor = floats(one["parameters"][spec.name]);
-      ranges.push_back({weights.size(), weights.size() + tensor.size()});
-      weights.insert(weights.end(), tensor.begin(), tensor.end());
+    // Later cases have inputs of their own.
+    std::vector<Shape> shapes = {Shape{inputs}};
+    if (one.contains("shapes")) {
+      shapes.clear();
+      for (const Json& shape : one["shapes"]) shapes.emplace_back(shape.get<std::vector<std::size_t>>());
     }
-    std::vector<float> y(rows * layer->outputs(inputs));
-    std::vector<float> dx(x.size());
-    std::vector<float> gradients(weights.size());
-    const std::vector<float> dy = floats(one["dy"]);
-    const auto compute = make_compute();
-    layer->forward({.rows = rows, .compute = compute.get()}, {weights, ranges}, x, y);
-    expect_near(y, floats(one["y"]), kOnePass, "y");
-    layer->backward({.rows = rows, .compute = compute.get()}, {weights, ranges}, x, y, dy, dx, {gradients, ranges});
-    expect_near(dx, floats(one["dx"]), kOnePass, "dx");
+    test::LayerBench bench(one["type"].get<std::string>(), options_of(one["options"]), shapes, rows);
+    if (one.contains("training")) bench.pass.training = one["training"].get<bool>();
+    if (one.contains("x")) {
+      for (std::size_t i = 0; i < shapes.size(); ++i) bench.x[i] = floats(one["x"][i]);
+    } else {
+      bench.x[0] = x;
+    }
+    bench.dy = floats(one["dy"]);
+    const auto& specs = bench.plan.parameters;
+    ASSERT_EQ(specs.size(), one["parameters"].size());
+    const auto tensor = [&](std::vector<float>& arena, std::size_t i) {
+      return std::span(arena).subspan(bench.ranges[i].begin, bench.ranges[i].size());
+    };
     for (std::size_t i = 0; i < specs.size(); ++i) {
-      const auto ours = std::span<const float>(gradients).subspan(ranges[i].begin, ranges[i].size());
-      expect_near(ours, floats(one["gradients"][specs[i].name]), kOnePass, specs[i].name.c_str());
+      std::ranges::copy(floats(one["parameters"][specs[i].name]), tensor(bench.weights, i).begin());
+    }
+    expect_near(bench.forward(), floats(one["y"]), kOnePass, "y");
+    auto gradients = bench.backward();
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      expect_near(gradients.dx[i], floats(one.contains("x") ? one["dx"][i] : one["dx"]), kOnePass, "dx");
+    }
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      if (specs[i].kind != ParameterKind::running) {
+        expect_near(tensor(gradients.weights, i), floats(one["gradients"][specs[i].name]), kOnePass,
+                    specs[i].name.c_str());
+      } else if (bench.pass.training) {
+        const auto moved = tensor(bench.weights, i);
+        bench.layer->update_running(i, bench.sums().forward, {0, moved.size()}, moved);
+        expect_near(moved, floats(one["after"][specs[i].name]), 1e-6, specs[i].name.c_str());
+      }
     }
   }
 }
@@ -276,6 +293,57 @@ TEST(Golden, ThirtyStepsOfEveryOptimizerEndWherePyTorchEnds) {
       EXPECT_GT(training.clipped(), 0U);
       EXPECT_LT(training.clipped(), losses.size());
     }
+  }
+}
+
+// The net, written as in a run file, with the masks of dropout that the program draws.
+TEST(Golden, ThirtyStepsOfADeepResidualNetEndWherePyTorchEnds) {
+  const Json golden = load("graph.json");
+  const RunConfig run = parse_run(
+      "[model]\nlayers = " + golden["layers"].get<std::string>() + "\nloss = \"softmax_cross_entropy\"", "graph.json");
+  const auto rows = golden["rows"].get<std::size_t>();
+  const Model model(run.model, golden["inputs"].get<std::size_t>());
+  EXPECT_EQ(model.num_stages(), 21U);
+  const auto loss = make_loss(run.model.loss);
+  const auto optimizer = make_optimizer("sgd", {{"momentum", golden["momentum"].get<double>()}});
+  Workspace workspace = model.make_workspace(rows, true);
+  Buffer<float> weights(model.parameters().arena_size());
+  Buffer<float> gradient(weights.size());
+  Buffer<float> momentum(weights.size());
+  const auto entries = model.parameters().entries();
+  const auto name_of = [&](const Parameter& parameter) { return parameter.layer + "/" + parameter.name; };
+  const auto part = [&](Buffer<float>& arena, const Range& range) {
+    return arena.view().subspan(range.begin, range.size());
+  };
+  for (const Parameter& parameter : entries) {
+    std::ranges::copy(floats(golden["start"][name_of(parameter)]), part(weights, parameter.range).begin());
+  }
+  std::vector<std::uint32_t> samples(rows);
+  std::iota(samples.begin(), samples.end(), 0U);
+  const std::vector<float> x = floats(golden["x"]);
+  const auto labels = golden["labels"].get<std::vector<std::int32_t>>();
+  const auto losses = golden["losses"].get<std::vector<double>>();
+  for (std::uint32_t step = 0; step < losses.size(); ++step) {
+    const Pass pass{true, golden["seed"].get<std::uint64_t>(), step, samples};
+    std::ranges::copy(x, workspace.input(rows).begin());
+    const auto outputs = model.forward(pass, weights.view(), rows, workspace);
+    const double sum = loss->evaluate(model.outputs(), outputs, {.labels = labels}, workspace.doutputs(rows));
+    EXPECT_NEAR(sum / static_cast<double>(rows), losses[step], kThirtySteps) << "loss of step " << step;
+    model.backward(pass, weights.view(), rows, workspace, gradient.view(), {});
+    const UpdateStep update{.lr = golden["lr"].get<double>(), .step = step + 1, .divisor = static_cast<double>(rows)};
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const Range range = entries[i].range;
+      if (entries[i].kind == ParameterKind::running) {
+        model.update_running(i, range, workspace, part(weights, range));
+        continue;
+      }
+      std::span<float> slot = part(momentum, range);
+      optimizer->update(update, true, part(weights, range), std::span<const float>(part(gradient, range)), {&slot, 1});
+    }
+  }
+  for (const Parameter& parameter : entries) {
+    expect_near(part(weights, parameter.range), floats(golden["final"][name_of(parameter)]), kThirtySteps,
+                name_of(parameter).c_str());
   }
 }
 

@@ -108,7 +108,68 @@ def layers():
         gradients = {name: flat(p.grad) for name, p in layer.named_parameters()}
         result.append({"type": kind, "options": options, "parameters": tensors, "y": flat(y), "dy": flat(dy),
                        "dx": flat(given.grad), "gradients": gradients})
-    write("layers.json", {"rows": rows, "inputs": inputs, "x": flat(x), "cases": result})
+    write("layers.json", {"rows": rows, "inputs": inputs, "x": flat(x), "cases": result + shaped_layers(rows)})
+
+
+class Multiply(nn.Module):
+    def forward(self, *inputs):
+        return inputs[0] * inputs[1] if len(inputs) == 2 else inputs[0] * inputs[1] * inputs[2]
+
+
+class Add(nn.Module):
+    def forward(self, *inputs):
+        return sum(inputs[1:], inputs[0])
+
+
+class Concat(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *inputs):
+        return torch.cat(inputs, dim=self.dim)
+
+
+def shaped_layers(rows):
+    """Layers with inputs of their own: several, or of several extents, or with state that is not trained."""
+    own = torch.Generator().manual_seed(22)
+    cases = [
+        ("dense", {"units": 3}, nn.Linear(4, 3), [[2, 4]]),
+        ("layer_norm", {}, nn.LayerNorm(5), [[5]]),
+        ("layer_norm", {"eps": 0.01}, nn.LayerNorm(5, eps=0.01), [[3, 5]]),
+        ("layer_norm", {"elementwise_affine": False}, nn.LayerNorm(5, elementwise_affine=False), [[5]]),
+        ("batch_norm", {}, nn.BatchNorm1d(5), [[5]]),
+        ("batch_norm", {"momentum": 0.3, "eps": 0.01}, nn.BatchNorm1d(5, momentum=0.3, eps=0.01), [[5]]),
+        ("batch_norm", {"affine": False}, nn.BatchNorm1d(5, affine=False), [[5]]),
+        ("batch_norm", {}, nn.BatchNorm2d(3), [[3, 2, 2]]),
+        ("batch_norm", {}, nn.BatchNorm1d(5).eval(), [[5]]),
+        ("add", {}, Add(), [[5], [5]]),
+        ("add", {}, Add(), [[2, 3], [2, 3], [2, 3]]),
+        ("multiply", {}, Multiply(), [[5], [5]]),
+        ("multiply", {}, Multiply(), [[2, 3], [2, 3], [2, 3]]),
+        ("concat", {}, Concat(1), [[5], [2]]),
+        ("concat", {"dim": 2}, Concat(2), [[2, 3], [2, 1], [2, 4]]),
+        ("flatten", {}, nn.Flatten(), [[2, 3]]),
+        ("reshape", {"shape": [3.0, -1.0]}, nn.Unflatten(1, (3, 2)), [[6]]),
+    ]
+    result = []
+    for kind, options, layer, shapes in cases:
+        with torch.no_grad():
+            for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
+                if name != "num_batches_tracked":
+                    tensor.copy_(0.5 + torch.rand(tensor.shape, generator=own))
+        tensors = {**dict(layer.named_parameters()), **{n: b for n, b in layer.named_buffers() if n.startswith("running")}}
+        start = {name: flat(tensor) for name, tensor in tensors.items()}
+        given = [(2 * torch.randn(rows, *shape, generator=own)).requires_grad_() for shape in shapes]
+        y = layer(*given)
+        dy = torch.randn(y.shape, generator=own)
+        y.backward(dy)
+        result.append({"type": kind, "options": options, "shapes": shapes, "training": layer.training,
+                       "x": [flat(x) for x in given], "parameters": start, "y": flat(y), "dy": flat(dy),
+                       "dx": [flat(x.grad) for x in given],
+                       "gradients": {name: flat(p.grad) for name, p in layer.named_parameters()},
+                       "after": {name: flat(tensor) for name, tensor in tensors.items()}})
+    return result
 
 
 def net():
@@ -329,9 +390,10 @@ def averages():
     write("averages.json", {"decay": decay, "start": start, "steps": steps})
 
 
-losses()
-layers()
-training()
-schedules()
-plateaus()
-averages()
+if __name__ == "__main__":
+    losses()
+    layers()
+    training()
+    schedules()
+    plateaus()
+    averages()

@@ -17,14 +17,17 @@ class PlainDense final : public PlainLayer {
             bias_ ? "dz[i]/dW[i,j] = x[j], dz[i]/db[i] = 1" : "dz[i]/dW[i,j] = x[j]"};
   }
 
-  void forward(const PlainPass& /*pass*/, PlainTensors tensors, std::span<const double> x,
-               std::span<double> y) const override {
-    for (std::size_t unit = 0; unit < y.size(); ++unit) y[unit] = output(tensors, x, unit);
+  void forward(const PlainPass& pass, PlainTensors tensors, PlainInputs x, std::span<double> y) const override {
+    const std::size_t in = pass.shapes.empty() ? x[0].size() : pass.shapes[0].back();
+    const std::size_t positions = x[0].size() / in;
+    const std::size_t units = y.size() / positions;
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = output(tensors, x[0].subspan(i / units * in, in), i % units);
   }
 
   [[nodiscard]] std::optional<std::size_t> output_of(std::size_t tensor, std::size_t element,
-                                                     std::size_t inputs) const override {
-    return tensor == 0 ? element / inputs : element;
+                                                     const Shape& input) const override {
+    if (input.dims() > 1) return std::nullopt;  // each position's
+    return tensor == 0 ? element / input.size() : element;
   }
 
   [[nodiscard]] double output(PlainTensors tensors, std::span<const double> x, std::size_t unit) const override {

@@ -18,8 +18,9 @@ class PlainDropout final : public PlainLayer {
   [[nodiscard]] Formula formula() const override {
     return {fmt::format("a := m a, m = 0 for {:g} of them, else 1 / {:g}", rate_, 1 - rate_), "da/dz := m da/dz"};
   }
-  void forward(const PlainPass& pass, PlainTensors /*tensors*/, std::span<const double> x,
+  void forward(const PlainPass& pass, PlainTensors /*tensors*/, PlainInputs inputs,
                std::span<double> y) const override {
+    const std::span<const double> x = inputs[0];
     slopes(pass, x, y);
     for (std::size_t i = 0; i < x.size(); ++i) y[i] = y[i] == 0 ? 0 : y[i] * x[i];
   }

@@ -18,8 +18,9 @@ class PlainActivation final : public PlainLayer {
       : formula_(std::move(formula)), value_(std::move(value)), slope_(std::move(slope)), kinks_(std::move(kinks)) {}
 
   [[nodiscard]] Formula formula() const override { return formula_; }
-  void forward(const PlainPass& /*pass*/, PlainTensors /*tensors*/, std::span<const double> x,
+  void forward(const PlainPass& /*pass*/, PlainTensors /*tensors*/, PlainInputs inputs,
                std::span<double> y) const override {
+    const std::span<const double> x = inputs[0];
     for (std::size_t i = 0; i < x.size(); ++i) y[i] = value_(x[i]);
   }
   [[nodiscard]] bool number_by_number() const override { return true; }

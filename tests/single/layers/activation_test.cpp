@@ -12,15 +12,25 @@
 namespace lockstep {
 namespace {
 
+// Of samples of one number.
 std::vector<float> forward(const Layer& layer, const std::vector<float>& x) {
   std::vector<float> y(x.size());
-  layer.forward({}, {{}, {}}, x, y);
+  const Tensor<const float> input{x, x.size(), {1}};
+  layer.forward({}, {.parameters = {{}, {}}, .x = {&input, 1}, .y = {y, x.size(), {1}}});
   return y;
 }
 
 std::vector<float> backward(const Layer& layer, const std::vector<float>& x, const std::vector<float>& dy) {
   std::vector<float> dx(x.size());
-  layer.backward({}, {{}, {}}, x, forward(layer, x), dy, dx, {{}, {}});
+  const std::vector<float> y = forward(layer, x);
+  const Tensor<const float> input{x, x.size(), {1}};
+  const Tensor<float> to{dx, x.size(), {1}};
+  layer.backward({}, {.parameters = {{}, {}},
+                      .x = {&input, 1},
+                      .y = {y, x.size(), {1}},
+                      .dy = {dy, x.size(), {1}},
+                      .dx = {&to, 1},
+                      .gradients = {{}, {}}});
   return dx;
 }
 

@@ -7,6 +7,7 @@
 
 #include "layers/layer_table.hpp"
 #include "lockstep/error.hpp"
+#include "support/layer_bench.hpp"
 
 namespace lockstep {
 namespace {
@@ -15,7 +16,10 @@ constexpr std::size_t kWidth = 1001;  // not a multiple of four
 
 std::vector<float> forward(const Layer& layer, const PassContext& pass, const std::vector<float>& x) {
   std::vector<float> y(x.size());
-  layer.forward(pass, {{}, {}}, x, y);
+  const std::size_t rows = std::max<std::size_t>(pass.samples.size(), 1);
+  const Shape shape{x.size() / rows};
+  const Tensor<const float> input{x, rows, shape};
+  layer.forward(pass, {.parameters = {{}, {}}, .x = {&input, 1}, .y = {y, rows, shape}});
   return y;
 }
 
@@ -67,14 +71,11 @@ TEST(Dropout, MasksDifferBySeedStepLayerAndSample) {
 }
 
 TEST(Dropout, BackwardDropsWhatForwardDropped) {
-  const auto layer = make_layer("dropout", {});
-  const std::vector<std::uint32_t> samples{3, 8};
-  const PassContext pass{true, 1, 7, 0, samples};
-  const std::vector<float> ones(2 * kWidth, 1.0F);
-  const std::vector<float> zeros(2 * kWidth, 0.0F);  // a zero input must not look dropped
-  std::vector<float> dx(2 * kWidth);
-  layer->backward(pass, {{}, {}}, zeros, forward(*layer, pass, zeros), ones, dx, {{}, {}});
-  EXPECT_EQ(dx, forward(*layer, pass, ones));
+  test::LayerBench bench("dropout", {}, {{kWidth}}, 2);  // of zeros, which must not look dropped
+  std::ranges::fill(bench.dy, 1.0F);
+  const auto dx = bench.backward().dx[0];
+  std::ranges::fill(bench.x[0], 1.0F);
+  EXPECT_EQ(dx, bench.forward());
 }
 
 TEST(Dropout, CopiesOutsideTraining) {
@@ -101,9 +102,7 @@ TEST(Dropout, RefusesRatesOutsideZeroToOne) {
 }
 
 TEST(Dropout, RefusesTrainingWithoutSampleIndices) {
-  std::vector<float> y(3);
-  const std::vector<float> x(3);
-  EXPECT_THROW(make_layer("dropout", {})->forward({true}, {{}, {}}, x, y), Error);
+  EXPECT_THROW((void)forward(*make_layer("dropout", {}), {true}, std::vector<float>(3)), Error);
 }
 
 }  // namespace

@@ -185,19 +185,20 @@ TEST(Model, FrozenLayersAreLeftOutOfTheGradient) {
 }
 
 TEST(Model, BelowTheFirstLayerToTrainNothingIsDifferentiated) {
-  ModelConfig config = small_net();
-  config.freeze = {"dense1", "dense2"};
-  Net net(config);
-  net.evaluate();
-  const auto doutputs = net.workspace.doutputs(kRows);
-  const std::vector<float> before(doutputs.begin(), doutputs.end());
-  std::vector<float> gradient(net.weights.size());
-  net.model.backward(net.pass(), net.weights, kRows, net.workspace, gradient, {});
-  EXPECT_TRUE(std::equal(before.begin(), before.end(), doutputs.begin()));  // else taken for other derivatives
-  Net plain;
-  plain.gradient();
-  const auto reused = plain.workspace.doutputs(kRows);
-  EXPECT_FALSE(std::equal(before.begin(), before.end(), reused.begin()));
+  const auto visited = [](const std::vector<std::string>& frozen) {
+    ModelConfig config = small_net();
+    config.freeze = frozen;
+    Net net(config);
+    net.evaluate();
+    std::vector<std::size_t> layers;
+    std::vector<float> gradient(net.weights.size());
+    net.model.backward(net.pass(), net.weights, kRows, net.workspace, gradient, {},
+                       [&](std::size_t layer, std::span<const float>) { layers.push_back(layer); });
+    return layers;
+  };
+  EXPECT_EQ(visited({}), (std::vector<std::size_t>{5, 4, 3, 2, 1, 0}));
+  EXPECT_EQ(visited({"dense1", "dense2"}), (std::vector<std::size_t>{5}));
+  EXPECT_EQ(visited({"dense2"}), (std::vector<std::size_t>{5, 4, 3, 2, 1, 0}));
 }
 
 TEST(Model, WhatCannotBeFrozenIsRefused) {
@@ -280,6 +281,47 @@ TEST(Model, ErrorsOfALayerNameItsPlace) {
   config.layers[2] = dense(0);
   config.layers[2].options.set_where("run.toml: layer 3");
   EXPECT_NE(error_of(config).find("run.toml: layer 3"), std::string::npos);
+}
+
+TEST(Model, ErrorsOfInputsNameTheLayerItsInputsAndTheirShapes) {
+  const auto message = [](std::vector<LayerConfig> layers) { return error_of({{"mse"}, std::move(layers)}); };
+  const LayerConfig three{"dense", {{"units", 3}}, "three"};
+  const LayerConfig four{"dense", {{"units", 4}}, "four", {"input"}};
+  EXPECT_EQ(message({three, four, {"add", {}, "", {"three", "four"}}}),
+            "model.layers[2] (add) of three [3], four [4]: expected inputs of one shape");
+  EXPECT_EQ(message({three, {"relu", {}, "", {"tree"}}}),
+            "model.layers[1] (relu): inputs: no layer is named \"tree\"; before it stand input, three");
+  EXPECT_EQ(message({{"relu", {}, "", {"three"}}, three}),
+            "model.layers[0] (relu): inputs: \"three\" stands behind it; a layer reads layers that stand before it");
+  EXPECT_EQ(message({{"relu", {}, "", {"relu1"}}}),
+            "model.layers[0] (relu): inputs: it cannot read its own output (\"relu1\")");
+  EXPECT_EQ(
+      message({three, four}),
+      "model.layers[0] (dense): no layer reads the output of \"three\"; name it in the inputs of another layer, or "
+      "leave it out");
+  EXPECT_NE(message({{"relu", {}, "input"}}).find("that of what the net gets"), std::string::npos);
+}
+
+TEST(Model, StagesEndWhereALayerNeedsTheWholeBatch) {
+  const LayerConfig norm{"batch_norm"};
+  const Model model({{"mse"}, {norm, dense(3), norm, {"relu"}, dense(2)}}, kInputs);
+  ASSERT_EQ(model.num_stages(), 3U);
+  EXPECT_EQ(model.num_sums(0), 1 + 2 * kInputs);
+  EXPECT_EQ(model.num_sums(1), 1U + 2 * 3);
+  const auto entries = model.parameters().entries();  // four of a norm, two of a dense layer
+  EXPECT_EQ(model.stage_elements(2), (Range{entries[6].range.begin, model.parameters().arena_size()}));
+  EXPECT_EQ(model.stage_elements(1), (Range{0, entries[6].range.begin}));
+  EXPECT_EQ(model.stage_elements(0), (Range{0, 0}));
+}
+
+TEST(Model, TellsTheProductsOfAStep) {
+  ModelConfig config{{"mse"}, {dense(3), {"tanh"}, dense(4), dense(2)}};
+  config.freeze = {"dense1"};
+  const auto products = Model(config, kInputs).products();
+  ASSERT_EQ(products.size(), 3U);
+  EXPECT_EQ(products[0].in, kInputs);
+  EXPECT_FALSE(products[0].needs_dw || products[0].needs_dx || products[1].needs_dx);
+  EXPECT_TRUE(products[1].needs_dw && products[2].needs_dx);
 }
 
 TEST(Model, RefusesANetWithoutLayersOrInputs) {
