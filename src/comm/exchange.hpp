@@ -4,6 +4,7 @@
 // It sees flat arrays, fixed blocks and shards; it knows no layers. A step, on every rank:
 //
 //   for each shard of shard_order(): write gradient(), gradient_ready() for parts that are complete; shard_done()
+//     (in several rounds where the net has several stages: the last elements of all shards first)
 //   collect(shard_values)                    all gradients and all ranks' values are there
 //   visit(visitor)                           the visitor gets each owned block with its gradient sum
 //   [gather_blocks(norms); visit(visitor)]   as often as the update needs norms first
@@ -115,8 +116,9 @@ class Exchange {
   /// Elements `range` of gradient() are complete; ranges come from the arena's end to its beginning. May start to move
   /// them.
   virtual void gradient_ready(Range /*range*/) {}
-  /// gradient() is complete.
-  virtual void shard_done() = 0;
+  /// gradient() is complete from element `from` on. Where that is not 0, all shards of shard_order() come with the
+  /// elements before it in a further round, when all have come with these.
+  virtual void shard_done(std::size_t from = 0) = 0;
 
   /// Ends the gradients of a step. `shard_values` [shards, layout's shard_values]: this rank has filled those of its
   /// shards; afterwards every rank has all. Collective. Every owned shard must be done.

@@ -37,10 +37,10 @@ void HostsExchange::gradient_ready(Range range) {
   advance();
 }
 
-void HostsExchange::shard_done() {
+void HostsExchange::shard_done(std::size_t from) {
   const bool last = own_sums().is_last();
-  own_sums().push();
-  if (last) announce(0);
+  own_sums().push(from);
+  if (last) announce(from);
 }
 
 void HostsExchange::collect(std::span<double> shard_values) {

@@ -57,7 +57,7 @@ class HostsExchange final : public Exchange {
 
   void gradient_ready(Range range) override;
 
-  void shard_done() override;
+  void shard_done(std::size_t from) override;
 
   void collect(std::span<double> shard_values) override;
 

@@ -62,7 +62,7 @@ class NodeExchange final : public Exchange {
     return memory_.own_sums().order();
   }
   [[nodiscard]] std::span<float> gradient() override { return own_sums().next(); }
-  void shard_done() override { own_sums().push(); }
+  void shard_done(std::size_t from) override { own_sums().push(from); }
 
   void collect(std::span<double> shard_values) override {
     memory_.put_shard_values(shard_values);

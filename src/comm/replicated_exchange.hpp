@@ -20,7 +20,7 @@ class ReplicatedExchange : public Exchange {
   [[nodiscard]] bool owns(std::size_t /*block*/) const noexcept override { return true; }
   [[nodiscard]] std::span<const std::size_t> shard_order() const noexcept override { return sums_.order(); }
   [[nodiscard]] std::span<float> gradient() override { return sums_.next(); }
-  void shard_done() override { sums_.push(); }
+  void shard_done(std::size_t from) override { sums_.push(from); }
   void collect(std::span<double> shard_values) override;
   void visit(BlockVisitor visitor) override;
   void gather_blocks(std::span<double> /*values*/) override {}  // every rank has all blocks

@@ -47,7 +47,7 @@ std::size_t ShardSums::buffers_needed(std::size_t shards, Range owned) {
 ShardSums::ShardSums(std::size_t shards, Range owned, std::vector<std::span<float>> buffers)
     : nodes_(tree_cover(shards, owned)), buffers_(std::move(buffers)) {
   if (buffers_.size() < buffers_needed(shards, owned)) throw Error(ErrorKind::internal, "shard sums: too few buffers");
-  added_from_ = buffers_.empty() ? 0 : buffers_.front().size();
+  round_end_ = added_from_ = buffers_.empty() ? 0 : buffers_.front().size();
   const std::vector<Range> made = largest_first(nodes_);
   adds_ = adds_of(made);
   for (const Range node : made) {
@@ -79,12 +79,17 @@ void ShardSums::add_from(std::size_t begin) {
   added_from_ = begin;
 }
 
-void ShardSums::push() {
-  if (pushed_ == 0) not_finite_.reset();  // the first shard completes nothing
-  add_from(0);
+void ShardSums::push(std::size_t from) {
+  const bool first_round = round_end_ == buffers_.front().size();
+  if (pushed_ == 0 && first_round) not_finite_.reset();  // the first shard completes nothing
+  add_from(from);
   height_ = height_ + 1 - adds_[pushed_];
   ++pushed_;
-  added_from_ = buffers_.front().size();
+  if (pushed_ == adds_.size() && from > 0) {
+    pushed_ = height_ = 0;
+    round_end_ = from;
+  }
+  added_from_ = round_end_;
 }
 
 std::optional<std::size_t> ShardSums::not_finite() const {
@@ -98,7 +103,7 @@ std::optional<std::size_t> ShardSums::not_finite() const {
 void ShardSums::reset() noexcept {
   pushed_ = 0;
   height_ = 0;
-  added_from_ = buffers_.empty() ? 0 : buffers_.front().size();
+  round_end_ = added_from_ = buffers_.empty() ? 0 : buffers_.front().size();
 }
 
 }  // namespace lockstep

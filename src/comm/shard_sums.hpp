@@ -30,8 +30,9 @@ class ShardSums {
   /// Elements from `begin` on of next() are complete: adds them to what they complete, before push(). `begin` falls
   /// from call to call. Of the last shard, the sums from there on are complete then.
   void add_from(std::size_t begin);
-  /// The gradient in next() is complete: adds it to what it completes.
-  void push();
+  /// The gradient in next() is complete from element `from` on: adds it to what it completes. Where `from` is not 0,
+  /// all shards come with the elements before it once more, when all have come with these.
+  void push(std::size_t from = 0);
   /// Starts a step. What the last one came to stays until the next push.
   void reset() noexcept;
 
@@ -51,6 +52,7 @@ class ShardSums {
   std::vector<std::size_t> adds_;       // [owned]: additions to do after each push
   std::vector<std::span<float>> buffers_;
   std::size_t pushed_ = 0;
+  std::size_t round_end_;                  // elements that the shards come with now end here
   std::size_t added_from_;                 // of the shard that is not pushed yet
   std::size_t height_ = 0;                 // buffers in use
   std::optional<std::size_t> not_finite_;  // the first shard seen to be so when it was added

@@ -40,7 +40,6 @@ CostSurface::CostSurface(const Communicator& comm, const Net& net, const Landsca
       progress_(std::move(progress)),
       reader_(data.data, data.normalization, data.rows, net.loss, net.model.outputs()),
       weights_(net.weights.size()),
-      workspace_(net.model.make_workspace(kEvaluationBlock, true)),
       rows_(net.loss.num_targets(net.model.outputs()), net.loss.targets()),
       held_(reader_.blocks()) {
   if (elements_.empty() || elements_.size() > here_.size()) {
@@ -54,6 +53,7 @@ CostSurface::CostSurface(const Communicator& comm, const Net& net, const Landsca
     first_layer_ = std::min(first_layer_, layer_of(net.model, elements_[i]));
     here_[i] = net.weights[elements_[i]];
   }
+  workspace_ = net.model.make_workspace(kEvaluationBlock, {.training = true, .again = first_layer_});
 }
 
 void CostSurface::fill(std::span<CostPoint> points, bool slopes) {

@@ -43,12 +43,12 @@ void Engine::ask_batch(std::optional<std::size_t> shard, FunctionRef<void()> que
   }
 }
 
-std::size_t Engine::gather(Batch& batch, std::size_t shard) {
+std::size_t Engine::gather(Batch& batch, std::size_t shard, Room& room) {
   std::size_t rows = 0;
   ask_batch(shard, [&] {
     const std::size_t wanted = batch.rows(shard);
-    reserve_rows(wanted);
-    batch.gather(shard, rows_.rows(wanted, workspace_.input(wanted)));
+    reserve_rows(room, wanted);
+    batch.gather(shard, room.buffer.rows(wanted, room.workspace.input(wanted)));
     rows = wanted;
   });
   return rows;

@@ -35,6 +35,48 @@ std::vector<std::uint32_t> bad_samples(std::span<const float> values, std::span<
   return bad;
 }
 
+// Looks for the first place of a step that is not finite: by its order in the step, then by its shard.
+class Examiner final : public StepObserver {
+ public:
+  Examiner(const Model& model, std::size_t shards) : model_(model), shards_(shards) {}
+
+  static constexpr std::size_t kOrder = 24;  // characters in front of what is found, by which places are ordered
+  // "" where all is finite.
+  [[nodiscard]] const std::string& found() const noexcept { return found_; }
+
+  void on_rows(const ShardView& shard, std::span<const float> x) override { look(0, "the input", shard, x); }
+  void on_layer(const ShardView& shard, std::size_t layer, std::span<const float> outputs) override {
+    look(1 + layer, "the output of " + model_.layer_names()[layer], shard, outputs);
+  }
+  void on_gradient(const ShardView& shard, std::span<const float> gradient, Range elements) override {
+    const std::size_t layers = model_.layer_names().size();
+    const auto entries = model_.parameters().entries();
+    if (!std::isfinite(shard.sums[0])) tell(1 + layers, fmt::format("the loss is {}", shard.sums[0]), shard);
+    for (std::size_t i = entries.size(); i-- > 0;) {
+      const Range range = entries[i].range;
+      if (!model_.trained()[i] || !elements.contains(range.begin)) continue;
+      if (all_finite(gradient.subspan(range.begin, range.size()))) continue;
+      tell(2 + layers + entries.size() - i,
+           fmt::format("the gradient of {}/{} is not finite", entries[i].layer, entries[i].name), shard);
+    }
+  }
+
+ private:
+  void look(std::size_t order, const std::string& what, const ShardView& shard, std::span<const float> values) {
+    if (shard.samples.empty() || all_finite(values)) return;
+    tell(order, fmt::format("{} is not finite for {}", what, samples_text(bad_samples(values, shard.samples))), shard);
+  }
+  void tell(std::size_t order, const std::string& what, const ShardView& shard) {
+    std::string text = fmt::format("{:012}{:012}{} in shard {} of {} ({})", order, shard.shard, what, shard.shard,
+                                   shards_, samples_text(shard.samples));
+    if (found_.empty() || text < found_) found_ = std::move(text);
+  }
+
+  const Model& model_;
+  std::size_t shards_;
+  std::string found_;
+};
+
 }  // namespace
 
 void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
@@ -59,57 +101,20 @@ void Engine::meet_not_finite(Batch& batch, bool updated, StepResult& result) {
       .as_agreed();
 }
 
+// The step is made once more, and watched; nothing goes to the exchange.
 std::string Engine::find_in_forward_and_backward(Batch& batch) {
-  std::string found;
-  const Range owned = plan_.owned(static_cast<std::size_t>(comm_.rank()));
-  comm_.together([&] {  // the batch is asked again, and may fail now
-    for (std::size_t shard = owned.begin; shard < owned.end && found.empty(); ++shard) {
-      comm_.pulse().beat();
-      found = find_in_shard(batch, shard);
-    }
+  Examiner examiner(model_, plan_.shards);
+  StepObserver* const observer = std::exchange(observer_, &examiner);
+  StepTimes times;
+  pass_shards(batch, times, false);
+  observer_ = observer;
+  tell_batch_failure();  // the batch was asked again, and may fail now
+  const std::vector<std::string> found = comm_.gather_texts(examiner.found());
+  const std::string& first = *std::ranges::max_element(found, [](const std::string& a, const std::string& b) {
+    return a.empty() || (!b.empty() && b < a);  // of those that are not empty the least
   });
-  // Ranks own shards in their order: the first that has found something has the first shard.
-  for (const std::string& text : comm_.gather_texts(found)) {
-    if (!text.empty()) return text;
-  }
-  return "the sum of the shards' gradients is not finite, though each of them is";
-}
-
-std::string Engine::find_in_shard(Batch& batch, std::size_t shard) {
-  const std::size_t rows = batch.rows(shard);
-  if (rows == 0) return "";
-  batch.gather(shard, rows_.rows(rows, workspace_.input(rows)));
-  const std::span<const std::uint32_t> samples = rows_.samples(rows);
-  const Pass pass{true, static_cast<std::uint64_t>(run_.seed), static_cast<std::uint32_t>(info.position.step), samples};
-  const auto told = [&](const std::string& what) {
-    return fmt::format("{} in shard {} of {} ({})", what, shard, plan_.shards, samples_text(samples));
-  };
-  const auto in_layer = [&](const std::string& what, std::span<const float> values) {
-    return told(fmt::format("{} is not finite for {}", what, samples_text(bad_samples(values, samples))));
-  };
-  const std::span<const float> input = workspace_.input(rows);
-  if (!all_finite(input)) return in_layer("the input", input);
-  std::string found;
-  const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_,
-                                      [&](std::size_t layer, std::span<const float> values) {
-                                        if (!found.empty() || all_finite(values)) return;
-                                        found = in_layer("the output of " + model_.layer_names()[layer], values);
-                                      });
-  if (!found.empty()) return found;
-  const double loss = loss_->evaluate(model_.outputs(), outputs, rows_.targets(rows), workspace_.doutputs(rows));
-  if (!std::isfinite(loss)) return told(fmt::format("the loss is {}", loss));
-  const std::span<float> gradient = exchange_->gradient();
-  model_.backward(pass, exchange_->weights(), rows, workspace_, gradient, [&](Range range) {
-    if (!found.empty() || all_finite(gradient.subspan(range.begin, range.size()))) return;
-    for (const Parameter& parameter : model_.parameters().entries()) {
-      const std::size_t begin = std::max(parameter.range.begin, range.begin);
-      const std::size_t end = std::min(parameter.range.end, range.end);
-      if (begin >= end || all_finite(gradient.subspan(begin, end - begin))) continue;
-      found = told(fmt::format("the gradient of {}/{} is not finite", parameter.layer, parameter.name));
-      return;
-    }
-  });
-  return found;
+  if (first.empty()) return "the sum of the shards' gradients is not finite, though each of them is";
+  return first.substr(Examiner::kOrder);
 }
 
 std::string Engine::find_in_update(Batch& batch) {
@@ -120,9 +125,11 @@ std::string Engine::find_in_update(Batch& batch) {
   std::string where;
   comm_.together([&] {
     if (!shard) return;
+    Room& room = rooms_.front();
     const std::size_t rows = batch.rows(*shard);
-    batch.gather(*shard, rows_.rows(rows, workspace_.input(rows)));
-    where = fmt::format("shard {} of {} ({})", *shard, plan_.shards, samples_text(rows_.samples(rows)));
+    reserve_rows(room, rows);
+    batch.gather(*shard, room.buffer.rows(rows, room.workspace.input(rows)));
+    where = fmt::format("shard {} of {} ({})", *shard, plan_.shards, samples_text(room.buffer.samples(rows)));
   });
   for (const std::string& text : comm_.gather_texts(where)) {
     if (!text.empty()) {

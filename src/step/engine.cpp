@@ -10,21 +10,10 @@
 #include "comm/cores.hpp"
 #include "core/sums.hpp"
 #include "core/tree.hpp"
+#include "step/stopwatch.hpp"
 
 namespace lockstep {
 namespace {
-
-// Seconds since the last call.
-class Stopwatch {
- public:
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 // The blocks of each parameter: [parameters].
 std::vector<Range> blocks_of_parameters(std::span<const Block> blocks, std::size_t parameters) {
@@ -56,36 +45,6 @@ std::string hosts_of(const Communicator& comm) {
 
 }  // namespace
 
-void RowBuffer::reserve(std::size_t rows) {
-  if (rows <= capacity_) return;
-  if (kind_ == TargetKind::values) values_ = Buffer<float>(rows * targets_);
-  if (kind_ == TargetKind::labels) labels_ = Buffer<std::int32_t>(rows);
-  weights_ = Buffer<float>(rows);
-  samples_ = Buffer<std::uint32_t>(rows);
-  capacity_ = rows;
-}
-
-BatchRows RowBuffer::rows(std::size_t rows, std::span<float> x) noexcept {
-  const bool labels = kind_ == TargetKind::labels;
-  return {.x = x,
-          .values = values_.view().first(labels ? 0 : rows * targets_),
-          .labels = labels_.view().first(labels ? rows : 0),
-          .samples = samples_.view().first(rows),
-          .weights = weights_.view().first(extras_.weights ? rows : 0)};
-}
-
-Targets RowBuffer::targets(std::size_t rows) const noexcept {
-  const bool labels = kind_ == TargetKind::labels;
-  return {.labels = labels_.view().first(labels ? rows : 0),
-          .values = values_.view().first(labels ? 0 : rows * targets_),
-          .weights = weights_.view().first(extras_.weights ? rows : 0),
-          .may_miss = extras_.missing && !labels};
-}
-
-std::span<const std::uint32_t> RowBuffer::samples(std::size_t rows) const noexcept {
-  return samples_.view().first(rows);
-}
-
 Engine::Engine(EnginePlan plan)
     : comm_(fitting(plan)),
       run_(plan.run),
@@ -99,8 +58,6 @@ Engine::Engine(EnginePlan plan)
       blocks_(trained_blocks(model_)),
       measures_gradient_(plan.layout.revisits),
       exchange_(make_exchange(run_.train.exchange, comm_, with_blocks(plan.layout, blocks_))),
-      workspace_(model_.make_workspace(0, true)),
-      rows_(loss_->num_targets(model_.outputs()), loss_->targets()),
       shard_sums_(plan_.shards * kShardSums),
       parameter_blocks_(blocks_of_parameters(blocks_, model_.parameters().entries().size())),
       block_squares_(blocks_.size()),
@@ -110,7 +67,7 @@ Engine::Engine(EnginePlan plan)
       not_finite_block_(blocks_.size()),
       hosts_(hosts_of(comm_)) {
   comm_.together([&] {
-    reserve_rows(plan.rows);
+    make_rooms(plan.rows);
     probe_ = probe_kernels(*model_.compute());
   });
   if (comm_.is_root()) model_.initialize(static_cast<std::uint64_t>(run_.seed), exchange_->weights());
@@ -118,58 +75,27 @@ Engine::Engine(EnginePlan plan)
   start_slots();
 }
 
-void Engine::reserve_rows(std::size_t rows) {
-  if (rows <= workspace_.max_rows()) return;
-  rows_.reserve(rows);
-  workspace_ = model_.make_workspace(rows, true);
+std::size_t Engine::bytes() const noexcept {
+  std::size_t bytes = exchange_->bytes();
+  for (const Room& room : rooms_) bytes += room.workspace.bytes();
+  return bytes;
 }
 
 // The whole of a training step.
 StepResult Engine::train_step(Batch& batch, std::uint32_t notes) {
-  const auto seed = static_cast<std::uint64_t>(run_.seed);
   StepResult result{.step = info.position.step + 1};
   ask_batch({}, [&] {
     result.samples = batch.samples();
-    rows_.expect(batch.extras());
+    for (Room& room : rooms_) room.buffer.expect(batch.extras());
   });
   Pulse& pulse = comm_.pulse();
   pulse.step.store(result.step, std::memory_order_relaxed);
   not_finite_block_ = blocks_.size();
   (void)exchange_->take_waits();  // of what came between the steps
-  Stopwatch watch;
 
   // 1. Each owned shard: forward, loss, backward. Gradients are sums over the shard's samples.
-  bool first = true;
-  for (const std::size_t shard : exchange_->shard_order()) {
-    pulse.enter(Phase::gathering, shard);
-    const std::size_t rows = gather(batch, shard);
-    result.times.gather += watch.lap();
-
-    pulse.enter(Phase::forward, shard);
-    const Pass pass{true, seed, static_cast<std::uint32_t>(info.position.step), rows_.samples(rows)};
-    const auto await = [this](Range range) { exchange_->await_weights(range); };
-    const auto outputs = model_.forward(pass, exchange_->weights(), rows, workspace_, {},
-                                        first ? Model::BeforeLayer(await) : Model::BeforeLayer());
-    first = false;
-    const Targets targets = rows_.targets(rows);
-    shard_sums_[kShardSums * shard] = loss_->evaluate(model_.outputs(), outputs, targets, workspace_.doutputs(rows));
-    const RowWeights weights = loss_->weigh(rows, targets);
-    shard_sums_[kShardSums * shard + 1] = weights.size;
-    shard_sums_[kShardSums * shard + 2] = weights.sum;
-    if (batch_failure_) mark_failed(shard);
-    result.times.forward += watch.lap() - take_waits(result.times);
-
-    pulse.enter(Phase::backward, shard);
-    model_.backward(pass, exchange_->weights(), rows, workspace_, exchange_->gradient(),
-                    [this](Range range) { exchange_->gradient_ready(range); });
-    if (observer_ != nullptr) {
-      const auto sums = std::span<const double>(shard_sums_).subspan(kShardSums * shard, kShardSums);
-      observer_->on_shard(shard, rows_.samples(rows), sums, exchange_->gradient());
-    }
-    result.times.backward += watch.lap();
-    exchange_->shard_done();
-    result.times.exchange += watch.lap();
-  }
+  pass_shards(batch, result.times, true);
+  Stopwatch watch;
 
   // 2. The shards' gradients are added in the fixed tree, every weight is updated once, all ranks see the new weights.
   pulse.enter(Phase::collecting);
@@ -212,8 +138,9 @@ bool Engine::update(StepResult& result) {
 }
 
 double Engine::measure_gradient(double divisor) {
-  exchange_->visit(
-      [this](std::size_t block, const PairSum& gradient) { block_squares_[block] = sum_squares(gradient); });
+  exchange_->visit([this](std::size_t block, const PairSum& gradient) {
+    block_squares_[block] = is_running(block) ? 0 : sum_squares(gradient);
+  });
   exchange_->gather_blocks(block_squares_);
   return std::sqrt(tree_sum(block_squares_)) / divisor;
 }
@@ -221,6 +148,7 @@ double Engine::measure_gradient(double divisor) {
 bool Engine::measure_norms(const UpdateStep& step) {
   exchange_->visit([&](std::size_t block, const PairSum& gradient) {
     const auto [range, parameter] = blocks_[block];
+    if (is_running(block)) return;  // its squares stay 0
     const SquareSums sums = optimizer_->measure(
         step, decays_[parameter], exchange_->weights().subspan(range.begin, range.size()), gradient, slots_of(block));
     block_weight_squares_[block] = sums.weights;
@@ -256,6 +184,10 @@ double Engine::take_waits(StepTimes& times) {
 
 void Engine::apply(const UpdateStep& step, std::size_t block, const PairSum& gradient) {
   const std::span<float> weights = weights_of(block);
+  if (is_running(block)) {
+    move_running(block);
+    return;
+  }
   if (observer_ != nullptr) observer_->on_update(blocks_[block].range, gradient, step);
   optimizer_->update(step, decays_[blocks_[block].parameter], weights, gradient, slots_of(block));
   // What is not finite in the gradient is not finite in the weights either: no optimizer lets it pass.

@@ -24,41 +24,30 @@
 #include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 #include "step/engine_plan.hpp"
+#include "step/row_buffer.hpp"
 
 namespace lockstep {
+
+/// A shard under way.
+struct ShardView {
+  std::size_t shard = 0;
+  std::span<const std::uint32_t> samples;
+  std::span<const double> sums;  ///< once its loss is known: the loss, and what its rows weigh
+};
 
 /// Told what a step does, while it does it; see record_step.
 class StepObserver {
  public:
   virtual ~StepObserver() = default;
-  /// The backward pass of a shard is done. `sums`: its loss and what its rows weigh; `gradient` [arena]: its own.
-  virtual void on_shard(std::size_t shard, std::span<const std::uint32_t> samples, std::span<const double> sums,
-                        std::span<const float> gradient) = 0;
+  /// A shard has its rows. x [rows, inputs].
+  virtual void on_rows(const ShardView& /*shard*/, std::span<const float> /*x*/) {}
+  /// A layer is done. outputs [rows, width].
+  virtual void on_layer(const ShardView& /*shard*/, std::size_t /*layer*/, std::span<const float> /*outputs*/) {}
+  /// The backward pass of a shard is done for elements `elements` of `gradient` [arena], which is its own. Where the
+  /// net has several stages it comes in parts, the last elements first.
+  virtual void on_gradient(const ShardView& shard, std::span<const float> gradient, Range elements) = 0;
   /// A block is about to be updated from `sum`.
-  virtual void on_update(Range block, const PairSum& sum, const UpdateStep& step) = 0;
-};
-
-/// Rows of samples with their targets, as large as the largest shard or block so far.
-class RowBuffer {
- public:
-  /// Of samples with `targets` targets each.
-  RowBuffer(std::size_t targets, TargetKind kind) : targets_(targets), kind_(kind) {}
-  /// What the samples have besides, from now on.
-  void expect(SampleExtras extras) noexcept { extras_ = extras; }
-  /// Makes room for `rows` rows; allocates only when there were fewer.
-  void reserve(std::size_t rows);
-  [[nodiscard]] BatchRows rows(std::size_t rows, std::span<float> x) noexcept;
-  [[nodiscard]] Targets targets(std::size_t rows) const noexcept;
-  [[nodiscard]] std::span<const std::uint32_t> samples(std::size_t rows) const noexcept;
-
- private:
-  std::size_t targets_;
-  TargetKind kind_;
-  SampleExtras extras_;
-  std::size_t capacity_ = 0;
-  Buffer<float> values_, weights_;
-  Buffer<std::int32_t> labels_;
-  Buffer<std::uint32_t> samples_;
+  virtual void on_update(Range /*block*/, const PairSum& /*sum*/, const UpdateStep& /*step*/) {}
 };
 
 class Engine {
@@ -114,7 +103,7 @@ class Engine {
   [[nodiscard]] const Exchange& exchange() const noexcept { return *exchange_; }
   [[nodiscard]] std::span<const float> weights() const noexcept { return exchange_->weights(); }
   /// Bytes that this rank holds of what its plan has told of.
-  [[nodiscard]] std::size_t bytes() const noexcept { return exchange_->bytes() + workspace_.bytes(); }
+  [[nodiscard]] std::size_t bytes() const noexcept;
 
   /// What a checkpoint keeps besides the arrays. fit.cpp maintains history, sums, best and fingerprints.
   CheckpointInfo info;
@@ -149,8 +138,29 @@ class Engine {
   void take_arrays(const Checkpoint* read, const std::string& path);
 
  private:
+  // Where a shard is computed.
+  struct Room {
+    RowBuffer buffer;
+    Workspace workspace;
+    std::size_t rows = 0;  // of the shard that is in it
+  };
+
   // Makes room for shards of `rows` rows, so that no step allocates.
-  void reserve_rows(std::size_t rows);
+  void make_rooms(std::size_t rows);
+  void reserve_rows(Room& room, std::size_t rows) const;
+
+  // Forward, loss and backward of all owned shards (shard_passes.cpp): one shard after the other where the net is of
+  // one stage, else stage by stage. `exchanges`: the gradients are for the exchange.
+  void pass_shards(Batch& batch, StepTimes& times, bool exchanges);
+  void forward_shard(Batch& batch, std::size_t shard, Room& room, std::size_t stage, bool first, StepTimes& times);
+  void backward_shard(std::size_t shard, Room& room, std::size_t stage, bool exchanges, StepTimes& times);
+  // Adds up what the shards bring to a border between stages; returns the seconds that it took. Collective.
+  double share_sums(std::size_t border, std::span<double> BatchSums::*sums);
+  [[nodiscard]] Pass pass_of(const Room& room) const;
+  [[nodiscard]] ShardView view_of(std::size_t shard, const Room& room) const;
+  [[nodiscard]] bool is_running(std::size_t block) const {
+    return model_.parameters().entries()[blocks_[block].parameter].kind == ParameterKind::running;
+  }
   // Starts optimizer state and average of the own blocks, from the weights (ema.cpp).
   void start_slots();
   [[nodiscard]] std::span<float> weights_of(std::size_t block) {
@@ -158,6 +168,8 @@ class Engine {
   }
   [[nodiscard]] std::span<float> ema_of(std::size_t block);
   void move_ema(std::size_t block);
+  // Of a block of kind running.
+  void move_running(std::size_t block);
   // Updates the own blocks. False: the gradient's norm is not finite, and nothing has changed.
   bool update(StepResult& result);
   void apply(const UpdateStep& step, std::size_t block, const PairSum& gradient);
@@ -172,7 +184,7 @@ class Engine {
   // sums of the step's shards, which are marked: so the step goes on here, without rows, to where all have them.
   void ask_batch(std::optional<std::size_t> shard, FunctionRef<void()> question);
   // Rows of the shard, once they are in workspace and row buffer; 0 after a failure.
-  std::size_t gather(Batch& batch, std::size_t shard);
+  std::size_t gather(Batch& batch, std::size_t shard, Room& room);
   void mark_failed(std::size_t shard) noexcept;
   [[nodiscard]] static bool is_marked(const StepResult& result) noexcept { return result.weight < 0; }
   // Throws the failure of the lowest rank on every rank. Collective.
@@ -181,7 +193,6 @@ class Engine {
   // What to do with a step that is not finite (divergence.cpp). Collective. `updated`: some weights have changed.
   void meet_not_finite(Batch& batch, bool updated, StepResult& result);
   [[nodiscard]] std::string find_in_forward_and_backward(Batch& batch);
-  [[nodiscard]] std::string find_in_shard(Batch& batch, std::size_t shard);
   [[nodiscard]] std::string find_in_update(Batch& batch);
   [[nodiscard]] std::span<std::span<float>> slots_of(std::size_t block);
   // Arrays beside the weights: the optimizer's, and the average.
@@ -205,9 +216,10 @@ class Engine {
   std::vector<Block> blocks_;  // of the parameters that are trained
   bool measures_gradient_;     // its norm, before the update
   std::unique_ptr<Exchange> exchange_;
-  Workspace workspace_;
-  RowBuffer rows_;
-  std::vector<double> shard_sums_;            // [shards, kShardSums]
+  std::vector<Room> rooms_;          // one, or one an owned shard where the net is of several stages
+  std::vector<double> shard_sums_;   // [shards, kShardSums]
+  std::vector<double> border_sums_;  // [shards, the most that a border adds up]
+  std::vector<std::vector<std::size_t>> border_starts_;  // [borders][ranks + 1] whose part of it begins where
   std::vector<Range> parameter_blocks_;       // [parameters] which blocks are its own; none where it is frozen
   std::vector<double> block_squares_;         // [blocks] sums of squares
   std::vector<double> block_weight_squares_;  // [blocks], where the optimizer needs norms

@@ -16,16 +16,20 @@
 namespace lockstep {
 namespace {
 
+// Of bias and norm, by which `decay_exclude` names kinds of parameters.
+ParameterKind kind_of(const std::string& name) {
+  if (name == "bias") return ParameterKind::bias;
+  if (name == "norm") return ParameterKind::norm;
+  throw Error(ErrorKind::config,
+              fmt::format("optimizer.decay_exclude: unknown kind of parameter \"{}\"; known kinds: bias, norm", name));
+}
+
 std::vector<bool> decays_of(const ParameterTable& table, const std::vector<std::string>& excluded) {
-  for (const std::string& kind : excluded) {
-    if (kind != "bias") {
-      throw Error(ErrorKind::config,
-                  fmt::format("optimizer.decay_exclude: unknown kind of parameter \"{}\"; known kinds: bias", kind));
-    }
-  }
+  std::vector<ParameterKind> kinds{ParameterKind::running};
+  for (const std::string& name : excluded) kinds.push_back(kind_of(name));
   std::vector<bool> decays;
   for (const Parameter& parameter : table.entries()) {
-    decays.push_back(excluded.empty() || parameter.kind != ParameterKind::bias);
+    decays.push_back(std::ranges::find(kinds, parameter.kind) == kinds.end());
   }
   return decays;
 }

@@ -69,7 +69,11 @@ struct EnginePlan {
   [[nodiscard]] std::size_t num_slots() const noexcept { return layout.slots; }
   /// Bytes of this rank: activations, and its arenas or its share of those that the ranks of a host have together.
   [[nodiscard]] std::size_t bytes() const { return exchange.bytes() + activation_bytes(); }
-  [[nodiscard]] std::size_t activation_bytes() const { return parts.model.workspace_bytes(rows, true); }
+  /// A net of several stages holds those of all owned shards.
+  [[nodiscard]] std::size_t activation_bytes() const {
+    const std::size_t rooms = parts.model.num_stages() == 1 ? 1 : layout.owned_shards.size();
+    return rooms * parts.model.workspace_bytes(rows, true);
+  }
   /// Bytes that rank 0 needs while a checkpoint is written: of its arrays, and of what is gathered from other hosts.
   [[nodiscard]] std::size_t saving_bytes() const noexcept {
     return checkpoint_bytes(parts.model, num_slots()) + exchange.room_bytes;

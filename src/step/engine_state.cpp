@@ -66,7 +66,10 @@ h5::FileImage Engine::build_checkpoint(const std::string& path, const State& sta
   CheckpointInfo full = info;
   full.seed = run_.seed;
   full.shards = static_cast<std::int64_t>(plan_.shards);
+  full.version = kCheckpointVersion;  // that of a run that goes on may have been read from an older one
   full.inputs = static_cast<std::int64_t>(model_.inputs());
+  const auto extents = model_.input_shape().extents();
+  full.input_shape.assign(extents.begin(), extents.end());
   full.outputs = static_cast<std::int64_t>(model_.outputs());
   full.run = format_run(run_);
   full.exchange = exchange_->name();

@@ -34,11 +34,11 @@ class Recording final : public StepObserver {
   Recording& operator=(const Recording&) = delete;
   ~Recording() override { engine_.observe(nullptr); }
 
-  void on_shard(std::size_t shard, std::span<const std::uint32_t> samples, std::span<const double> sums,
-                std::span<const float> gradient) override {
-    const Range places{record_.samples.size(), record_.samples.size() + samples.size()};
-    record_.shards.push_back({shard, 0, places, sums[0], sums[1], gradient[record_.element]});
-    record_.samples.insert(record_.samples.end(), samples.begin(), samples.end());
+  void on_gradient(const ShardView& shard, std::span<const float> gradient, Range elements) override {
+    if (!elements.contains(record_.element)) return;
+    const Range places{record_.samples.size(), record_.samples.size() + shard.samples.size()};
+    record_.shards.push_back({shard.shard, 0, places, shard.sums[0], shard.sums[1], gradient[record_.element]});
+    record_.samples.insert(record_.samples.end(), shard.samples.begin(), shard.samples.end());
   }
   void on_update(Range block, const PairSum& sum, const UpdateStep& step) override {
     if (block.contains(record_.element)) record_.updates.push_back({0, sum[record_.element - block.begin], step});

@@ -88,6 +88,35 @@ TEST(ShardSums, AddsFromTheEndOnBeforeAShardIsDone) {
   }
 }
 
+// A net of several stages brings its last elements from all shards first.
+TEST(ShardSums, TakesTheElementsInRoundsToo) {
+  for (std::size_t shards = 1; shards <= 9; ++shards) {
+    for (std::size_t ranks = 1; ranks <= shards; ++ranks) {
+      const Range owned = part_of(shards, ranks / 2, ranks);
+      std::vector<std::vector<float>> memory(ShardSums::buffers_needed(shards, owned), std::vector<float>(10));
+      std::vector<std::span<float>> buffers(memory.begin(), memory.end());
+      ShardSums sums(shards, owned, buffers);
+      for (int step = 0; step < 2; ++step) {
+        for (const Range round : {Range{7, 10}, Range{2, 7}, Range{0, 2}}) {
+          for (const std::size_t s : sums.order()) {
+            EXPECT_EQ(sums.is_last(), s == sums.order().back());
+            for (std::size_t i = round.begin; i < round.end; ++i) sums.next()[i] = leaf(s) * static_cast<float>(1 + i);
+            if (s % 2 == 0) sums.add_from(round.begin + 1);
+            sums.push(round.begin);
+          }
+        }
+        for (std::size_t node = 0; node < sums.nodes().size(); ++node) {
+          EXPECT_EQ(sums.sum(node)[0], tree_of(sums.nodes()[node])) << shards << " shards, " << ranks << " ranks";
+          EXPECT_EQ(sums.sum(node)[3], 4 * tree_of(sums.nodes()[node]));
+          EXPECT_EQ(sums.sum(node)[7], 8 * tree_of(sums.nodes()[node]));
+        }
+        EXPECT_EQ(sums.not_finite(), std::nullopt);
+        sums.reset();
+      }
+    }
+  }
+}
+
 TEST(ShardSums, NeedsAtMostLogShardsPlusOneBuffers) {
   for (std::size_t shards = 1; shards <= 256; ++shards) {
     for (std::size_t ranks = 1; ranks <= shards; ++ranks) {
