@@ -10,6 +10,7 @@
 
 #include "core/buffer.hpp"
 #include "explain/chain.hpp"
+#include "layers/layer_table.hpp"
 #include "lockstep/error.hpp"
 
 namespace lockstep {
@@ -252,7 +253,7 @@ class Explainer {
     const std::size_t layer = net_.layer_of(place.parameter);
     const std::size_t offset = place.element - parameter.range.begin;
     const std::size_t tensor = place.parameter - net_.tensors(layer).begin;
-    const std::size_t unit = net_.layer(layer).output_of(tensor, offset, stage.x.size()).value_or(0);
+    const std::size_t unit = net_.layer(layer).output_of(tensor, offset, Shape{stage.x.size()}).value_or(0);
     if (parameter.kind == ParameterKind::bias) return {unit, std::nullopt};
     return {unit, offset % stage.x.size()};
   }
@@ -297,6 +298,23 @@ class Explainer {
   std::size_t chosen_stage_ = 0;
 };
 
+// Path by path the chain rule is told of layers behind each other.
+void check_told(const ModelConfig& config, const Model& model) {
+  for (std::size_t layer = 0; layer < config.layers.size(); ++layer) {
+    const LayerConfig& of_layer = config.layers[layer];
+    const auto inputs = model.layer_inputs(layer);
+    const bool follows = inputs.size() == 1 && inputs.front() == layer;
+    const bool flat = follows && model.shape(layer).dims() == 1 && model.shape(layer + 1).dims() == 1;
+    if (flat && make_plain_layer(of_layer.type, of_layer.options)->has_slopes()) continue;
+    throw Error(
+        ErrorKind::config,
+        fmt::format("explain: the chain rule is told path by path for layers behind each other of one extent: "
+                    "dense, activations, dropout, softmax; {} is not so ({}). explain --check compares the "
+                    "gradients of any net with central differences, explain --ranks shows how they are added up",
+                    model.layer_names()[layer], of_layer.type));
+  }
+}
+
 }  // namespace
 
 double relative_difference(double gradient, double central) {
@@ -315,6 +333,11 @@ std::string Stage::name() const {
 }
 
 void check_trained(const Model& model, const WeightPlace& weight) {
+  if (model.parameters().entries()[weight.parameter].kind == ParameterKind::running) {
+    throw Error(ErrorKind::config,
+                fmt::format("--weight: {} is no weight: its layer moves it by what it sees, and it has no gradient",
+                            weight_name(model.parameters(), weight)));
+  }
   if (model.trained()[weight.parameter]) return;
   throw Error(ErrorKind::config,
               fmt::format("--weight: {} is frozen, and no step looks at its gradient; choose a weight "
@@ -322,8 +345,9 @@ void check_trained(const Model& model, const WeightPlace& weight) {
                           weight_name(model.parameters(), weight)));
 }
 
-void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
+void check_explainable(const ModelConfig& config, const Model& model, const Loss& loss, const SampleRows& rows,
                        const std::optional<WeightPlace>& weight) {
+  check_told(config, model);
   if (!(loss.weigh(1, rows.targets).size > 0)) {
     const bool of_class = rows.targets.weights.empty() && !rows.targets.may_miss;
     throw Error(ErrorKind::config,
@@ -336,7 +360,7 @@ void check_explainable(const Model& model, const Loss& loss, const SampleRows& r
 }
 
 Explanation explain_sample(const ExplainInput& input) {
-  check_explainable(input.model, input.loss, input.rows, input.weight);
+  check_explainable(input.config, input.model, input.loss, input.rows, input.weight);
   return Explainer(input).explain();
 }
 

@@ -120,7 +120,7 @@ struct ExplainInput {
 void check_trained(const Model& model, const WeightPlace& weight);
 
 /// Errors: config (the sample's class has weight 0; the weight is frozen).
-void check_explainable(const Model& model, const Loss& loss, const SampleRows& rows,
+void check_explainable(const ModelConfig& config, const Model& model, const Loss& loss, const SampleRows& rows,
                        const std::optional<WeightPlace>& weight);
 
 /// Sets stages, cost, outputs and chain. Local; takes some copies of all weights. Errors: as check_explainable.

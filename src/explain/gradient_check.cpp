@@ -83,8 +83,9 @@ SampleRows GradientCheck::kept() const {
 std::vector<WeightPlace> weights_to_check(const Model& model, std::size_t most, std::uint64_t seed) {
   std::vector<WeightPlace> places;
   for (std::size_t parameter = 0; parameter < model.parameters().entries().size(); ++parameter) {
-    if (!model.trained()[parameter]) continue;
-    const Range range = model.parameters().entries()[parameter].range;
+    const Parameter& entry = model.parameters().entries()[parameter];
+    if (!model.trained()[parameter] || entry.kind == ParameterKind::running) continue;
+    const Range range = entry.range;
     std::vector<std::uint32_t> elements(range.size());
     std::iota(elements.begin(), elements.end(), 0U);
     if (range.size() > most) {

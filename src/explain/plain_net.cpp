@@ -10,19 +10,19 @@ namespace lockstep {
 
 PlainNet::PlainNet(const ModelConfig& config, const Model& model) : loss_(make_plain_loss(config.loss)) {
   const auto entries = model.parameters().entries();
-  std::size_t width = model.inputs();
   std::size_t parameter = 0;
   for (std::size_t index = 0; index < config.layers.size(); ++index) {
     Node node;
     node.layer = make_plain_layer(config.layers[index].type, config.layers[index].options);
-    node.inputs = width;
+    const auto inputs = model.layer_inputs(index);
+    node.inputs.assign(inputs.begin(), inputs.end());
+    for (const std::size_t value : inputs) node.shapes.push_back(model.shape(value));
     node.outputs = model.width(index);
     node.tensors.begin = parameter;
     for (; parameter < entries.size() && entries[parameter].layer == model.layer_names()[index]; ++parameter) {
       node.elements.push_back(entries[parameter].range);
     }
     node.tensors.end = parameter;
-    width = node.outputs;
     layers_.push_back(std::move(node));
   }
 }
@@ -51,64 +51,93 @@ CentralDifferences::CentralDifferences(const PlainNet& net, std::span<const floa
     auto& tensors = layer_tensors_.emplace_back();
     for (const Range range : node.elements) tensors.push_back(std::span(weights_).subspan(range.begin, range.size()));
   }
-  const std::size_t inputs = net_.layers_.front().inputs;
+  const std::size_t width = rows_.size() == 0 ? 0 : rows_.x.size() / rows_.size();
+  changed_.emplace_back();
   for (std::size_t row = 0; row < rows_.size(); ++row) {
-    if (alive) alive();
-    Values& values = values_.emplace_back();
-    const auto x = rows_.x.subspan(row * inputs, inputs);
-    values.emplace_back(x.begin(), x.end());
-    for (const auto& node : net_.layers_) values.emplace_back(node.outputs);
-    for (std::size_t layer = 0; layer < net_.layers_.size(); ++layer) forward(row, layer, values);
-    loss_ += net_.cost(values.back(), net_.target(rows_, row)) / weight_;
-    const std::vector<bool> of_row = sides(row);
-    sides_.insert(sides_.end(), of_row.begin(), of_row.end());
+    const auto x = rows_.x.subspan(row * width, width);
+    changed_.front().emplace_back(x.begin(), x.end());
   }
-  if (!values_.empty()) changed_ = values_.front();
+  for (const auto& node : net_.layers_) changed_.emplace_back(rows_.size(), std::vector<double>(node.outputs));
+  is_changed_.assign(changed_.size(), true);
+  for (std::size_t layer = 0; layer < net_.layers_.size(); ++layer) {
+    if (alive) alive();
+    forward(layer);
+  }
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    loss_ += net_.cost(changed_.back()[row], net_.target(rows_, row)) / weight_;
+    add_sides(row, sides_);
+  }
+  values_ = changed_;
 }
 
 PlainPass CentralDifferences::pass_of(std::size_t row, std::size_t layer) const {
   PlainPass pass = pass_;
   pass.sample = rows_.samples[row];
   pass.layer = static_cast<std::uint32_t>(layer);
+  pass.shapes = net_.layers_[layer].shapes;
   return pass;
 }
 
-void CentralDifferences::forward(std::size_t row, std::size_t layer, Values& values) const {
-  net_.layers_[layer].layer->forward(pass_of(row, layer), layer_tensors_[layer], values[layer], values[layer + 1]);
+std::vector<std::span<const double>> CentralDifferences::inputs_of(std::size_t row, std::size_t layer) const {
+  std::vector<std::span<const double>> inputs;
+  for (const std::size_t index : net_.layers_[layer].inputs) inputs.emplace_back(value(index)[row]);
+  return inputs;
+}
+
+void CentralDifferences::forward(std::size_t layer) {
+  const auto& node = net_.layers_[layer];
+  if (rows_.size() == 0) return;
+  if (node.layer->mixes_samples()) {
+    node.layer->forward_batch(pass_of(0, layer), layer_tensors_[layer], value(node.inputs[0]), changed_[layer + 1]);
+    return;
+  }
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    node.layer->forward(pass_of(row, layer), layer_tensors_[layer], inputs_of(row, layer), changed_[layer + 1][row]);
+  }
+}
+
+void CentralDifferences::add_sides(std::size_t row, std::vector<bool>& sides) const {
+  for (std::size_t layer = 0; layer < net_.layers_.size(); ++layer) {
+    net_.layer(layer).add_sides(value(net_.layers_[layer].inputs[0])[row], sides);
+  }
+  net_.loss().add_sides(value(net_.layers_.size())[row], net_.target(rows_, row), sides);
 }
 
 std::vector<bool> CentralDifferences::sides(std::size_t row) const {
   std::vector<bool> sides;
   for (std::size_t layer = 0; layer < net_.layers_.size(); ++layer) {
-    net_.layer(layer).add_sides(values_[row][layer], sides);
+    net_.layer(layer).add_sides(values_[net_.layers_[layer].inputs[0]][row], sides);
   }
-  net_.loss().add_sides(values_[row].back(), net_.target(rows_, row), sides);
+  net_.loss().add_sides(values_.back()[row], net_.target(rows_, row), sides);
   return sides;
 }
 
 double CentralDifferences::loss_from(std::size_t first, const WeightPlace& place, std::vector<bool>& sides) {
   const auto& node = net_.layers_[first];
   const std::size_t tensor = place.parameter - node.tensors.begin;
-  const auto output = node.layer->output_of(tensor, place.element - node.elements[tensor].begin, node.inputs);
+  const auto output = node.layer->output_of(tensor, place.element - node.elements[tensor].begin, node.shapes[0]);
+  is_changed_.assign(values_.size(), false);
+  if (output) {
+    changed_[first + 1] = values_[first + 1];
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      changed_[first + 1][row][*output] =
+          node.layer->output(layer_tensors_[first], values_[node.inputs[0]][row], *output);
+    }
+  } else {
+    forward(first);
+  }
+  is_changed_[first + 1] = true;
+  for (std::size_t layer = first + 1; layer < net_.layers_.size(); ++layer) {
+    const auto& inputs = net_.layers_[layer].inputs;
+    if (std::ranges::none_of(inputs, [&](std::size_t index) { return is_changed_[index]; })) continue;
+    forward(layer);
+    is_changed_[layer + 1] = true;
+  }
   sides.clear();
   double sum = 0;
   for (std::size_t row = 0; row < rows_.size(); ++row) {
-    for (std::size_t layer = 0; layer < first; ++layer) net_.layer(layer).add_sides(values_[row][layer], sides);
-    changed_[first] = values_[row][first];
-    if (output) {
-      changed_[first + 1] = values_[row][first + 1];
-      changed_[first + 1][*output] = node.layer->output(layer_tensors_[first], changed_[first], *output);
-    } else {
-      forward(row, first, changed_);
-    }
-    net_.layer(first).add_sides(changed_[first], sides);
-    for (std::size_t layer = first + 1; layer < net_.layers_.size(); ++layer) {
-      net_.layer(layer).add_sides(changed_[layer], sides);
-      forward(row, layer, changed_);
-    }
-    const PlainTarget target = net_.target(rows_, row);
-    net_.loss().add_sides(changed_.back(), target, sides);
-    sum += net_.cost(changed_.back(), target);
+    add_sides(row, sides);
+    sum += net_.cost(value(net_.layers_.size())[row], net_.target(rows_, row));
   }
   return sum / weight_;
 }

@@ -34,8 +34,10 @@ class PlainNet {
   [[nodiscard]] std::size_t num_layers() const noexcept { return layers_.size(); }
   [[nodiscard]] const PlainLayer& layer(std::size_t index) const { return *layers_[index].layer; }
   [[nodiscard]] const PlainLoss& loss() const noexcept { return *loss_; }
-  [[nodiscard]] std::size_t inputs(std::size_t layer) const { return layers_[layer].inputs; }
-  [[nodiscard]] std::size_t outputs(std::size_t layer) const { return layers_[layer].outputs; }
+  /// What a layer reads: 0 the net's input, i + 1 the output of layer i.
+  [[nodiscard]] std::span<const std::size_t> inputs(std::size_t layer) const { return layers_[layer].inputs; }
+  /// Shapes of these.
+  [[nodiscard]] std::span<const Shape> input_shapes(std::size_t layer) const { return layers_[layer].shapes; }
   /// Indices into the parameter table of a layer's tensors.
   [[nodiscard]] Range tensors(std::size_t layer) const { return layers_[layer].tensors; }
   [[nodiscard]] std::size_t layer_of(std::size_t parameter) const;
@@ -49,7 +51,8 @@ class PlainNet {
   friend class CentralDifferences;
   struct Node {
     std::unique_ptr<PlainLayer> layer;
-    std::size_t inputs = 0;
+    std::vector<std::size_t> inputs;  // values
+    std::vector<Shape> shapes;        // of these
     std::size_t outputs = 0;
     Range tensors;                // in the parameter table
     std::vector<Range> elements;  // of the arena
@@ -82,7 +85,7 @@ class CentralDifferences {
   [[nodiscard]] PlainTensors tensors(std::size_t layer) const { return layer_tensors_[layer]; }
   /// Outputs of layer `layer` for sample `row`: [outputs].
   [[nodiscard]] std::span<const double> outputs(std::size_t row, std::size_t layer) const {
-    return values_[row][layer + 1];
+    return values_[layer + 1][row];
   }
   /// On which sides of all kinks sample `row` lies, from the first layer to the loss.
   [[nodiscard]] std::vector<bool> sides(std::size_t row) const;
@@ -92,12 +95,20 @@ class CentralDifferences {
   [[nodiscard]] CentralDifference at(const WeightPlace& place);
 
  private:
-  using Values = std::vector<std::vector<double>>;  // [layers + 1]: input, then the outputs of each layer
+  using Values = std::vector<PlainRows>;  // [layers + 1][rows]: inputs, then the outputs of each layer
 
   [[nodiscard]] PlainPass pass_of(std::size_t row, std::size_t layer) const;
-  void forward(std::size_t row, std::size_t layer, Values& values) const;
-  // The loss with weights_ as they are now; only what is behind `layer` is computed again.
+  // The inputs of a layer for a row: `values`, or values_ where they are not `changed` [values].
+  [[nodiscard]] std::vector<std::span<const double>> inputs_of(std::size_t row, std::size_t layer) const;
+  // Sets changed_[layer + 1] of all rows.
+  void forward(std::size_t layer);
+  [[nodiscard]] const PlainRows& value(std::size_t index) const {
+    return is_changed_[index] ? changed_[index] : values_[index];
+  }
+  // The loss with weights_ as they are now, and the sides; only what depends on `layer` is computed again.
   [[nodiscard]] double loss_from(std::size_t layer, const WeightPlace& place, std::vector<bool>& sides);
+  // Sides and loss of a row by value().
+  void add_sides(std::size_t row, std::vector<bool>& sides) const;
 
   const PlainNet& net_;
   const SampleRows rows_;
@@ -105,8 +116,9 @@ class CentralDifferences {
   double weight_;
   std::vector<double> weights_;                                      // [arena]
   std::vector<std::vector<std::span<const double>>> layer_tensors_;  // [layers][tensors] views of weights_
-  std::vector<Values> values_;                                       // [rows]
-  Values changed_;                                                   // of one row
+  Values values_;
+  Values changed_;                // with one weight changed, where
+  std::vector<bool> is_changed_;  // [layers + 1] it makes a difference
   double loss_ = 0;
   std::vector<bool> sides_;
 };

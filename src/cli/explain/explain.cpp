@@ -95,7 +95,7 @@ Explanation explain_step(const CommandInput& input, Subject& subject) {
     weight = chosen_weight(input, engine.model());
     sample = read_samples(subject.prepared.data.train, subject.prepared.data.normalization, engine.loss().targets(),
                           {chosen_sample(input)});
-    check_explainable(engine.model(), engine.loss(), {sample.x, sample.targets(), sample.samples}, weight);
+    check_explainable(run.model, engine.model(), engine.loss(), {sample.x, sample.targets(), sample.samples}, weight);
   });
   engine.settle();
   std::vector<float> before;

@@ -29,7 +29,7 @@ double chain_sum(const Chain& chain) {
 }
 
 TEST(Explanation, FactorsMultiplyToEveryGradientWithEveryLayerAndLoss) {
-  for (const LayerConfig& layer : all_layers()) {
+  for (const LayerConfig& layer : chain_layers()) {
     for (const Component& loss : all_losses()) {
       const SampleNet net(
           {{"dense", {{"units", 5}}}, {layer.type, layer.options, "between"}, {"dense", {{"units", kOutputs}}, "last"}},
@@ -142,7 +142,7 @@ void expect_narrow(const std::string& text) {
 }
 
 TEST(Explanation, TextFitsATerminal) {
-  for (const LayerConfig& layer : all_layers()) {
+  for (const LayerConfig& layer : chain_layers()) {
     for (const Component& loss : all_losses()) {
       const SampleNet net(
           {{"dense", {{"units", 20}}}, {layer.type, layer.options, "between"}, {"dense", {{"units", kOutputs}}}}, loss,

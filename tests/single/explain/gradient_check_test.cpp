@@ -9,6 +9,7 @@
 
 #include "single/explain/sample_nets.hpp"
 #include "support/expect_error.hpp"
+#include "support/layer_bench.hpp"
 
 namespace lockstep {
 namespace {
@@ -27,16 +28,23 @@ GradientCheck check_of(const SampleNet& net) {
 
 // Walks the tables: a layer or loss that is added is checked here without a word.
 TEST(GradientCheck, PassesForEveryLayerWithEveryLoss) {
-  for (const LayerConfig& layer : all_layers()) {
+  for (const std::vector<LayerConfig>& of_layer : test::nets_of_all_layers()) {
     for (const Component& loss : all_losses()) {
-      const LayerConfig first{"dense", {{"units", 6}}};
-      const LayerConfig last{"dense", {{"units", kOutputs}}, "last"};
-      const SampleNet net({first, {layer.type, layer.options, "between"}, last}, loss, 4, 8);
+      std::vector<LayerConfig> layers{{"dense", {{"units", 8}}, "first"}};
+      layers.insert(layers.end(), of_layer.begin(), of_layer.end());
+      for (LayerConfig& layer : layers) std::ranges::replace(layer.inputs, "input", "first");
+      layers.push_back({"flatten"});
+      layers.push_back({"dense", {{"units", kOutputs}}, "last"});
+      layers.front().inputs = {};
+      const LayerConfig& layer = of_layer.back();
+      const SampleNet net(layers, loss, 4, 8);
       GradientCheck check = check_of(net);
       ASSERT_GE(check.samples(), 6U);
-      EXPECT_NEAR(check.loss() / check.plain_loss(), 1, 1e-6);
+      EXPECT_NEAR(check.loss() / check.plain_loss(), 1, 2e-6);
       const auto checks = check_parameters(compare(net, check), check.slope_scale());
-      EXPECT_EQ(checks.size(), net.model.parameters().entries().size());
+      const auto runs = [](const Parameter& parameter) { return parameter.kind == ParameterKind::running; };
+      const auto entries = net.model.parameters().entries();
+      EXPECT_EQ(checks.size() + static_cast<std::size_t>(std::ranges::count_if(entries, runs)), entries.size());
       for (const ParameterCheck& of_parameter : checks) {
         EXPECT_LT(of_parameter.largest, 1e-4) << layer.type << " " << loss.type << " " << of_parameter.parameter;
         EXPECT_EQ(of_parameter.at_kinks, 0U);

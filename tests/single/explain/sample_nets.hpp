@@ -15,11 +15,15 @@ namespace lockstep {
 
 inline constexpr int kOutputs = 6;  // some losses take two or three a target
 
-/// All examples of the layer table.
-inline std::vector<LayerConfig> all_layers() {
+/// A layer of each type that stands in a chain whose chain rule is told path by path, by all its examples.
+inline std::vector<LayerConfig> chain_layers() {
   std::vector<LayerConfig> layers;
   for (const LayerType& type : layer_table()) {
-    for (const Options& options : type.examples) layers.push_back({std::string(type.info.name), options});
+    for (const LayerExample& example : type.examples) {
+      const LayerConfig layer{std::string(type.info.name), example.options};
+      const bool flat = example.inputs.size() == 1 && example.inputs.front().dims() == 1 && type.info.name != "reshape";
+      if (flat && make_plain_layer(layer.type, layer.options)->has_slopes()) layers.push_back(layer);
+    }
   }
   return layers;
 }
