@@ -25,8 +25,7 @@ class Check {
     ExpectedArrays expected;
     try {
       const RunConfig run = parse_run(info_.run, file_ + ":/run");
-      const Model model(run.model, static_cast<std::size_t>(info_.inputs),
-                        make_compute({.threads = run.train.threads}));
+      const Model model(run.model, Shape(info_.input_shape), make_compute({.threads = run.train.threads}));
       const std::unique_ptr<Loss> loss = make_loss(run.model.loss);
       expected.optimizer = make_optimizer(run.optimizer.type, run.optimizer.options);
       expected.table = model.parameters();

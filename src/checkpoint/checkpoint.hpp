@@ -1,4 +1,4 @@
-// What a checkpoint holds, schema v1, and its digest.
+// What a checkpoint holds, schema v2, and its digest.
 //
 // A checkpoint is a plain HDF5 file followed by a trailer that proves it whole. It sees named arrays, not layers. The
 // digest is over what steers the training on (weights, optimizer state, position), so it is equal wherever the bits
@@ -19,7 +19,8 @@
 
 namespace lockstep {
 
-inline constexpr std::int64_t kCheckpointVersion = 1;
+/// That is written; the ones before it are read too. 2: input_shape, nets that are graphs, parameters that run.
+inline constexpr std::int64_t kCheckpointVersion = 2;
 
 /// How far a run is. The order of an epoch is a function of (seed, epoch), so these are all that is needed to go on.
 struct Position {
@@ -71,10 +72,12 @@ struct CheckpointInfo {
   Position position;
   std::int64_t seed = 0;
   std::int64_t shards = 0;
-  std::int64_t inputs = 0;   ///< width of a sample
-  std::int64_t outputs = 0;  ///< width of the net's output
-  std::string digest;        ///< set by the writer
-  std::string run;           ///< the resolved run, TOML
+  std::int64_t version = kCheckpointVersion;  ///< of the schema, as it was read
+  std::int64_t inputs = 0;                    ///< numbers of a sample
+  std::vector<std::size_t> input_shape;       ///< of a sample, as the net takes it
+  std::int64_t outputs = 0;                   ///< width of the net's output
+  std::string digest;                         ///< set by the writer
+  std::string run;                            ///< the resolved run, TOML
   std::string train_fingerprint;
   std::string test_fingerprint;
   std::string exchange;

@@ -1,9 +1,10 @@
-// Schema v1, read. Nothing is believed before it is checked.
+// Schema v2 and those before it, read. Nothing is believed before it is checked.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -13,6 +14,7 @@
 #include "checkpoint/column_names.hpp"
 #include "checkpoint/trailer.hpp"
 #include "core/memory_room.hpp"
+#include "core/shape.hpp"
 #include "io/files.hpp"
 #include "io/plain_hdf5.hpp"
 #include "lockstep/error.hpp"
@@ -38,9 +40,9 @@ class Reader {
                   fmt::format("{} is no lockstep checkpoint: its format attribute says otherwise", file_.name()));
     }
     const std::int64_t version = file_.integer_attribute("/", "version");
-    if (version != kCheckpointVersion) {
-      throw Error(ErrorKind::data, fmt::format("{} has schema version {}; this program reads version {}", file_.name(),
-                                               version, kCheckpointVersion));
+    if (version < 1 || version > kCheckpointVersion) {
+      throw Error(ErrorKind::data, fmt::format("{} has schema version {}; this program reads versions 1 to {}",
+                                               file_.name(), version, kCheckpointVersion));
     }
   }
 
@@ -131,11 +133,31 @@ class Reader {
     return static_cast<std::uint64_t>(value);
   }
 
+  // Of version 1 all samples have one extent.
+  void read_input_shape(CheckpointInfo& info) const {
+    if (info.version == 1) {
+      info.input_shape = {static_cast<std::size_t>(std::max<std::int64_t>(info.inputs, 0))};
+      return;
+    }
+    const std::string text = file_.text_attribute("/", "input_shape");
+    const nlohmann::json list = nlohmann::json::parse(text, nullptr, false);
+    std::size_t size = 1;
+    bool fits = list.is_array() && !list.empty() && list.size() <= Shape::kMostExtents;
+    for (const nlohmann::json& extent : list) {
+      fits = fits && extent.is_number_unsigned() && !__builtin_mul_overflow(size, extent.get<std::size_t>(), &size);
+      if (fits) info.input_shape.push_back(extent.get<std::size_t>());
+    }
+    if (!fits || size != static_cast<std::size_t>(info.inputs))
+      fail(fmt::format("/, attribute 'input_shape', is no shape of {} numbers ({})", info.inputs, text));
+  }
+
   void read_root(CheckpointInfo& info) const {
     info.position = {count("/", "step"), count("/", "epoch"), count("/", "position")};
     info.seed = file_.integer_attribute("/", "seed");
     info.shards = file_.integer_attribute("/", "shards");
+    info.version = file_.integer_attribute("/", "version");
     info.inputs = file_.integer_attribute("/", "inputs");
+    read_input_shape(info);
     info.outputs = file_.integer_attribute("/", "outputs");
     info.digest = file_.text_attribute("/", "digest");
     info.train_fingerprint = file_.text_attribute("/", "data_fingerprint");

@@ -1,4 +1,4 @@
-// Schema v1, written. The names here and in reader.cpp are the schema.
+// Schema v2, written. The names here and in reader.cpp are the schema.
 #include <nlohmann/json.hpp>
 
 #include <array>
@@ -28,13 +28,14 @@ std::string order_of(const ParameterTable& table) {
 
 void write_root(h5::File& file, const CheckpointInfo& info) {
   file.set_attribute("/", "format", std::string_view("lockstep-checkpoint"));
-  file.set_attribute("/", "version", kCheckpointVersion);
+  file.set_attribute("/", "version", info.version);
   file.set_attribute("/", "step", static_cast<std::int64_t>(info.position.step));
   file.set_attribute("/", "epoch", static_cast<std::int64_t>(info.position.epoch));
   file.set_attribute("/", "position", static_cast<std::int64_t>(info.position.position));
   file.set_attribute("/", "seed", info.seed);
   file.set_attribute("/", "shards", info.shards);
   file.set_attribute("/", "inputs", info.inputs);
+  file.set_attribute("/", "input_shape", std::string_view(nlohmann::json(info.input_shape).dump()));
   file.set_attribute("/", "outputs", info.outputs);
   file.set_attribute("/", "digest", std::string_view(info.digest));
   file.set_attribute("/", "data_fingerprint", std::string_view(info.train_fingerprint));

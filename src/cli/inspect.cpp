@@ -31,7 +31,7 @@ nlohmann::ordered_json to_json(const Checkpoint& checkpoint, const std::string& 
   nlohmann::ordered_json json;
   json["file"] = path;
   json["kind"] = "checkpoint";
-  json["version"] = kCheckpointVersion;
+  json["version"] = info.version;
   json["step"] = info.position.step;
   json["epoch"] = info.position.epoch;
   json["position"] = info.position.position;

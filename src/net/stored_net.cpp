@@ -13,7 +13,7 @@ namespace lockstep {
 
 void build_net(StoredNet& net) {
   net.run = parse_run(net.info.run, net.path + ":/run");
-  net.model = std::make_unique<Model>(net.run.model, static_cast<std::size_t>(net.info.inputs),
+  net.model = std::make_unique<Model>(net.run.model, Shape(net.info.input_shape),
                                       make_compute({.threads = net.run.train.threads}));
   net.loss = make_loss(net.run.model.loss);
   net.normalization = normalization_of(net.info);

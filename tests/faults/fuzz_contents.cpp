@@ -215,7 +215,7 @@ void use_checkpoint(const std::string& file) {
   const Checkpoint checkpoint = read_checkpoint(file);
   const CheckpointInfo info = decode_info(encode_info(checkpoint.info), file);
   const RunConfig run = parse_run(info.run, file);
-  const Model model(run.model, static_cast<std::size_t>(info.inputs));
+  const Model model(run.model, Shape(info.input_shape));
   check_same_parameters(model.parameters(), checkpoint.table, file);
   const auto part = [&](const char* name) {
     const auto found = info.normalization.find(name);

@@ -189,6 +189,7 @@ class Checkpoints final : public Kind {
     CheckpointInfo info;
     info.run = format_run(run);
     info.inputs = 30;
+    info.input_shape = {30};
     info.outputs = 40;
     info.seed = run.seed;
     info.shards = 1;

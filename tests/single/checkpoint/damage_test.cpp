@@ -145,12 +145,35 @@ TEST_F(Damage, AnotherFormatOrVersionIsRefused) {
     file.set_attribute("/", "format", std::string_view("lockstep-checkpoint"));
     file.set_attribute("/", "version", kCheckpointVersion + 1);
   }));
-  expect_refused({"schema version 2", "reads version 1"});
+  expect_refused({"schema version 3", "reads versions 1 to 2"});
   put_signed(image_of([](h5::File& file) {
     file.set_attribute("/", "format", std::string_view("lockstep-checkpoint"));
     file.set_attribute("/", "version", kCheckpointVersion);
   }));
   expect_refused({"step"});
+}
+
+void write_text(hid_t file, const char* attribute, const std::string& text) {
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  EXPECT_GE(H5Tset_size(type, std::max<std::size_t>(text.size(), 1)), 0);
+  EXPECT_GE(H5Tset_strpad(type, H5T_STR_NULLPAD), 0);
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const hid_t made = H5Acreate2(file, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  EXPECT_GE(H5Awrite(made, type, text.empty() ? "\0" : text.data()), 0);
+  H5Aclose(made);
+  H5Sclose(space);
+  H5Tclose(type);
+}
+
+TEST_F(Damage, AShapeOfTheInputThatIsNoneIsRefused) {
+  for (const char* shape : {"", "5", "[]", "[6]", "[5, 0]", "[2.5, 2]", "[-1, -5]", "[1, 1, 1, 1, 5]", "[\"5\"]",
+                            "[4294967296, 4294967296, 5]"}) {
+    put_signed(changed_image([&](hid_t file) {
+      EXPECT_GE(H5Adelete(file, "input_shape"), 0);
+      write_text(file, "input_shape", shape);
+    }));
+    ASSERT_NO_FATAL_FAILURE(expect_refused({"input_shape"})) << shape;
+  }
 }
 
 TEST_F(Damage, AnyMissingPartIsNamed) {

@@ -63,6 +63,7 @@ inline CheckpointInfo sample_info() {
   info.seed = std::numeric_limits<std::int64_t>::max();
   info.shards = 8;
   info.inputs = 5;
+  info.input_shape = {5};
   info.outputs = 2;
   info.run = sample_run();
   info.train_fingerprint = "0123456789abcdef0123456789abcdef";
