@@ -71,6 +71,7 @@ std::string describe_net(const TrainedNet& net) {
   json["targets"] = net.info.columns.targets;
   for (const TrainedLayer& layer : layers_of(net)) {
     json["layers"].push_back(torch_module(layer));
+    json["inputs"].push_back(layer.inputs);  // 0 is x, i + 1 what layer i gives
   }
   return json.dump();
 }

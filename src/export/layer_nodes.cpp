@@ -15,12 +15,22 @@ namespace {
 /// Names what a layer adds: "gelu1/mul", "gelu1/mul2".
 class LayerNodes final : public OnnxNodes {
  public:
-  LayerNodes(OnnxGraph& graph, const TrainedLayer& layer) : graph_(graph), layer_(layer) {}
+  LayerNodes(OnnxGraph& graph, const TrainedLayer& layer, const std::vector<std::string>& inputs)
+      : graph_(graph), layer_(layer), inputs_(inputs) {}
 
   std::string node(std::string_view type, std::vector<std::string> inputs, std::vector<Attribute> attributes) override {
     return graph_.node(new_name(type), type, std::move(inputs), std::move(attributes));
   }
   std::string scalar(float value) override { return graph_.scalar(new_name("constant"), value); }
+  std::string vector(std::span<const float> values) override {
+    const std::size_t shape[] = {values.size()};
+    return graph_.constant(new_name("constant"), shape, values);
+  }
+  std::string integers(std::span<const std::int64_t> values) override {
+    return graph_.integers(new_name("constant"), values);
+  }
+  std::vector<std::string> inputs() override { return inputs_; }
+  LayerSizes sizes() override { return layer_.sizes; }
   std::vector<std::string> tensors() override {
     std::vector<std::string> names;
     for (const auto& [parameter, values] : layer_.tensors) {
@@ -39,16 +49,17 @@ class LayerNodes final : public OnnxNodes {
 
   OnnxGraph& graph_;
   const TrainedLayer& layer_;
+  const std::vector<std::string>& inputs_;
   std::map<std::string, std::size_t> counts_;
 };
 
 }  // namespace
 
-std::string add_layer(OnnxGraph& graph, const TrainedLayer& layer, const std::string& x) {
+std::string add_layer(OnnxGraph& graph, const TrainedLayer& layer, const std::vector<std::string>& inputs) {
   const LayerType& type = find_layer(layer.type);
-  LayerNodes nodes(graph, layer);
-  const std::string end = type.onnx(nodes, complete(type.info, layer.options), x);
-  return end == x ? x : graph.rename_last(layer.name);
+  LayerNodes nodes(graph, layer, inputs);
+  const std::string end = type.onnx(nodes, complete(type.info, layer.options), inputs.front());
+  return end == inputs.front() ? end : graph.rename_last(layer.name);
 }
 
 nlohmann::ordered_json torch_module(const TrainedLayer& layer) {

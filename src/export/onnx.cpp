@@ -180,9 +180,13 @@ std::string build_onnx(const TrainedNet& net) {
                             net.model.parameters().count()));
   }
   OnnxGraph graph;
-  std::string at = add_normalization(graph, net.normalization.x, std::string(kOnnxInput));
-  for (const TrainedLayer& layer : layers_of(net)) at = add_layer(graph, layer, at);
-  at = add_answer(graph, net, at);
+  std::vector<std::string> values{add_normalization(graph, net.normalization.x, std::string(kOnnxInput))};
+  for (const TrainedLayer& layer : layers_of(net)) {
+    std::vector<std::string> inputs;
+    for (const std::size_t value : layer.inputs) inputs.push_back(values[value]);
+    values.push_back(add_layer(graph, layer, inputs));
+  }
+  const std::string at = add_answer(graph, net, values.back());
 
   ProtobufMessage version;
   version.text(opset::domain, "");  // the standard operators

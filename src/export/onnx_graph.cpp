@@ -14,8 +14,8 @@ namespace node_of {
 enum Field { input = 1, output = 2, name = 3, op_type = 4, attribute = 5 };
 }
 namespace attribute {
-enum Field { name = 1, f = 2, i = 3, type = 20 };
-enum Type { type_float = 1, type_int = 2 };
+enum Field { name = 1, f = 2, i = 3, ints = 8, type = 20 };
+enum Type { type_float = 1, type_int = 2, type_ints = 7 };
 }  // namespace attribute
 namespace tensor {
 enum Field { dims = 1, data_type = 2, name = 8, raw_data = 9 };
@@ -36,6 +36,7 @@ namespace dimension {
 enum Field { value = 1, param = 2 };
 }
 constexpr std::int64_t kFloat = 1;  // TensorProto.DataType
+constexpr std::int64_t kInt64 = 7;
 
 static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
 
@@ -65,6 +66,9 @@ ProtobufMessage attribute_of(const OnnxGraph::Attribute& given) {
   if (const float* number = std::get_if<float>(&given.second)) {
     message.number(attribute::f, *number);
     message.integer(attribute::type, attribute::type_float);
+  } else if (const auto* list = std::get_if<std::vector<std::int64_t>>(&given.second)) {
+    for (const std::int64_t value : *list) message.integer(attribute::ints, value);
+    message.integer(attribute::type, attribute::type_ints);
   } else {
     message.integer(attribute::i, std::get<std::int64_t>(given.second));
     message.integer(attribute::type, attribute::type_int);
@@ -75,11 +79,23 @@ ProtobufMessage attribute_of(const OnnxGraph::Attribute& given) {
 }  // namespace
 
 std::string OnnxGraph::constant(std::string name, std::span<const std::size_t> shape, std::span<const float> values) {
+  return add_constant(std::move(name), kFloat, shape,
+                      {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+std::string OnnxGraph::integers(std::string name, std::span<const std::int64_t> values) {
+  const std::size_t shape[] = {values.size()};
+  return add_constant(std::move(name), kInt64, shape,
+                      {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+std::string OnnxGraph::add_constant(std::string name, std::int64_t type, std::span<const std::size_t> shape,
+                                    std::string_view bytes) {
   ProtobufMessage message;
   for (const std::size_t size : shape) message.integer(tensor::dims, static_cast<std::int64_t>(size));
-  message.integer(tensor::data_type, kFloat);
+  message.integer(tensor::data_type, type);
   message.text(tensor::name, name);
-  message.text(tensor::raw_data, {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+  message.text(tensor::raw_data, bytes);
   constants_.push_back(std::move(message));
   return name;
 }
@@ -98,9 +114,9 @@ std::string OnnxGraph::rename_last(std::string name) {
 
 ProtobufMessage OnnxGraph::finish(const std::string& name, const std::string& last, std::size_t inputs,
                                   std::size_t outputs) {
-  // A net of dropout alone has no node, and an input is no output.
-  if (last == kOnnxInput) node("same", "Identity", {last});
-  nodes_.back().output = kOnnxOutput;
+  // The net may end in what is no node's output, or that of a node before the last.
+  if (nodes_.empty() || last != nodes_.back().output) node("same", "Identity", {last});
+  nodes_.back().output = kOnnxOutput;  // which is added last, and read by none
 
   ProtobufMessage message;
   for (const Node& given : nodes_) {

@@ -7,12 +7,13 @@ std::vector<TrainedLayer> layers_of(const TrainedNet& net) {
   const auto names = net.model.layer_names();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const LayerConfig& config = net.run.model.layers[i];
-    TrainedLayer layer{
-        .name = names[i],
-        .type = config.type,
-        .options = config.options,
-        .sizes = {.inputs = i == 0 ? net.model.inputs() : net.model.width(i - 1), .outputs = net.model.width(i)},
-        .tensors = {}};
+    const auto inputs = net.model.layer_inputs(i);
+    TrainedLayer layer{.name = names[i],
+                       .type = config.type,
+                       .options = config.options,
+                       .inputs = {inputs.begin(), inputs.end()},
+                       .sizes = {.input = net.model.shape(inputs.front()), .output = net.model.shape(i + 1)},
+                       .tensors = {}};
     for (const Parameter& parameter : net.model.parameters().entries()) {
       if (parameter.layer != layer.name) continue;
       layer.tensors.push_back({parameter, net.weights.subspan(parameter.range.begin, parameter.range.size())});

@@ -37,6 +37,7 @@ struct TrainedLayer {
   std::string name;  ///< "dense1"
   std::string type;  ///< "dense"
   const Options& options;
+  std::vector<std::size_t> inputs;  ///< 0 the net's input, i + 1 the output of layer i
   LayerSizes sizes;
   std::vector<TrainedTensor> tensors;
 };

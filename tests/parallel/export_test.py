@@ -34,8 +34,17 @@ LAYERS = """[
   {type = "dense", units = 6}, {type = "softplus"}, {type = "dense", units = 6}, {type = "softplus", beta = 2.5, threshold = 30.0},
   {type = "dense", units = 6}, {type = "softsign"}, {type = "hard_sigmoid"}, {type = "dense", units = 5}, {type = "softmax"},
   {type = "dense", units = 3}]"""
+# The types that join layers, reshape or normalise.
+GRAPH = """[
+  {type = "dense", units = 12, name = "a"}, {type = "batch_norm", momentum = 0.3}, {type = "reshape", shape = [3, -1]},
+  {type = "dense", units = 4}, {type = "layer_norm", eps = 1e-3}, {type = "dense", units = 4, bias = false},
+  {type = "layer_norm", elementwise_affine = false}, {type = "batch_norm", eps = 1e-3, name = "channels"}, {type = "flatten"},
+  {type = "add", inputs = ["flatten1", "a", "batch_norm1"]}, {type = "tanh", name = "t"},
+  {type = "dense", units = 6, inputs = ["a"], name = "b"}, {type = "batch_norm", affine = false, name = "plain"},
+  {type = "concat", inputs = ["b", "plain"]}, {type = "multiply", inputs = ["concat1", "t"]}, {type = "dense", units = 3}]"""
 # Nets: loss, normalisation, layers, data.
 NETS = {
+    "graph": ("mse", "standard", GRAPH, "values"),
     "regression": ("mse", "standard", LAYERS, "values"),
     "minmax": ("huber", "minmax", '[{type = "dense", units = 3}]', "values"),
     "plain": ("mae", "none", '[{type = "dense", units = 4}, {type = "gelu"}, {type = "dense", units = 3}]', "values"),
@@ -115,15 +124,21 @@ FORMULAS = {
     "softsign": lambda x, _: x / (1 + abs(x)),
     "hard_sigmoid": lambda x, _: numpy.clip(x / 6 + 0.5, 0, 1),
     "softmax": lambda x, _: numpy.exp(x) / numpy.exp(x).sum(1, keepdims=True),
+    "flatten": lambda x, _: x.reshape(len(x), -1),
+    "reshape": lambda x, options: x.reshape(len(x), *map(int, options["shape"].split(","))),
+    "layer_norm": lambda x, options: ((x - x.mean(-1, keepdims=True)) /
+                                      numpy.sqrt(x.var(-1, keepdims=True) + float(options.get("eps", 1e-5)))),
 }
+JOINS = {"add": lambda xs: sum(xs), "multiply": lambda xs: numpy.prod(xs, axis=0),
+         "concat": lambda xs: numpy.concatenate(xs, axis=1)}
 
 
 def layers_of(name):
     """[(type, name, options)] of a net."""
-    text = NETS[name][2]
+    text = re.sub(r"\[([^\[{]*?)\]", lambda match: re.sub(r'[\s"]', "", match.group(1)), NETS[name][2])
     counts, layers = {}, []
     for part in re.findall(r"\{(.*?)\}", text):
-        options = dict(re.findall(r'(\w+) = "?([\w.]+)"?', part))
+        options = {key: value.rstrip(",") for key, value in re.findall(r'(\w+) = "?([\w.,-]+)"?', part)}
         kind = options.pop("type")
         counts[kind] = counts.get(kind, 0) + 1
         own = options.pop("name", f"{kind}{counts[kind]}")
@@ -139,12 +154,23 @@ def expected(name, x):
         x = x.astype("f8")
         if "x_shift" in arrays:
             x = (x - arrays["x_shift"]) / arrays["x_scale"]
+        values = {}
         for kind, layer, options in layers_of(name):
+            inputs = [values[other] for other in options.get("inputs", "").split(",") if other] or [x]
+            x = JOINS[kind](inputs) if kind in JOINS else inputs[0]
+            group = {key: array[:].astype("f8") for key, array in file.get(f"parameters/{layer}", {}).items()}
             if kind == "dense":
-                group = file[f"parameters/{layer}"]
-                x = x @ group["weight"][:].T.astype("f8") + (group["bias"][:] if "bias" in group else 0)
-            else:
+                x = x @ group["weight"].T + group.get("bias", 0)
+            elif kind == "batch_norm":
+                of_channel = (slice(None),) + (None,) * (x.ndim - 2)
+                mean, spread = group["running_mean"], numpy.sqrt(group["running_var"] + float(options.get("eps", 1e-5)))
+                x = (x - mean[of_channel]) / spread[of_channel] * group.get("weight", numpy.ones_like(mean))[of_channel]
+                x += group.get("bias", numpy.zeros_like(mean))[of_channel]
+            elif kind not in JOINS:
                 x = FORMULAS[kind](x, options)
+                if kind == "layer_norm" and group:
+                    x = x * group["weight"] + group["bias"]
+            values[layer] = x
     if NETS[name][0] == "softmax_cross_entropy":
         x = numpy.exp(x - x.max(axis=1, keepdims=True))
         return x / x.sum(axis=1, keepdims=True)
@@ -176,7 +202,7 @@ class ExportTest(unittest.TestCase):
     def test_every_type_of_layer_is_compared_here(self):
         done = program.run("train", PLACE / "plain.toml", "--dry-run", "--set", "model.layers.0.type=fly", mpi=False, expect=2)
         known = re.search(r"known types: (.*)", done.stderr).group(1).split(", ")
-        self.assertEqual(sorted(known), sorted({kind for kind, _, _ in layers_of("regression")}))
+        self.assertEqual(sorted(known), sorted({kind for net in ("regression", "graph") for kind, _, _ in layers_of(net)}))
 
     def test_onnx_is_valid(self):
         for name in NETS:
@@ -197,7 +223,7 @@ class ExportTest(unittest.TestCase):
                     self.assert_same(run_onnx(name, x), expected(name, x))
 
     def test_it_gives_what_predict_tells(self):
-        for name, answer in (("regression", "y"), ("binary", "probability"), ("classes", "probabilities"), ("poisson", "y"),
+        for name, answer in (("regression", "y"), ("graph", "y"), ("binary", "probability"), ("classes", "probabilities"), ("poisson", "y"),
                              ("hinge", "score")):
             with self.subTest(net=name):
                 told = PLACE / f"{name}-told.h5"
@@ -256,7 +282,7 @@ class ExportTest(unittest.TestCase):
     def test_the_pages_loader_gives_the_net_to_torch(self):
         page = (program.ROOT / "src/cli/README.md").read_text(encoding="utf-8")
         code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "load_state_dict" in block)
-        for name in ("regression", "classes", "dropout"):
+        for name in ("regression", "classes", "dropout", "graph"):
             scope = {}
             exec(code.replace("runs/digits/net.npz", str(file_of(name, "npz"))), scope)
             x = samples(name)[0]

@@ -7,11 +7,12 @@
 #include "export/layer_nodes.hpp"
 #include "layers/layer_table.hpp"
 #include "support/expect_error.hpp"
+#include "support/layer_bench.hpp"
 
 namespace lockstep {
 namespace {
 
-// Owns what a TrainedNet looks at: two inputs, these layers.
+// Owns what a TrainedNet looks at: these layers.
 struct SampleNet {
   RunConfig run;
   CheckpointInfo info;
@@ -19,8 +20,10 @@ struct SampleNet {
   Model model;
   Buffer<float> weights;
 
-  explicit SampleNet(std::vector<LayerConfig> layers)
-      : run{.model = {.layers = std::move(layers)}}, model(run.model, 2), weights(model.parameters().arena_size()) {
+  explicit SampleNet(std::vector<LayerConfig> layers, std::size_t inputs = 2)
+      : run{.model = {.layers = std::move(layers)}},
+        model(run.model, inputs),
+        weights(model.parameters().arena_size()) {
     model.initialize(1, weights.view());
   }
   [[nodiscard]] TrainedNet net() const { return {run, info, model, Task::regression, weights.view(), normalization}; }
@@ -30,10 +33,10 @@ const LayerConfig kDense{"dense", {{"units", 2}}};
 
 TEST(AddLayer, EachTypeOfLayerIsExportedByItself) {
   for (const LayerType& type : layer_table()) {
-    for (const Options& options : type.examples) {
-      const SampleNet sample({{std::string(type.info.name), options}});
+    for (const LayerExample& example : type.examples) {
+      const SampleNet sample(test::net_of(type, example), 8);
       EXPECT_NE(build_onnx(sample.net()).find("lockstep"), std::string::npos) << type.info.name;
-      const auto module = torch_module(layers_of(sample.net()).front());
+      const auto module = torch_module(layers_of(sample.net()).back());
       EXPECT_FALSE(module.at(0).get<std::string>().empty()) << type.info.name;
     }
   }
