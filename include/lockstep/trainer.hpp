@@ -23,6 +23,7 @@
 #include "lockstep/log.hpp"
 #include "lockstep/run_config.hpp"
 #include "lockstep/scores.hpp"
+#include "lockstep/step_result.hpp"
 
 namespace lockstep {
 
@@ -38,37 +39,6 @@ struct LocalSamples {
   std::span<const float> values = {};         ///< [n, targets]; of several, a NaN is a target that is missing
   std::span<const std::int32_t> labels = {};  ///< [n]
   std::span<const float> weights = {};        ///< [n], finite; empty: the samples of this rank count 1 each
-};
-
-/// Where the time of a step went on this rank [seconds].
-struct StepTimes {
-  double input = 0;    ///< waited for samples to be read, where they are streamed
-  double gather = 0;   ///< samples converted and normalised
-  double forward = 0;  ///< with the loss
-  double backward = 0;
-  double wait = 0;           ///< for other ranks of the host, where the exchange can tell (node)
-  double communication = 0;  ///< for data of other hosts: what is not hidden behind the rest (node)
-  double exchange = 0;       ///< gradients combined, weights updated and published
-  [[nodiscard]] double total() const noexcept {
-    return input + gather + forward + backward + wait + communication + exchange;
-  }
-};
-
-/// What one step did; the same on every rank but for the times.
-struct StepResult {
-  std::uint64_t step = 0;   ///< counts from 1
-  std::size_t samples = 0;  ///< of the global batch
-  /// What the loss and the gradient are divided by: the number of samples or, where they have weights, classes have, or
-  /// targets are missing, the sum over the samples of |weight| * class weight * share of targets that are there.
-  double weight = 0;
-  double weight_sum = 0;  ///< the same with the signs of the weights
-  double loss = 0;        ///< mean over the global batch, by weight, before the update
-  double learning_rate = 0;
-  std::optional<double> gradient_norm = {};  ///< before clipping; set where the update looks at it
-  /// Why nothing has changed: what was not finite, where the run skips such steps; or all samples have weight 0, and
-  /// the loss is NaN. Or empty.
-  std::string skipped = {};
-  StepTimes times = {};
 };
 
 class Trainer {

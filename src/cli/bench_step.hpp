@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "lockstep/trainer.hpp"
+#include "lockstep/run_config.hpp"
+#include "lockstep/step_result.hpp"
 
 namespace lockstep::cli {
 

@@ -71,6 +71,12 @@ std::string_view type_name(OptionType type) noexcept {
   return names[static_cast<std::size_t>(type)];
 }
 
+void refuse_type(std::string_view name, std::string_view kind, const std::string& where,
+                 const std::vector<std::string_view>& known) {
+  throw Error(ErrorKind::config,
+              fmt::format("{}: unknown {} \"{}\"; known types: {}", where, kind, name, fmt::join(known, ", ")));
+}
+
 Options complete(const TypeInfo& info, const Options& options) {
   std::vector<std::string_view> known;
   for (const OptionInfo& option : info.options) known.push_back(option.name);

@@ -34,9 +34,26 @@ struct TypeInfo {
   std::vector<OptionInfo> options = {};
 };
 
+/// Throws what find_type() says.
+[[noreturn]] void refuse_type(std::string_view name, std::string_view kind, const std::string& where,
+                              const std::vector<std::string_view>& known);
+
 /// `options`, with what is not given as `info` says. Errors: config (a key that it does not take, one that is needed;
 /// another type; out of bounds), naming key and place.
 [[nodiscard]] Options complete(const TypeInfo& info, const Options& options);
+
+/// The row of a table, whose rows have an `info`, that is of type `name`. `where` in a run file it is named, and what
+/// `kind` of type it is ("loss"). Errors: config, listing the types that there are.
+template <class Table>
+[[nodiscard]] const auto& find_type(const Table& table, std::string_view name, std::string_view kind,
+                                    const std::string& where) {
+  std::vector<std::string_view> known;
+  for (const auto& row : table) {
+    if (row.info.name == name) return row;
+    known.push_back(row.info.name);
+  }
+  refuse_type(name, kind, where, known);
+}
 
 /// "dense (units, bias, init, init_value)".
 [[nodiscard]] std::string summary_of(const TypeInfo& info);

@@ -29,6 +29,11 @@ class LayerNodes final : public OnnxNodes {
   std::string integers(std::span<const std::int64_t> values) override {
     return graph_.integers(new_name("constant"), values);
   }
+  std::vector<std::span<const float>> values() override {
+    std::vector<std::span<const float>> values;
+    for (const TrainedTensor& tensor : layer_.tensors) values.push_back(tensor.values);
+    return values;
+  }
   std::vector<std::string> inputs() override { return inputs_; }
   LayerSizes sizes() override { return layer_.sizes; }
   std::vector<std::string> tensors() override {

@@ -11,7 +11,7 @@
 #include "journal/run_summary.hpp"
 #include "journal/stragglers.hpp"
 #include "journal/tensorboard.hpp"
-#include "lockstep/trainer.hpp"
+#include "lockstep/step_result.hpp"
 
 namespace lockstep {
 

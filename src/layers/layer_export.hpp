@@ -38,6 +38,8 @@ class OnnxNodes {
   [[nodiscard]] virtual LayerSizes sizes() = 0;
   /// The layer's tensors, in the order of the arena.
   [[nodiscard]] virtual std::vector<std::string> tensors() = 0;
+  /// The numbers of each of them.
+  [[nodiscard]] virtual std::vector<std::span<const float>> values() = 0;
 };
 
 /// A class of torch.nn, or a function of torch where it has none (with a small letter), and the arguments that make

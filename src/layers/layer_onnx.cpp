@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <numbers>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,23 +41,31 @@ std::string onnx_reshape(OnnxNodes& nodes, const Options& /*options*/, const std
   return nodes.node("Reshape", {x, nodes.integers(shape)});
 }
 
-// The operator of that name is of a later opset. Each position is an instance of one channel: [n positions, 1, width].
+// The operator of that name is of a later opset. A position is a channel of an instance: [n, positions, width]; weight
+// and bias stand behind each other for all positions.
 std::string onnx_layer_norm(OnnxNodes& nodes, const Options& options, const std::string& x) {
   const Shape input = nodes.sizes().input;
-  const auto width = static_cast<std::int64_t>(input.back());
-  const std::vector<float> one{1.0F};
-  const std::vector<float> zero{0.0F};
-  std::string at = nodes.node("Reshape", {x, nodes.integers(std::vector<std::int64_t>{-1, 1, width})});
-  at = nodes.node("InstanceNormalization", {at, nodes.vector(one), nodes.vector(zero)},
+  const std::size_t positions = input.size() / input.back();
+  const auto reshape = [&](const std::string& from, std::vector<std::size_t> extents) {
+    std::vector<std::int64_t> shape{0};  // the rows, as they are
+    for (const std::size_t extent : extents) shape.push_back(static_cast<std::int64_t>(extent));
+    return nodes.node("Reshape", {from, nodes.integers(shape)});
+  };
+  const std::vector<float> ones(positions, 1.0F);
+  const std::vector<float> zeros(positions, 0.0F);
+  std::string at = reshape(x, {positions, input.back()});
+  at = nodes.node("InstanceNormalization", {at, nodes.vector(ones), nodes.vector(zeros)},
                   {{"epsilon", static_cast<float>(options.number("eps"))}});
-  at = nodes.node("Reshape", {at, nodes.integers(std::vector<std::int64_t>{-1, width})});
-  const std::vector<std::string> tensors = nodes.tensors();
-  if (!tensors.empty()) at = nodes.node("Mul", {at, tensors[0]});
-  if (tensors.size() > 1) at = nodes.node("Add", {at, tensors[1]});
+  at = reshape(at, {input.size()});
+  std::string_view type = "Mul";
+  for (const std::span<const float> values : nodes.values()) {
+    std::vector<float> everywhere;
+    for (std::size_t i = 0; i < positions; ++i) everywhere.insert(everywhere.end(), values.begin(), values.end());
+    at = nodes.node(type, {at, nodes.vector(everywhere)});
+    type = "Add";
+  }
   if (input.dims() == 1) return at;
-  std::vector<std::int64_t> back{-1};
-  for (const std::size_t extent : input.extents()) back.push_back(static_cast<std::int64_t>(extent));
-  return nodes.node("Reshape", {at, nodes.integers(back)});
+  return reshape(at, {input.extents().begin(), input.extents().end()});
 }
 
 std::string onnx_batch_norm(OnnxNodes& nodes, const Options& options, const std::string& x) {

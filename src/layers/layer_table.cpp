@@ -1,9 +1,6 @@
 #include "layers/layer_table.hpp"
 
-#include <fmt/format.h>
-
 #include "layers/layer_onnx.hpp"
-#include "lockstep/error.hpp"
 
 namespace lockstep {
 
@@ -364,12 +361,7 @@ std::span<const LayerType> layer_table() {
 }
 
 const LayerType& find_layer(std::string_view type, const std::string& where) {
-  std::string known;
-  for (const LayerType& entry : layer_table()) {
-    if (entry.info.name == type) return entry;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.info.name);
-  }
-  throw Error(ErrorKind::config, fmt::format("{}: unknown layer type \"{}\"; known types: {}", where, type, known));
+  return find_type(layer_table(), type, "layer type", where);
 }
 
 std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options) {

@@ -1,11 +1,6 @@
 #include "model/loss_table.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <vector>
-
-#include "lockstep/error.hpp"
 
 namespace lockstep {
 
@@ -108,11 +103,8 @@ std::vector<std::string_view> loss_names() {
 std::unique_ptr<Loss> make_loss(const Component& config) {
   Options options = config.options;
   if (options.where().empty()) options.set_where("model.loss");
-  for (const LossType& entry : loss_table()) {
-    if (entry.info.name == config.type) return entry.make(complete(entry.info, options));
-  }
-  throw Error(ErrorKind::config, fmt::format("{}: unknown loss \"{}\"; known losses: {}", options.where(), config.type,
-                                             fmt::join(loss_names(), ", ")));
+  const LossType& row = find_type(loss_table(), config.type, "loss", options.where());
+  return row.make(complete(row.info, options));
 }
 
 }  // namespace lockstep

@@ -1,12 +1,9 @@
 // The one visible table of optimizers.
 #include "optim/optimizer.hpp"
 
-#include <fmt/format.h>
-
 #include <vector>
 
 #include "config/keys.hpp"
-#include "lockstep/error.hpp"
 
 namespace lockstep {
 
@@ -116,13 +113,8 @@ TypeInfo with_lr(const OptimizerType& type) {
 std::unique_ptr<Optimizer> make_optimizer(std::string_view type, const Options& options) {
   Options placed = options;
   if (placed.where().empty()) placed.set_where("optimizer");
-  std::string known;
-  for (const OptimizerType& row : optimizer_table()) {
-    if (row.info.name == type) return row.make(complete(row.info, placed));
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", row.info.name);
-  }
-  throw Error(ErrorKind::config,
-              fmt::format("{}.type: unknown optimizer \"{}\"; known optimizers: {}", placed.where(), type, known));
+  const OptimizerType& row = find_type(optimizer_table(), type, "optimizer", placed.where() + ".type");
+  return row.make(complete(row.info, placed));
 }
 
 }  // namespace lockstep

@@ -4,13 +4,10 @@
 // holds its last value.
 #include "optim/schedule.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "lockstep/error.hpp"
 #include "optim/plateau.hpp"
 
 namespace lockstep {
@@ -196,17 +193,11 @@ std::vector<TypeInfo> schedule_types() {
 std::unique_ptr<Schedule> make_schedule(const Component& config, double lr, std::uint64_t total_steps) {
   Options options = config.options;
   if (options.where().empty()) options.set_where("optimizer.schedule");
-  const auto row = std::ranges::find(table(), config.type, [](const auto& type) { return type.info.name; });
-  if (row == table().end()) {
-    std::string known;
-    for (const auto name : schedule_names()) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
-    throw Error(ErrorKind::config, fmt::format("{}.type: unknown schedule \"{}\"; known schedules: {}", options.where(),
-                                               config.type, known));
-  }
-  options = complete(row->info, options);
+  const ScheduleType& row = find_type(table(), config.type, "schedule", options.where() + ".type");
+  options = complete(row.info, options);
   const auto warmup = static_cast<std::uint64_t>(options.integer("warmup_steps"));
   Source source = {.options = options, .lr = lr, .rest = total_steps > warmup ? total_steps - warmup : 1};
-  auto schedule = row->make(source);
+  auto schedule = row.make(source);
   schedule->warmup_steps_ = warmup;
   schedule->spans_run_ = source.spans_run;
   return schedule;

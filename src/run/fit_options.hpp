@@ -7,7 +7,7 @@
 #include <string>
 
 #include "lockstep/log.hpp"
-#include "lockstep/trainer.hpp"
+#include "lockstep/step_result.hpp"
 #include "score/monitor.hpp"
 
 namespace lockstep {

@@ -10,7 +10,7 @@
 
 #include "core/range.hpp"
 #include "lockstep/batch.hpp"
-#include "lockstep/trainer.hpp"
+#include "lockstep/step_result.hpp"
 #include "optim/optimizer.hpp"
 
 namespace lockstep {

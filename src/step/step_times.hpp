@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "lockstep/trainer.hpp"
+#include "lockstep/step_result.hpp"
 
 namespace lockstep {
 
