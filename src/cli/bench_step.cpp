@@ -91,7 +91,7 @@ BenchResult measure_step(const Communicator& comm, const BenchConfig& config) {
   for (std::size_t s = owned.begin; s < owned.end; ++s) {
     shard_rows.push_back(engine.shards().rows(static_cast<std::size_t>(config.run.train.batch), s).size());
   }
-  BareProducts floor(engine.model().compute(), dense_products(engine.model().parameters()), shard_rows);
+  BareProducts floor(engine.model().compute(), engine.model().products(), shard_rows);
   Stepper stepper(engine, data, config);
   const double first = seconds_a_call(comm, 3, [&] {
     floor.run();

@@ -15,15 +15,6 @@ Buffer<float> filled(std::size_t size, float value) {
 
 }  // namespace
 
-std::vector<Product> dense_products(const ParameterTable& table) {
-  std::vector<Product> products;
-  for (const Parameter& parameter : table.entries()) {
-    if (parameter.shape.size() != 2) continue;
-    products.push_back({.out = parameter.shape[0], .in = parameter.shape[1], .needs_dx = !products.empty()});
-  }
-  return products;
-}
-
 BareProducts::BareProducts(std::shared_ptr<const Compute> compute, std::span<const Product> products,
                            std::vector<std::size_t> shard_rows)
     : compute_(std::move(compute)), shard_rows_(std::move(shard_rows)) {

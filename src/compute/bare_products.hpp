@@ -9,12 +9,8 @@
 #include "compute/compute.hpp"
 #include "compute/product.hpp"
 #include "core/buffer.hpp"
-#include "core/parameters.hpp"
 
 namespace lockstep {
-
-/// Of the weights with two extents, in their order, as of dense layers behind each other.
-[[nodiscard]] std::vector<Product> dense_products(const ParameterTable& table);
 
 /// Buffers lie as those of a net: what one product makes, the next one of that size reads.
 class BareProducts {

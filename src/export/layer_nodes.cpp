@@ -26,6 +26,10 @@ class LayerNodes final : public OnnxNodes {
     const std::size_t shape[] = {values.size()};
     return graph_.constant(new_name("constant"), shape, values);
   }
+  std::string matrix(std::span<const float> values, std::size_t columns) override {
+    const std::size_t shape[] = {values.size() / columns, columns};
+    return graph_.constant(new_name("constant"), shape, values);
+  }
   std::string integers(std::span<const std::int64_t> values) override {
     return graph_.integers(new_name("constant"), values);
   }

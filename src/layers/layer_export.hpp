@@ -32,6 +32,7 @@ class OnnxNodes {
   /// Adds a constant.
   virtual std::string scalar(float value) = 0;
   virtual std::string vector(std::span<const float> values) = 0;
+  virtual std::string matrix(std::span<const float> values, std::size_t columns) = 0;
   virtual std::string integers(std::span<const std::int64_t> values) = 0;
   /// All inputs of the layer.
   [[nodiscard]] virtual std::vector<std::string> inputs() = 0;

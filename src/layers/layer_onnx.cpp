@@ -10,11 +10,18 @@ namespace lockstep {
 
 // y = x W^T + b.  W [out,in] is a Gemm's B, transposed. A Gemm takes matrices only.
 std::string onnx_dense(OnnxNodes& nodes, const Options& /*options*/, const std::string& x) {
-  std::vector<std::string> inputs = nodes.tensors();
   if (nodes.sizes().input.dims() > 1) {
-    const std::string product = nodes.node("MatMul", {x, nodes.node("Transpose", {inputs[0]})});
-    return inputs.size() == 1 ? product : nodes.node("Add", {product, inputs[1]});
+    const std::span<const float> weight = nodes.values()[0];
+    const std::size_t in = nodes.sizes().input.back();
+    const std::size_t out = weight.size() / in;
+    std::vector<float> transposed(weight.size());
+    for (std::size_t i = 0; i < out; ++i) {
+      for (std::size_t j = 0; j < in; ++j) transposed[j * out + i] = weight[i * in + j];
+    }
+    const std::string product = nodes.node("MatMul", {x, nodes.matrix(transposed, out)});
+    return nodes.values().size() == 1 ? product : nodes.node("Add", {product, nodes.vector(nodes.values()[1])});
   }
+  std::vector<std::string> inputs = nodes.tensors();
   inputs.insert(inputs.begin(), x);
   return nodes.node("Gemm", std::move(inputs), {{"transB", std::int64_t{1}}});
 }

@@ -241,7 +241,7 @@ Speed measure_speed(const Communicator& comm, const Job& job, const TestNet& net
     std::optional<BareProducts> products;
     comm.together([&] {
       parts.emplace(still_run(net, shards), net.inputs, 1);
-      products.emplace(parts->model.compute(), dense_products(parts->model.parameters()), std::vector{speed.gemm_rows});
+      products.emplace(parts->model.compute(), parts->model.products(), std::vector{speed.gemm_rows});
     });
     speed.gemm = gather_numbers(comm, flop_rate(*products, all));
     double alone = 0;
