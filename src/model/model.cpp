@@ -121,6 +121,14 @@ std::vector<Product> Model::products() const {
   return products;
 }
 
+Cost Model::cost(std::size_t layer) const {
+  const Node& node = nodes_[layer];
+  Cost cost = node.plan.cost;
+  if (!node.trains()) cost.by_weights = 0;
+  if (std::ranges::none_of(node.inputs, [&](std::size_t value) { return has_gradient(value); })) cost.by_inputs = 0;
+  return cost;
+}
+
 void Model::initialize(std::uint64_t seed, std::span<float> weights) const {
   expect_size(weights.size(), table_.arena_size(), "a weight arena");
   std::fill(weights.begin(), weights.end(), 0.0F);  // the padding too

@@ -104,6 +104,8 @@ class Model {
   [[nodiscard]] const LayerPlan& plan(std::size_t layer) const { return nodes_[layer].plan; }
   /// The matrix products of a step, of all layers in their order: what of them it needs.
   [[nodiscard]] std::vector<Product> products() const;
+  /// What a layer costs in a step: of its plan's cost what the step needs.
+  [[nodiscard]] Cost cost(std::size_t layer) const;
 
   /// Fills `weights` [arena] with the starting weights: a pure function of the seed.
   void initialize(std::uint64_t seed, std::span<float> weights) const;

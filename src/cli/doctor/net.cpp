@@ -12,20 +12,15 @@
 namespace lockstep::cli {
 namespace {
 
-// The flops of dense layers go by their weights.
-std::vector<LayerCost> costs_of(const ParameterTable& table) {
+std::vector<LayerCost> costs_of(const Model& model) {
   std::vector<LayerCost> costs;
-  const std::string* name = nullptr;
-  for (const Parameter& parameter : table.entries()) {
-    if (name == nullptr || *name != parameter.layer) costs.emplace_back();
-    name = &parameter.layer;
-    LayerCost& cost = costs.back();
-    const auto elements = static_cast<double>(parameter.range.size());
-    cost.parameters += elements;
-    if (parameter.kind != ParameterKind::weight) continue;
-    cost.forward += 2 * elements;
-    cost.by_weights += 2 * elements;
-    cost.by_inputs += costs.size() > 1 ? 2 * elements : 0;
+  for (std::size_t layer = 0; layer < model.layer_names().size(); ++layer) {
+    const Cost cost = model.cost(layer);
+    costs.push_back({.forward = cost.forward, .by_weights = cost.by_weights, .by_inputs = cost.by_inputs});
+    for (const Parameter& parameter : model.parameters().entries()) {
+      if (parameter.layer == model.layer_names()[layer])
+        costs.back().parameters += static_cast<double>(parameter.range.size());
+    }
   }
   return costs;
 }
@@ -36,13 +31,10 @@ void describe_net(TestNet& net) {
   const ParameterTable& table = parts.model.parameters();
   net.parameters = table.count();
   net.slots = parts.optimizer->slots().size() + (net.run.train.ema > 0 ? 1 : 0);
-  net.layers = layer_shares(costs_of(table));
+  net.layers = layer_shares(costs_of(parts.model));
   net.gradient_bytes = static_cast<double>(table.arena_size() * sizeof(float));
   net.shape = std::to_string(net.inputs);
-  for (const Parameter& parameter : table.entries()) {
-    if (parameter.kind != ParameterKind::weight) continue;
-    net.shape += fmt::format("-{}", parameter.shape.front());
-  }
+  for (const Product& product : parts.model.products()) net.shape += fmt::format("-{}", product.out);
   net.row_bytes = static_cast<double>(parts.model.workspace_bytes(1, true));
 }
 

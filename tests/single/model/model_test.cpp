@@ -314,14 +314,23 @@ TEST(Model, StagesEndWhereALayerNeedsTheWholeBatch) {
   EXPECT_EQ(model.stage_elements(0), (Range{0, 0}));
 }
 
-TEST(Model, TellsTheProductsOfAStep) {
+TEST(Model, TellsTheProductsOfAStepAndWhatItsLayersCost) {
   ModelConfig config{{"mse"}, {dense(3), {"tanh"}, dense(4), dense(2)}};
   config.freeze = {"dense1"};
-  const auto products = Model(config, kInputs).products();
+  const Model model(config, kInputs);
+  const auto products = model.products();
   ASSERT_EQ(products.size(), 3U);
   EXPECT_EQ(products[0].in, kInputs);
   EXPECT_FALSE(products[0].needs_dw || products[0].needs_dx || products[1].needs_dx);
   EXPECT_TRUE(products[1].needs_dw && products[2].needs_dx);
+  const auto expect_cost = [&](std::size_t layer, double forward, double by_weights, double by_inputs) {
+    EXPECT_EQ(model.cost(layer).forward, forward) << layer;
+    EXPECT_EQ(model.cost(layer).by_weights, by_weights) << layer;
+    EXPECT_EQ(model.cost(layer).by_inputs, by_inputs) << layer;
+  };
+  expect_cost(0, 2 * 3 * kInputs, 0, 0);  // frozen
+  expect_cost(2, 2 * 4 * 3, 2 * 4 * 3, 0);
+  expect_cost(3, 2 * 2 * 4, 2 * 2 * 4, 2 * 2 * 4);
 }
 
 TEST(Model, RefusesANetWithoutLayersOrInputs) {
