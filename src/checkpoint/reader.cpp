@@ -111,7 +111,8 @@ class Reader {
     static constexpr std::string_view kGroups[] = {"/parameters/", "/optimizer/", "/ema/",      "/normalization/",
                                                    "/history/",    "/best/",      "/restored/", "/decision/",
                                                    "/names/",      "/files/"};
-    for (const auto& [path, object] : file_.objects()) {
+    for (const auto& entry : file_.objects()) {
+      const std::string& path = entry.first;
       const bool inside = std::ranges::any_of(kGroups, [&](std::string_view group) { return path.starts_with(group); });
       if (inside && known_.count(path) == 0) fail(path + " is no part of a checkpoint of this run");
     }
