@@ -173,7 +173,7 @@ class Net(unittest.TestCase):
             code, told = self.train(ranks, 700, "--dry-run", *HUGE, "--set", f"train.exchange={exchange}")
             self.assertEqual(code, 0, told)
             self.assertIn("30010550010 parameters; 1438 training", told)
-            self.assertRegex(told, r"memory: \d{6,7}\.\d MB a rank \(79\.4 MB of it activations\), "
+            self.assertRegex(told, r"memory: \d{6,7}\.\d MB a rank \(63\.4 MB of it activations\), "
                                    r"\d{6,7}\.\d MB a host with \d ranks? \(0\.1 MB of it data, held once\); "
                                    r"360126\.6 MB more on rank 0 while a checkpoint is written")
             self.assertRegex(told, r"warning: a start would be refused: this run needs \d{6,7}\.\d MB of memory")

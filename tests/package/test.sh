@@ -24,7 +24,7 @@ if [[ -e $prefix/bin/lockstep ]]; then
   "$prefix/bin/lockstep" --version
   # The program finds its other half also where the whole has been moved.
   mv "$prefix" "$scratch/moved"
-  "$mpiexec" -n 2 "$scratch/moved/bin/lockstep" train --keys | grep -q '^train\.batch'
+  "$mpiexec" -n 2 "$scratch/moved/bin/lockstep" train --keys | grep '^train\.batch' >/dev/null
   mv "$scratch/moved" "$prefix"
   bash -c 'source "$1" && complete -p lockstep' bash "$prefix/share/bash-completion/completions/lockstep"
   grep -q '^\.TH LOCKSTEP 1' "$prefix/share/man/man1/lockstep.1"
