@@ -42,9 +42,10 @@ std::string onnx_gelu(OnnxNodes& nodes, const Options& options, const std::strin
 }
 
 std::string onnx_reshape(OnnxNodes& nodes, const Options& /*options*/, const std::string& x) {
-  if (nodes.sizes().output.dims() == 1) return nodes.node("Flatten", {x}, {{"axis", std::int64_t{1}}});
+  const Shape output = nodes.sizes().output;
+  if (output.dims() == 1) return nodes.node("Flatten", {x}, {{"axis", std::int64_t{1}}});
   std::vector<std::int64_t> shape{0};  // the rows, as they are
-  for (const std::size_t extent : nodes.sizes().output.extents()) shape.push_back(static_cast<std::int64_t>(extent));
+  for (const std::size_t extent : output.extents()) shape.push_back(static_cast<std::int64_t>(extent));
   return nodes.node("Reshape", {x, nodes.integers(shape)});
 }
 
