@@ -157,15 +157,15 @@ bool Engine::measure_norms(const UpdateStep& step) {
   exchange_->gather_blocks(block_weight_squares_);
   exchange_->gather_blocks(block_squares_);
   for (std::size_t parameter = 0; parameter < parameter_norms_.size(); ++parameter) {
-    const auto [begin, end] = parameter_blocks_[parameter];
-    if (begin >= end) continue;
+    const Range of_parameter = parameter_blocks_[parameter];
+    if (of_parameter.begin >= of_parameter.end) continue;
     const auto norm = [&](std::span<const double> squares) {
-      return std::sqrt(tree_sum(squares.subspan(begin, end - begin)));
+      return std::sqrt(tree_sum(squares.subspan(of_parameter.begin, of_parameter.size())));
     };
     parameter_norms_[parameter] = {.weights = norm(block_weight_squares_), .direction = norm(block_squares_)};
     if (std::isfinite(parameter_norms_[parameter].weights) && std::isfinite(parameter_norms_[parameter].direction))
       continue;
-    not_finite_block_ = std::min(not_finite_block_, begin);  // the same on every rank
+    not_finite_block_ = std::min(not_finite_block_, of_parameter.begin);  // the same on every rank
   }
   return not_finite_block_ == blocks_.size();
 }
