@@ -28,6 +28,11 @@ struct OptionInfo {
   std::vector<std::string_view> choices = {};  ///< of a text, all that it may be; empty: anything
 };
 
+/// A number that may be 0 or anything above.
+[[nodiscard]] inline OptionInfo at_least_0(std::string_view name, double fallback, std::string_view what) {
+  return {.name = name, .what = what, .fallback = fallback, .low = 0};
+}
+
 struct TypeInfo {
   std::string_view name;
   std::string_view what;  ///< a formula, or a phrase

@@ -306,12 +306,14 @@ void check_told(const ModelConfig& config, const Model& model) {
     const bool follows = inputs.size() == 1 && inputs.front() == layer;
     const bool flat = follows && model.shape(layer).dims() == 1 && model.shape(layer + 1).dims() == 1;
     if (flat && make_plain_layer(of_layer.type, of_layer.options)->has_slopes()) continue;
-    throw Error(
-        ErrorKind::config,
-        fmt::format("explain: the chain rule is told path by path for layers behind each other of one extent: "
-                    "dense, activations, dropout, softmax; {} is not so ({}). explain --check compares the "
-                    "gradients of any net with central differences, explain --ranks shows how they are added up",
-                    model.layer_names()[layer], of_layer.type));
+    const std::string& name = model.layer_names()[layer];
+    const std::string why = follows ? fmt::format("{} is not so ({})", name, of_layer.type)
+                                    : fmt::format("{} reads others than the layer before it", name);
+    throw Error(ErrorKind::config,
+                fmt::format("explain: the chain rule is told path by path for layers behind each other of one extent: "
+                            "dense, activations, dropout, softmax; {}. explain --check compares the gradients of any "
+                            "net with central differences, explain --ranks shows how they are added up",
+                            why));
   }
 }
 

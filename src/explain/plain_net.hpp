@@ -34,10 +34,6 @@ class PlainNet {
   [[nodiscard]] std::size_t num_layers() const noexcept { return layers_.size(); }
   [[nodiscard]] const PlainLayer& layer(std::size_t index) const { return *layers_[index].layer; }
   [[nodiscard]] const PlainLoss& loss() const noexcept { return *loss_; }
-  /// What a layer reads: 0 the net's input, i + 1 the output of layer i.
-  [[nodiscard]] std::span<const std::size_t> inputs(std::size_t layer) const { return layers_[layer].inputs; }
-  /// Shapes of these.
-  [[nodiscard]] std::span<const Shape> input_shapes(std::size_t layer) const { return layers_[layer].shapes; }
   /// Indices into the parameter table of a layer's tensors.
   [[nodiscard]] Range tensors(std::size_t layer) const { return layers_[layer].tensors; }
   [[nodiscard]] std::size_t layer_of(std::size_t parameter) const;

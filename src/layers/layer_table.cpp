@@ -291,7 +291,9 @@ std::vector<LayerType> make_table() {
        .onnx = onnx_batch_norm,
        .torch =
            [](LayerSizes sizes, const Options& options) {
-             return TorchModule{sizes.input.dims() == 3 ? "BatchNorm2d" : "BatchNorm1d",
+             return TorchModule{sizes.input.dims() == 4   ? "BatchNorm3d"
+                                : sizes.input.dims() == 3 ? "BatchNorm2d"
+                                                          : "BatchNorm1d",
                                 {{"num_features", static_cast<std::int64_t>(sizes.input[0])},
                                  {"eps", options.number("eps")},
                                  {"momentum", options.number("momentum")},

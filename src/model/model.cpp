@@ -102,13 +102,6 @@ void Model::freeze(const std::vector<std::string>& names) {
   for (const Node& node : nodes_) trained_.insert(trained_.end(), node.tensors.size(), !node.frozen);
 }
 
-bool Model::is_chain() const {
-  for (std::size_t index = 0; index < nodes_.size(); ++index) {
-    if (nodes_[index].inputs.size() != 1 || nodes_[index].inputs.front() != index) return false;
-  }
-  return true;
-}
-
 std::vector<Product> Model::products() const {
   std::vector<Product> products;
   for (const Node& node : nodes_) {

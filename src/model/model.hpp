@@ -95,8 +95,6 @@ class Model {
   [[nodiscard]] std::span<const std::string> layer_names() const noexcept { return names_; }
   /// What each layer reads: 0 the net's input, i + 1 the output of layer i.
   [[nodiscard]] std::span<const std::size_t> layer_inputs(std::size_t layer) const { return nodes_[layer].inputs; }
-  /// Whether each layer reads the one before it, and that alone.
-  [[nodiscard]] bool is_chain() const;
   /// Of the net's input (0) and of what the layers give (i + 1).
   [[nodiscard]] const Shape& shape(std::size_t value) const { return shapes_[value]; }
   /// Numbers that a layer gives for a sample.

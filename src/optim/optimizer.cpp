@@ -20,10 +20,6 @@ namespace {
 
 using enum OptionType;
 
-OptionInfo at_least_0(std::string_view name, double fallback, std::string_view what) {
-  return {.name = name, .what = what, .fallback = fallback, .low = 0};
-}
-
 OptionInfo below_1(std::string_view name, double fallback, std::string_view what) {
   return {.name = name, .what = what, .fallback = fallback, .low = 0, .high = 1, .below = true};
 }

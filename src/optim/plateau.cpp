@@ -13,9 +13,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const TypeInfo& Plateau::info() {
   using enum OptionType;
-  const auto at_least_0 = [](std::string_view name, double fallback, std::string_view what) {
-    return OptionInfo{.name = name, .what = what, .fallback = fallback, .low = 0};
-  };
   const auto epochs = [](std::string_view name, std::int64_t fallback, std::string_view what) {
     return OptionInfo{.name = name, .type = integer, .what = what, .fallback = fallback, .low = 0};
   };

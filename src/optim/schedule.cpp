@@ -131,9 +131,6 @@ using enum OptionType;
 OptionInfo share(std::string_view name, double fallback, std::string_view what) {
   return {.name = name, .what = what, .fallback = fallback, .low = 0, .high = 1};
 }
-OptionInfo at_least_0(std::string_view name, double fallback, std::string_view what) {
-  return {.name = name, .what = what, .fallback = fallback, .low = 0};
-}
 OptionInfo length(std::string_view name) {
   return {.name = name, .type = integer, .what = "over so many steps; else the rest of the run", .low = 1};
 }
